@@ -1,0 +1,29 @@
+// What the processor can do, found at run time.
+#pragma once
+
+#include <string>
+
+namespace linnet::kernels {
+
+/// Instruction sets Linnet has kernels for, each a superset of the ones before it on its architecture.
+enum class Isa : unsigned char { scalar, neon, avx2, avx512 };
+
+const char* name(Isa isa);
+
+struct Cpu {
+  std::string brand;            // "AMD EPYC ..."; empty where unknown
+  Isa best = Isa::scalar;       // the best ISA that the processor, the operating system and this build all have
+  Isa selected = Isa::scalar;   // best, capped by LINNET_MAX_ISA
+  bool cap_unknown = false;     // LINNET_MAX_ISA is set to something that is no ISA's name
+  int logical = 1;              // processors in this process's affinity mask
+  double quota = 0;             // processors' worth of time the cgroup allows; 0: no limit
+  long l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0;  // 0 where unknown
+};
+
+/// Reads CPUID, the affinity mask, the cgroup and LINNET_MAX_ISA anew at each call; keeps no state.
+Cpu detect_cpu();
+
+/// min(affinity mask, cgroup quota rounded up), at least 1.
+int default_threads(const Cpu& cpu);
+
+}  // namespace linnet::kernels
