@@ -1,0 +1,8 @@
+// The argument structs of all kernels, one header a family.
+#pragma once
+
+#include "kernels/conv/conv.h"
+#include "kernels/eltwise/eltwise.h"
+#include "kernels/norm/norm.h"
+#include "kernels/pool/pool.h"
+#include "kernels/reorder/reorder.h"
