@@ -3,10 +3,9 @@
 
 #include <string>
 
-namespace linnet::kernels {
+#include "kernels/isa.h"
 
-/// Instruction sets Linnet has kernels for, each a superset of the ones before it on its architecture.
-enum class Isa : unsigned char { scalar, neon, avx2, avx512 };
+namespace linnet::kernels {
 
 const char* name(Isa isa);
 

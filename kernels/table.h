@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/arguments.h"
-#include "kernels/cpu.h"
+#include "kernels/isa.h"
 
 namespace linnet::kernels {
 
