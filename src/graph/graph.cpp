@@ -1,0 +1,236 @@
+#include "graph/graph.h"
+
+#include <algorithm>
+#include <queue>
+#include <utility>
+
+#include "linnet/error.h"
+
+namespace linnet::graph {
+
+namespace {
+std::size_t at(std::int32_t id) { return static_cast<std::size_t>(id); }
+}  // namespace
+
+bool TensorDesc::is_static() const noexcept {
+  return shape.has_value() && std::all_of(shape->begin(), shape->end(), [](const Dim& d) { return d.known(); });
+}
+
+Shape TensorDesc::static_shape() const {
+  Shape result;
+  result.reserve(shape->size());
+  for (const Dim& d : *shape) result.push_back(d.value);
+  return result;
+}
+
+std::string to_string(const TensorDesc& desc) {
+  std::string text(to_string(desc.type));
+  if (desc.layout == Layout::nchw16c) text += " nchw16c";
+  if (!desc.shape) return text + " of unknown rank";
+  text += '[';
+  for (std::size_t i = 0; i < desc.shape->size(); ++i) {
+    const Dim& d = (*desc.shape)[i];
+    if (i != 0) text += ',';
+    text += d.known() ? std::to_string(d.value) : (d.symbol.empty() ? "?" : d.symbol);
+  }
+  return text + "]";
+}
+
+std::string op_label(const Node& node) {
+  const std::string prefix = node.domain.empty() ? "" : node.domain + ".";
+  return prefix + node.op_type + "-" + std::to_string(node.opset);
+}
+
+ValueId Graph::find_value(std::string_view value_name) const {
+  const auto found = names_.find(value_name);
+  return found == names_.end() ? kNoValue : found->second;
+}
+
+std::string Graph::label(NodeId id) const {
+  const std::string& node_name = node(id).name;
+  return node_name.empty() ? "#" + std::to_string(id) : node_name;
+}
+
+std::string Graph::unique_name(std::string_view stem) const {
+  std::string candidate(stem);
+  // The count of values makes the first guess nearly always free, so that this stays linear over a whole pass.
+  for (std::size_t n = values_.size(); candidate.empty() || names_.contains(candidate); ++n) {
+    candidate = std::string(stem) + "#" + std::to_string(n);
+  }
+  return candidate;
+}
+
+ValueId Graph::add_value(std::string value_name, TensorDesc desc) {
+  if (value_name.empty()) value_name = unique_name("value");
+  const auto id = static_cast<ValueId>(values_.size());
+  if (!names_.emplace(value_name, id).second) {
+    throw Error(ErrorCode::model, "two values have the name '" + value_name + "'", {.file = file, .node = {}, .op = {}, .where = {}, .expected = {}, .found = {}});
+  }
+  Value value;
+  value.name = std::move(value_name);
+  value.desc = std::move(desc);
+  values_.push_back(std::move(value));
+  return id;
+}
+
+ValueId Graph::add_constant(std::string value_name, Tensor tensor) {
+  TensorDesc desc;
+  desc.type = tensor.type();
+  desc.shape = DimList(tensor.shape().begin(), tensor.shape().end());
+  const ValueId id = add_value(std::move(value_name), std::move(desc));
+  value(id).constant = std::move(tensor);
+  return id;
+}
+
+void Graph::add_input(ValueId id) {
+  value(id).graph_input = true;
+  inputs.push_back(id);
+}
+
+void Graph::add_output(ValueId id) {
+  value(id).graph_output = true;
+  outputs.push_back(id);
+}
+
+void Graph::attach(NodeId id) {
+  const Node& n = node(id);
+  for (const ValueId input : n.inputs) {
+    if (input != kNoValue) value(input).consumers.push_back(id);
+  }
+  for (const ValueId output : n.outputs) {
+    if (output != kNoValue) value(output).producer = id;
+  }
+}
+
+void Graph::detach(NodeId id) {
+  const Node& n = node(id);
+  for (const ValueId input : n.inputs) {
+    if (input != kNoValue) std::erase(value(input).consumers, id);
+  }
+  for (const ValueId output : n.outputs) {
+    if (output != kNoValue && value(output).producer == id) value(output).producer = kNoNode;
+  }
+}
+
+NodeId Graph::add_node(Node new_node) {
+  const auto id = static_cast<NodeId>(nodes_.size());
+  nodes_.push_back(std::move(new_node));
+  for (const ValueId output : node(id).outputs) {
+    if (output == kNoValue) continue;
+    const Value& v = value(output);
+    if (v.producer != kNoNode || v.constant || v.graph_input) {
+      const ErrorDetails details{.file = file, .node = label(id), .op = op_label(node(id)), .where = {}, .expected = {}, .found = {}};
+      const std::string value_name = v.name;
+      nodes_.pop_back();
+      throw Error(ErrorCode::model, "the value '" + value_name + "' is written twice", details);
+    }
+  }
+  order_.push_back(id);
+  attach(id);
+  return id;
+}
+
+void Graph::remove_node(NodeId id) {
+  detach(id);
+  Node& n = nodes_[at(id)];
+  n.alive = false;
+  n.inputs.clear();
+  n.outputs.clear();
+  std::erase(order_, id);
+}
+
+void Graph::set_input(NodeId id, std::size_t index, ValueId new_value) {
+  detach(id);
+  auto& list = nodes_[at(id)].inputs;
+  if (index >= list.size()) list.resize(index + 1, kNoValue);
+  list[index] = new_value;
+  attach(id);
+}
+
+void Graph::set_output(NodeId id, std::size_t index, ValueId new_value) {
+  detach(id);
+  auto& list = nodes_[at(id)].outputs;
+  if (index >= list.size()) list.resize(index + 1, kNoValue);
+  list[index] = new_value;
+  attach(id);
+}
+
+void Graph::replace_uses(ValueId from, ValueId to) {
+  const std::vector<NodeId> users = std::move(value(from).consumers);
+  value(from).consumers.clear();
+  for (const NodeId user : users) {  // a node that reads it twice comes twice, and each time one use moves
+    auto& list = nodes_[at(user)].inputs;
+    const auto use = std::find(list.begin(), list.end(), from);
+    *use = to;
+    value(to).consumers.push_back(user);
+  }
+}
+
+void Graph::set_op(NodeId id, std::string op_type, std::string domain, int opset) {
+  Node& n = nodes_[at(id)];
+  n.op_type = std::move(op_type);
+  n.domain = std::move(domain);
+  n.opset = opset;
+}
+
+void Graph::sort() {
+  std::vector<std::int32_t> waiting(nodes_.size(), 0);  // inputs not yet produced
+  std::priority_queue<NodeId, std::vector<NodeId>, std::greater<>> ready;
+  // Ties go to the place in the present order, which keeps a sorted list as it is.
+  std::vector<std::int32_t> place(nodes_.size(), 0);
+  for (std::size_t i = 0; i < order_.size(); ++i) place[at(order_[i])] = static_cast<std::int32_t>(i);
+  for (const NodeId id : order_) {
+    for (const ValueId input : node(id).inputs) {
+      if (input != kNoValue && value(input).producer != kNoNode) ++waiting[at(id)];
+    }
+    if (waiting[at(id)] == 0) ready.push(place[at(id)]);
+  }
+  std::vector<NodeId> sorted;
+  sorted.reserve(order_.size());
+  while (!ready.empty()) {
+    const NodeId id = order_[at(ready.top())];
+    ready.pop();
+    sorted.push_back(id);
+    for (const ValueId output : node(id).outputs) {
+      if (output == kNoValue) continue;
+      for (const NodeId user : value(output).consumers) {
+        if (--waiting[at(user)] == 0) ready.push(place[at(user)]);
+      }
+    }
+  }
+  if (sorted.size() != order_.size()) {
+    for (const NodeId id : order_) {
+      if (waiting[at(id)] > 0) {
+        throw Error(ErrorCode::model, "the graph has a cycle",
+                    {.file = file, .node = label(id), .op = op_label(node(id)), .where = {}, .expected = {}, .found = {}});
+      }
+    }
+  }
+  order_ = std::move(sorted);
+}
+
+void Graph::remove_dead() {
+  std::vector<NodeId> kept;
+  kept.reserve(order_.size());
+  for (auto it = order_.rbegin(); it != order_.rend(); ++it) {
+    const Node& n = node(*it);
+    const bool used = std::any_of(n.outputs.begin(), n.outputs.end(), [this](ValueId output) {
+      return output != kNoValue && (value(output).graph_output || !value(output).consumers.empty());
+    });
+    if (used) {
+      kept.push_back(*it);
+    } else {
+      detach(*it);
+      Node& dead = nodes_[at(*it)];
+      dead.alive = false;
+      dead.inputs.clear();
+      dead.outputs.clear();
+    }
+  }
+  order_.assign(kept.rbegin(), kept.rend());
+  for (Value& v : values_) {
+    if (v.constant && v.consumers.empty() && !v.graph_output && !v.graph_input) v.constant.reset();
+  }
+}
+
+}  // namespace linnet::graph

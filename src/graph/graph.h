@@ -1,0 +1,152 @@
+// The portable graph: what is computed, with no fact about the machine.
+//
+// A Graph owns Values (a name, a TensorDesc, perhaps constant bytes) and Nodes (an operator over Values). Ids are
+// indices and stay valid for the graph's life; removed nodes leave a tombstone. Copying a Graph shares all tensor bytes.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/attribute.h"
+#include "linnet/tensor.h"
+
+namespace linnet::graph {
+
+using ValueId = std::int32_t;
+using NodeId = std::int32_t;
+constexpr ValueId kNoValue = -1;  // an omitted optional input or output
+constexpr NodeId kNoNode = -1;
+
+/// An extent: known, or symbolic ("N"), or neither (a fresh unknown).
+struct Dim {
+  std::int64_t value = -1;  // -1: not known
+  std::string symbol;       // empty: anonymous
+
+  Dim() = default;
+  Dim(std::int64_t v) : value(v) {}  // NOLINT(google-explicit-constructor): {1, 3, 224} should read as a shape
+  static Dim symbolic(std::string name) {
+    Dim d;
+    d.symbol = std::move(name);
+    return d;
+  }
+  [[nodiscard]] bool known() const noexcept { return value >= 0; }
+  /// The same extent for certain: equal values, or the same non-empty symbol.
+  [[nodiscard]] bool same_as(const Dim& other) const noexcept {
+    return known() ? value == other.value : (!other.known() && !symbol.empty() && symbol == other.symbol);
+  }
+};
+
+using DimList = std::vector<Dim>;
+
+/// How the elements lie in memory. A fact of the graph: assign_layouts sets it and inserts Reorder nodes.
+enum class Layout : std::uint8_t {
+  plain,     // row-major in the order of the shape
+  nchw16c,   // [N][ceil(C/16)][H][W][16], channels zero-padded; the shape stays [N,C,H,W]
+};
+
+struct TensorDesc {
+  DataType type = DataType::undefined;
+  std::optional<DimList> shape;  // none: not even the rank is known
+  Layout layout = Layout::plain;
+
+  [[nodiscard]] bool has_rank() const noexcept { return shape.has_value(); }
+  /// Every extent is known.
+  [[nodiscard]] bool is_static() const noexcept;
+  /// Precondition: is_static().
+  [[nodiscard]] Shape static_shape() const;
+};
+
+/// "float[N,3,224,224]", "int64[?]", "float nchw16c[1,64,56,56]", "float of unknown rank".
+std::string to_string(const TensorDesc& desc);
+
+struct Value {
+  std::string name;                // unique in its graph, never empty
+  TensorDesc desc;
+  std::optional<Tensor> constant;  // an initializer's or a folded node's bytes
+  NodeId producer = kNoNode;
+  std::vector<NodeId> consumers;   // one entry a use: a node that reads it twice stands here twice
+  bool graph_input = false;
+  bool graph_output = false;
+
+  /// Known now and for ever: constant, and no caller may override it (an IR >= 4 initializer that is also an input may be).
+  [[nodiscard]] bool is_constant() const noexcept { return constant.has_value() && !graph_input; }
+};
+
+struct Node {
+  std::string name;             // may be empty
+  std::string op_type;          // "Conv"
+  std::string domain;           // "" is ai.onnx; "linnet" are the fused operators of the passes
+  int opset = 0;                // the version of `domain` that the model imports
+  std::vector<ValueId> inputs;  // kNoValue: omitted
+  std::vector<ValueId> outputs;
+  Attributes attributes;
+  bool alive = true;
+};
+
+/// "Conv-13" or "com.microsoft.QLinearAdd-1".
+std::string op_label(const Node& node);
+
+class Graph {
+ public:
+  // Facts of the file.
+  std::string name;
+  std::string file;                                 // path it was loaded from, for messages; may be empty
+  std::int64_t ir_version = 0;
+  std::map<std::string, int> opsets;                // domain -> version
+  std::string producer;                             // "pytorch 1.13"
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<ValueId> inputs;                      // in the file's order, overridable initializers included
+  std::vector<ValueId> outputs;
+
+  // Reading.
+  [[nodiscard]] const Value& value(ValueId id) const { return values_[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] Value& value(ValueId id) { return values_[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] const Node& node(NodeId id) const { return nodes_[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] std::int32_t value_count() const noexcept { return static_cast<std::int32_t>(values_.size()); }
+  /// Ids of the living nodes in topological order.
+  [[nodiscard]] const std::vector<NodeId>& order() const noexcept { return order_; }
+  /// kNoValue where no value has the name.
+  [[nodiscard]] ValueId find_value(std::string_view name) const;
+  /// The node's name, or "#12" (its place in the file).
+  [[nodiscard]] std::string label(NodeId id) const;
+
+  // Building and editing. These keep producer, consumers and graph_input/graph_output true.
+  /// Throws Error(model) if the name is taken; an empty name is made up.
+  ValueId add_value(std::string value_name, TensorDesc desc = {});
+  ValueId add_constant(std::string value_name, Tensor tensor);
+  void add_input(ValueId id);
+  void add_output(ValueId id);
+  /// Appends; call sort() when nodes were not added in topological order. Throws Error(model) if an output has a producer already.
+  NodeId add_node(Node node);
+  /// Also detaches it from its values. Its outputs stay, without a producer.
+  void remove_node(NodeId id);
+  void set_input(NodeId id, std::size_t index, ValueId value);   // index may be one past the end: appends (gaps are kNoValue)
+  void set_output(NodeId id, std::size_t index, ValueId value);
+  /// Every consumer of `from` reads `to` instead. Graph outputs are not touched: a value that is one keeps its producer.
+  void replace_uses(ValueId from, ValueId to);
+  /// Attributes and op of a node may be edited in place; inputs and outputs may not.
+  void set_op(NodeId id, std::string op_type, std::string domain, int opset);
+  Attributes& attributes(NodeId id) { return nodes_[static_cast<std::size_t>(id)].attributes; }
+  void set_name(NodeId id, std::string node_name) { nodes_[static_cast<std::size_t>(id)].name = std::move(node_name); }
+  /// Restores topological order, stably. Throws Error(model) naming a node on a cycle.
+  void sort();
+  /// Removes nodes whose outputs nobody reads, and forgets the bytes of constants nobody reads.
+  void remove_dead();
+  /// A name that no value has, starting with `stem`.
+  [[nodiscard]] std::string unique_name(std::string_view stem) const;
+
+ private:
+  void attach(NodeId id);
+  void detach(NodeId id);
+
+  std::vector<Value> values_;
+  std::vector<Node> nodes_;
+  std::vector<NodeId> order_;
+  std::map<std::string, ValueId, std::less<>> names_;
+};
+
+}  // namespace linnet::graph
