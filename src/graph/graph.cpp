@@ -136,7 +136,12 @@ void Graph::remove_node(NodeId id) {
   n.alive = false;
   n.inputs.clear();
   n.outputs.clear();
-  std::erase(order_, id);
+  removed_ = true;
+}
+
+void Graph::purge() const {
+  std::erase_if(order_, [this](NodeId id) { return !node(id).alive; });
+  removed_ = false;
 }
 
 void Graph::set_input(NodeId id, std::size_t index, ValueId new_value) {
@@ -174,6 +179,7 @@ void Graph::set_op(NodeId id, std::string op_type, std::string domain, int opset
 }
 
 void Graph::sort() {
+  purge();
   std::vector<std::int32_t> waiting(nodes_.size(), 0);  // inputs not yet produced
   std::priority_queue<NodeId, std::vector<NodeId>, std::greater<>> ready;
   // Ties go to the place in the present order, which keeps a sorted list as it is.
@@ -210,6 +216,7 @@ void Graph::sort() {
 }
 
 void Graph::remove_dead() {
+  purge();
   std::vector<NodeId> kept;
   kept.reserve(order_.size());
   for (auto it = order_.rbegin(); it != order_.rend(); ++it) {

@@ -107,8 +107,12 @@ class Graph {
   [[nodiscard]] Value& value(ValueId id) { return values_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] const Node& node(NodeId id) const { return nodes_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] std::int32_t value_count() const noexcept { return static_cast<std::int32_t>(values_.size()); }
-  /// Ids of the living nodes in topological order.
-  [[nodiscard]] const std::vector<NodeId>& order() const noexcept { return order_; }
+  /// Ids of the nodes in topological order. A node removed while the list is walked stays in it, with alive == false,
+  /// until order() is asked for again: so a pass may remove as it walks, in linear time.
+  [[nodiscard]] const std::vector<NodeId>& order() const {
+    if (removed_) purge();
+    return order_;
+  }
   /// kNoValue where no value has the name.
   [[nodiscard]] ValueId find_value(std::string_view name) const;
   /// The node's name, or "#12" (its place in the file).
@@ -142,10 +146,12 @@ class Graph {
  private:
   void attach(NodeId id);
   void detach(NodeId id);
+  void purge() const;
 
   std::vector<Value> values_;
   std::vector<Node> nodes_;
-  std::vector<NodeId> order_;
+  mutable std::vector<NodeId> order_;
+  mutable bool removed_ = false;  // order_ may hold removed nodes
   std::map<std::string, ValueId, std::less<>> names_;
 };
 

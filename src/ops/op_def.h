@@ -1,0 +1,58 @@
+// The operator table. operators.inc is the list; nothing registers itself.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "ops/node_context.h"
+#include "ops/plan_context.h"
+#include "ops/step.h"
+
+namespace linnet::ops {
+
+/// Whether a node can work on nchw16c. If so, all its outputs are nchw16c, and the inputs of `blocked_inputs` must be.
+struct LayoutRule {
+  enum class Preference : unsigned char {
+    plain,    // row-major only
+    follow,   // nchw16c if its first input comes so, else plain
+    blocked,  // always nchw16c: worth a Reorder
+  };
+  Preference preference = Preference::plain;
+  std::uint32_t blocked_inputs = 0;  // bit i: input i
+};
+
+struct OpDef {
+  std::string_view name;
+  std::string_view domain;      // "" is ai.onnx
+  int since;                    // the first opset version whose semantics are implemented
+  int until;                    // the last
+  std::string_view attributes;  // the names that are read or known to be without effect, separated by blanks
+  void (*infer)(InferContext&);
+  void (*plan)(PlanContext&);
+  LayoutRule (*layout)(const NodeContext&);
+  Halo (*halo)(const NodeContext&, std::size_t input);  // the border it would like around an nchw16c input
+};
+
+/// All operators, in the order of operators.inc.
+std::span<const OpDef> all_operators();
+/// Null where the operator is unknown or the opset outside its range.
+const OpDef* find_operator(std::string_view domain, std::string_view name, int opset);
+/// Why `find_operator` gave null, or an attribute is not known: "unknown operator", "opset 22 is newer than 21", ...; empty if all is well.
+std::string why_unsupported(const graph::Node& node);
+/// find_operator, throwing Error(unsupported).
+const OpDef& require_operator(const graph::Graph& graph, graph::NodeId id);
+
+/// Infers the outputs of one node and writes them to the graph's values.
+void infer_node(graph::Graph& graph, graph::NodeId id);
+/// Infers every node in order.
+void infer_shapes(graph::Graph& graph);
+
+/// Runs one node on concrete tensors (constants of passes, data-dependent shapes): infers, plans and runs it on the scalar kernels.
+/// inputs[i] without a type is an omitted input. Throws what inference throws.
+std::vector<Tensor> evaluate(const graph::Node& node, std::span<const Tensor> inputs);
+
+// Layout rules and halos in common use.
+LayoutRule plain_only(const NodeContext&);
+Halo no_halo(const NodeContext&, std::size_t input);
+
+}  // namespace linnet::ops

@@ -1,0 +1,64 @@
+// What an operator sees when it turns its node into a Step: placements, the kernel table, options, packed-weight store.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "kernels/table.h"
+#include "ops/node_context.h"
+#include "ops/step.h"
+
+namespace linnet::ops {
+
+/// Packed constants, shared by all shape-bound plans of one model. Thread-safe.
+class WeightStore {
+ public:
+  using Buffer = std::shared_ptr<const base::AlignedBuffer>;
+  /// The buffer under `key`, made by `fill` (given zeroed memory of `bytes`) the first time.
+  Buffer get(const std::string& key, std::size_t bytes, const std::function<void(std::byte*)>& fill);
+  [[nodiscard]] std::size_t bytes() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, Buffer> buffers_;
+  std::size_t bytes_ = 0;
+};
+
+struct PlanOptions {
+  bool winograd = true;   // SessionOptions::convolution == auto
+  int threads = 1;        // a hint for scratch and partitions; results never depend on it
+};
+
+class PlanContext : public NodeContext {
+ public:
+  PlanContext(const graph::Graph& graph, graph::NodeId id, const kernels::Table& table, const PlanOptions& options, WeightStore& weights,
+              const std::vector<Placement>& placements, Step& step)
+      : NodeContext(graph, id), table_(table), options_(options), weights_(weights), placements_(placements), step_(step) {}
+
+  [[nodiscard]] const kernels::Table& kernels() const noexcept { return table_; }
+  [[nodiscard]] const PlanOptions& options() const noexcept { return options_; }
+  [[nodiscard]] Step& step() noexcept { return step_; }
+
+  /// Where input or output i lies. An omitted one has type undefined.
+  [[nodiscard]] const Placement& placement_in(std::size_t i) const;
+  [[nodiscard]] const Placement& placement_out(std::size_t i) const;
+
+  /// Packs a constant once for all shape-bound plans. `what` tells apart two packings of one constant.
+  WeightStore::Buffer pack(std::size_t input, std::string_view what, std::size_t bytes, const std::function<void(std::byte*)>& fill);
+  /// The step has its own copy of this constant input: the planner need not keep the original at hand for run().
+  void consumed(std::size_t input) { step_.inputs[input] = graph::kNoValue; }
+
+ private:
+  const kernels::Table& table_;
+  const PlanOptions& options_;
+  WeightStore& weights_;
+  const std::vector<Placement>& placements_;  // by ValueId
+  Step& step_;
+};
+
+}  // namespace linnet::ops
