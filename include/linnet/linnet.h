@@ -1,0 +1,13 @@
+// Everything.
+//
+//   #include <linnet/linnet.h>
+#pragma once
+
+#include "linnet/classify.h"
+#include "linnet/cpu.h"
+#include "linnet/error.h"
+#include "linnet/image.h"
+#include "linnet/model.h"
+#include "linnet/session.h"
+#include "linnet/tensor.h"
+#include "linnet/version.h"

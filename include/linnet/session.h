@@ -1,0 +1,123 @@
+// Planning a model for this machine, and running it.
+//
+//   linnet::Session session(linnet::Model::load("resnet50.onnx"));
+//   linnet::Tensor image(linnet::DataType::float32, {1, 3, 224, 224});
+//   const std::vector<linnet::Tensor> outputs = session.run({{"data", image}});
+//   const std::span<const float> scores = outputs.at(0).data<float>();      // [1,1000]
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iosfwd>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "linnet/model.h"
+#include "linnet/tensor.h"
+
+namespace linnet {
+
+enum class Convolution : std::uint8_t {
+  automatic,  ///< Winograd where the operator's shape makes it faster; the choice depends on the shape alone
+  direct,     ///< the plain sum of products everywhere, for comparing with other engines
+};
+
+struct SessionOptions {
+  int threads = 0;                                   ///< 0: min(affinity mask, cgroup quota)
+  Convolution convolution = Convolution::automatic;
+  std::vector<std::string> disabled_passes;          ///< names as `linnet inspect --passes` prints them; unknown: Error(usage)
+  std::vector<std::string> outputs;                  ///< any named tensors of the model; empty: the model's outputs
+  std::map<std::string, Shape> input_shapes;         ///< shapes to plan for ahead; other shapes are planned at their first run
+  std::size_t max_plans = 4;                         ///< shape-bound plans kept; the least recently used one goes
+  std::int64_t max_arena_bytes = std::int64_t{16} << 30;  ///< refuse (Error `limit`) shapes that need a larger arena
+};
+
+/// What a pass did to the graph.
+struct PassReport {
+  std::string name;
+  bool enabled = true;
+  int applied = 0;
+  std::vector<std::string> refused;   ///< "node 'conv1': the output has 2 consumers"
+};
+
+/// One step of a plan, in the order of execution.
+struct StepReport {
+  std::string name;        ///< the node's
+  std::string op;          ///< "Conv"
+  std::string algorithm;   ///< "im2col_gemm", "winograd_f4x4_3x3", ...
+  std::string kernel;      ///< "6x16 avx2"
+  std::string output;      ///< type, layout and shape of output 0
+  std::int64_t macs = 0;
+  std::size_t weight_bytes = 0;
+  double milliseconds = 0; ///< mean of the profiled runs; 0 without a profile
+};
+
+struct PlanReport {
+  std::vector<PassReport> passes;
+  std::vector<StepReport> steps;
+  std::size_t arena_bytes = 0;    ///< activations and scratch of one session, for the shapes planned last
+  std::size_t weight_bytes = 0;   ///< packed weights, shared by all sessions on the plan
+  std::int64_t macs = 0;
+  std::string isa;                ///< "avx2"
+  int threads = 0;
+};
+
+/// A model optimised for this machine. Immutable to its users, shared by copies; sessions on one plan share the packed weights.
+class Plan {
+ public:
+  /// Runs the passes and, where the input shapes are known (a symbolic first extent counts as 1), plans and packs.
+  explicit Plan(const Model& model, const SessionOptions& options = {});
+
+  [[nodiscard]] const std::vector<ValueInfo>& inputs() const;
+  [[nodiscard]] const std::vector<ValueInfo>& outputs() const;
+  [[nodiscard]] PlanReport report() const;
+  /// The graph after the passes.
+  void print(std::ostream& stream) const;
+  void print_dot(std::ostream& stream) const;
+
+  struct State;  // the library's own
+  [[nodiscard]] State& state() const noexcept { return *state_; }
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+/// One named tensor for run().
+using NamedTensor = std::pair<std::string, Tensor>;
+
+/// Runs a plan. Owns one arena. A session serves one run at a time: a second run() on it from another thread throws
+/// Error(usage) at once. For parallel runs make several sessions on one Plan.
+class Session {
+ public:
+  explicit Session(const Model& model, const SessionOptions& options = {});
+  explicit Session(Plan plan);
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  [[nodiscard]] const Plan& plan() const noexcept;
+
+  /// Runs and returns the outputs, in the order of plan().outputs(). Inputs go by name, in any order. Throws Error(input)
+  /// for a missing, unknown or ill-shaped input.
+  std::vector<Tensor> run(const std::vector<NamedTensor>& inputs);
+  /// The same for models with one input.
+  std::vector<Tensor> run(const Tensor& input);
+  /// Writes the outputs into the caller's tensors (of the right type and shape, own memory). Once a run with these input
+  /// shapes has been made, allocates nothing.
+  void run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs);
+
+  /// Collects the time of each step from now on (a few microseconds a run); plan().report() does not show it, profile() does.
+  void enable_profile(bool on);
+  /// The steps of the shapes run last, with mean times since enable_profile(true).
+  [[nodiscard]] PlanReport profile() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace linnet
