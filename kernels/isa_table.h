@@ -4,9 +4,11 @@
 
 #include "kernels/arguments.h"
 #include "kernels/conv/conv_kernels.h"
+#include "kernels/depthwise/depthwise_kernels.h"
 #include "kernels/eltwise/eltwise_kernels.h"
 #include "kernels/norm/norm_kernels.h"
 #include "kernels/pool/pool_kernels.h"
+#include "kernels/reduce/reduce_kernels.h"
 #include "kernels/reorder/reorder_kernels.h"
 #include "kernels/table.h"
 

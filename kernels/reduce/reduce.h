@@ -1,0 +1,35 @@
+// Reductions along one axis: argument structs.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace linnet::kernels {
+
+enum class ReduceOp : uint8_t {
+  sum,
+  mean,
+  max,  // a NaN gives NaN
+  min,
+  prod,
+  sum_square,
+  l1,  // sum of |x|
+  l2,  // sqrt(sum of x^2)
+};
+
+/// y[outer][inner] = op along the middle axis of a contiguous x[outer][n][inner], n > 0. Merge neighbouring axes; several
+/// reduced axes that are no neighbours take one call each. y must not overlap x.
+///
+/// Order of a sum, inner == 1: pieces of 1024 elements; in a piece lane l adds elements l, l + 16, ...; the 16 lanes are
+/// added by f32x16::sum's tree; the pieces' sums are added in double, in order. inner > 1: pieces of 64 rows, a row after the
+/// other in float; the pieces' sums in double. Product likewise, with multiplication.
+struct ReduceArguments {
+  ReduceOp op = ReduceOp::sum;
+  const float* x = nullptr;
+  float* y = nullptr;
+  int64_t n = 0;
+  int64_t inner = 1;
+  int64_t begin = 0, end = 0;  // results: outer * inner of them, outer-major
+};
+
+}  // namespace linnet::kernels
