@@ -1,0 +1,140 @@
+// The house rules that only the built archive can prove.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <memory>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+std::string output_of(const std::string& command) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
+  REQUIRE(pipe);
+  std::string text;
+  char buffer[4096];
+  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe.get())) text.append(buffer, count);
+  return text;
+}
+
+struct Symbol {
+  std::string member;  // of the archive: "conv.cpp.o"
+  std::string name;    // mangled
+  char type = '?';     // as nm prints it
+};
+
+const std::vector<Symbol>& archive_symbols() {
+  static const std::vector<Symbol> symbols = [] {
+    // "liblinnet.a[error.cpp.o]: name type value size"
+    static const std::regex line_form(R"(^.*\[(.+)\]: (\S+) (\S))");
+    std::vector<Symbol> found;
+    std::istringstream text(output_of(std::string(LINNET_NM) + " -A --format=posix '" + LINNET_ARCHIVE + "'"));
+    std::smatch match;
+    for (std::string line; std::getline(text, line);) {
+      if (std::regex_search(line, match, line_form))
+        found.push_back({match[1].str(), match[2].str(), match[3].str()[0]});
+    }
+    return found;
+  }();
+  return symbols;
+}
+
+bool is_undefined(const Symbol& symbol) { return symbol.type == 'U' || symbol.type == 'w' || symbol.type == 'v'; }
+
+bool is_generated(const Symbol& symbol) { return symbol.member.find(".pb.cc") != std::string::npos; }
+
+bool starts_with(const std::string& text, const std::string& prefix) { return text.rfind(prefix, 0) == 0; }
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+#else
+constexpr bool kSanitized = false;
+#endif
+
+}  // namespace
+
+TEST_CASE("the archive can be read") {
+  const auto& symbols = archive_symbols();
+  const auto has_member = [&](const char* name) {
+    return std::any_of(symbols.begin(), symbols.end(), [&](const Symbol& s) { return s.member == name; });
+  };
+  CHECK(has_member("error.cpp.o"));
+  CHECK(has_member("scalar.cpp.o"));
+  CHECK(has_member("linnet_onnx.pb.cc.o"));
+}
+
+// A weak symbol of an AVX-512 unit may be the copy that the linker keeps for everybody.
+TEST_CASE("ISA objects define nothing weak, nothing outside their namespace, and use nothing of std") {
+  if (kSanitized) return;  // sanitizers add constructors and symbols of their own to every object
+  static const std::set<std::string> c_functions = {"memcpy", "memmove", "memset", "memcmp", "fmaf", "sqrtf"};
+  for (const std::string isa : {"scalar", "avx2", "avx512", "neon"}) {
+    const std::string scope = "_ZN6linnet7kernels" + std::to_string(isa.size()) + isa;
+    for (const Symbol& symbol : archive_symbols()) {
+      if (symbol.member != isa + ".cpp.o") continue;
+      INFO(symbol.member << ": " << symbol.name << " of type " << symbol.type);
+      CHECK(std::string("WVuwv").find(symbol.type) == std::string::npos);
+      if (symbol.type == 'U') {
+        CHECK((c_functions.count(symbol.name) == 1 || symbol.name == "_GLOBAL_OFFSET_TABLE_"));
+      } else if (std::isupper(static_cast<unsigned char>(symbol.type))) {
+        CHECK(starts_with(symbol.name, scope));
+      }
+    }
+  }
+}
+
+// Promise 6: no code runs before main(), and linking the archive decides nothing by itself. <iostream> alone would break it.
+TEST_CASE("the library has no global constructors") {
+  if (kSanitized) return;
+  for (const Symbol& symbol : archive_symbols()) {
+    INFO(symbol.member << ": " << symbol.name);
+    CHECK_FALSE(starts_with(symbol.name, "_GLOBAL__sub_I_"));
+    CHECK_FALSE(starts_with(symbol.name, "__cxx_global_var_init"));
+  }
+}
+
+// Promise 5: the library never prints, never aborts, never exits.
+TEST_CASE("the library references nothing that prints, aborts or exits") {
+  static const std::set<std::string> forbidden = {
+      "abort",    "exit",         "_exit",         "_Exit",     "quick_exit", "printf",   "fprintf", "vprintf",
+      "vfprintf", "puts",         "putchar",       "fputs",     "putc",       "fputc",    "perror",  "stdout",
+      "stderr",   "__printf_chk", "__fprintf_chk", "_ZSt4cout", "_ZSt4cerr",  "_ZSt4clog"};
+  for (const Symbol& symbol : archive_symbols()) {
+    // protobuf's generated code checks its own invariants; the loader's budget keeps it from meeting a broken one.
+    if (!is_undefined(symbol) || is_generated(symbol)) continue;
+    INFO(symbol.member << " uses " << symbol.name);
+    CHECK(forbidden.count(symbol.name) == 0);
+#ifdef NDEBUG
+    CHECK(symbol.name != "__assert_fail");
+#endif
+  }
+}
+
+// Promise 6 again: a second model, a second thread or a fork must find nothing that the first one left behind.
+TEST_CASE("the library has no mutable global state") {
+  if (kSanitized) return;
+  static const std::regex member_line(R"(^(\S+):\s+file format)");
+  // "0000000000000000 l     O .bss	0000000000000008 name"
+  static const std::regex object_line(R"(^[0-9a-f]+ .{7} (\.data|\.bss|\.tdata|\.tbss)(\.\S+)?\s+([0-9a-f]+) (\S.*)$)");
+  std::istringstream text(output_of(std::string(LINNET_OBJDUMP) + " -t '" + LINNET_ARCHIVE + "'"));
+  std::string member;
+  std::smatch match;
+  for (std::string line; std::getline(text, line);) {
+    if (std::regex_search(line, match, member_line)) member = match[1].str();
+    if (member.find(".pb.cc") != std::string::npos || !std::regex_search(line, match, object_line)) continue;
+    const std::string section = match[1].str() + match[2].str();
+    const std::string name = match[4].str();
+    // .data.rel.ro is constant once the loader has relocated it.
+    if (starts_with(section, ".data.rel.ro") || starts_with(name, ".")) continue;
+    INFO(member << ": " << name << " in " << section);
+    CHECK(false);
+  }
+}
