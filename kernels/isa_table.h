@@ -4,6 +4,8 @@
 
 #include "kernels/arguments.h"
 #include "kernels/conv/conv_kernels.h"
+#include "kernels/conv/gemm_kernels.h"
+#include "kernels/conv/winograd_kernels.h"
 #include "kernels/depthwise/depthwise_kernels.h"
 #include "kernels/eltwise/eltwise_kernels.h"
 #include "kernels/norm/norm_kernels.h"

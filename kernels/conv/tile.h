@@ -1,0 +1,144 @@
+// The register tile: M pixels x NV vectors of 16 output channels, accumulated over K in order.
+#pragma once
+
+#include <stddef.h>
+
+#include "kernels/isa.h"
+
+namespace linnet::kernels::LINNET_ISA {
+
+// Tile heights: the most pixels whose accumulators, weights and one broadcast fit the registers. More accumulators than
+// latency x ports (8 to 10 vectors) is all that speed needs, so balanced smaller tiles run as fast.
+#if defined(__AVX512F__)
+constexpr int kTilePixels = 14, kTileVectors = 2;
+#elif defined(__AVX2__) || defined(__aarch64__)
+constexpr int kTilePixels = 6, kTileVectors = 1;
+#else
+constexpr int kTilePixels = 2, kTileVectors = 1;
+#endif
+constexpr TileShape kTileShape = {kTilePixels, 16 * kTileVectors};
+constexpr int kIndirectPixels = kTilePixels < 8 ? kTilePixels : 8;  // more addresses do not fit the integer registers
+
+struct Tile {
+  const float* input;
+  const ptrdiff_t* taps;
+  int blocks;
+  int tail;                         // k left over after the blocks (0..15), at offset 0 of one more tap
+  const float* weights;
+  const float* init;                // bias: one value a channel; null: start from `residual` alone, or zero
+  const float* residual;            // null: none; laid out as the output
+  ptrdiff_t residual_plane;
+  float* output;
+  ptrdiff_t out_plane;
+  float lo, hi;
+  const ptrdiff_t* in_pixels;       // Indirect only: offset of each pixel
+  const ptrdiff_t* out_pixels;      // offset of each pixel in the output
+  const ptrdiff_t* residual_pixels;
+};
+
+/// Pixels a constant number of floats apart: one address register and constant displacements.
+template <int Stride>
+struct Strided {
+  const float* base;
+  inline __attribute__((always_inline)) Strided(const Tile& t, ptrdiff_t tap) : base(t.input + tap) {}
+  inline __attribute__((always_inline)) const float* at(int m) const { return base + m * Stride; }
+};
+
+/// Pixels anywhere: tiles that cross rows, odd strides, matrices. One address register a pixel.
+template <int M>
+struct Indirect {
+  const float* pixel[M];
+  inline __attribute__((always_inline)) Indirect(const Tile& t, ptrdiff_t tap) {
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) pixel[m] = t.input + t.in_pixels[m] + tap;
+  }
+  inline __attribute__((always_inline)) const float* at(int m) const { return pixel[m]; }
+};
+
+template <int M, int NV, class Pixels>
+static inline __attribute__((always_inline)) void multiply_add(f32x16 (&acc)[M][NV], const Pixels& pixels, int k, const float* w) {
+  f32x16 b[NV];
+#pragma GCC unroll 4
+  for (int v = 0; v < NV; ++v) b[v] = f32x16::load(w + v * 16);
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+    const f32x16 x = f32x16::broadcast(pixels.at(m) + k);
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) acc[m][v] = f32x16::fma(x, b[v], acc[m][v]);
+  }
+}
+
+/// K runs in blocks of `Block` consecutive floats at each tap: 16 on NCHW16c, 1 on plain tensors.
+template <int M, int NV, class Pixels, int Block>
+static __attribute__((noinline)) void tile(const Tile& t) {
+  f32x16 acc[M][NV];  // in registers: every index below is a constant after unrolling
+#pragma GCC unroll 4
+  for (int v = 0; v < NV; ++v) {
+    const f32x16 start = t.init != nullptr ? f32x16::load(t.init + v * 16) : f32x16::zero();
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) acc[m][v] = start;
+  }
+  if (t.residual != nullptr) {
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) {
+        const f32x16 r = f32x16::load(t.residual + t.residual_pixels[m] + v * t.residual_plane);
+        acc[m][v] = f32x16::add(acc[m][v], r);
+      }
+    }
+  }
+  const float* w = t.weights;
+  for (int block = 0; block < t.blocks; ++block) {
+    const Pixels pixels(t, t.taps[block]);
+    if constexpr (Block == 1) {
+      multiply_add<M, NV>(acc, pixels, 0, w);
+      w += NV * 16;
+    } else {
+#pragma GCC unroll 4
+      for (int k = 0; k < Block; ++k) multiply_add<M, NV>(acc, pixels, k, w + k * NV * 16);
+      w += Block * NV * 16;
+    }
+  }
+  if (Block != 1 && t.tail > 0) {
+    const Pixels pixels(t, t.taps[t.blocks]);
+    for (int k = 0; k < t.tail; ++k) {
+      multiply_add<M, NV>(acc, pixels, k, w);
+      w += NV * 16;
+    }
+  }
+  const f32x16 lo = f32x16::set(t.lo), hi = f32x16::set(t.hi);
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+      f32x16::store(t.output + t.out_pixels[m] + v * t.out_plane, f32x16::min(hi, f32x16::max(lo, acc[m][v])));
+    }
+  }
+}
+
+/// A tile of `pixels` (1..Max) rows, NV vectors wide. The ladder compiles to one jump; a tile runs for a microsecond.
+template <int Max, int NV, template <int> class PixelsOf, int Block>
+static inline void run_tile(int pixels, const Tile& t) {
+  if constexpr (Max > 0) {
+    if (pixels == Max) {
+      tile<Max, NV, PixelsOf<Max>, Block>(t);
+    } else {
+      run_tile<Max - 1, NV, PixelsOf, Block>(pixels, t);
+    }
+  }
+}
+
+template <int> using Contiguous = Strided<16>;  // stride 1 on NCHW16c
+template <int> using EverySecond = Strided<32>; // stride 2
+template <int> using PlainNext = Strided<1>;    // stride 1 on a plain tensor
+template <int> using PlainSecond = Strided<2>;  // stride 2
+
+/// n pixels in tiles of at most `most`: how many the next tile takes, so that all tiles of a run are about equal and no
+/// tile of one pixel, too short to hide the latency of its fma, is left over.
+static inline int next_tile(int left, int most) {
+  const int tiles = (left + most - 1) / most;
+  return (left + tiles - 1) / tiles;
+}
+
+}  // namespace linnet::kernels::LINNET_ISA

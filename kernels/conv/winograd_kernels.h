@@ -1,0 +1,201 @@
+// Winograd convolution F(m x m, 3x3), m = 2 and 4, after Lavin and Gray (arXiv 1509.09308). F(4x4) uses the points
+// {0, +-sqrt(1/2), +-sqrt(2), inf}, whose rounding error is less than half that of {0, +-1, +-2, inf}.
+#pragma once
+
+#include "kernels/conv/conv.h"
+#include "kernels/conv/tile.h"
+
+namespace linnet::kernels::LINNET_ISA {
+
+/// One-dimensional transforms: input B^T, P = m + 2 values to P; output A^T, P values to m.
+template <int m>
+struct WinogradTransform;
+
+template <>
+struct WinogradTransform<2> {
+  static inline __attribute__((always_inline)) void input(const f32x16 (&r)[4], f32x16 (&t)[4]) {
+    t[0] = f32x16::sub(r[0], r[2]);
+    t[1] = f32x16::add(r[1], r[2]);
+    t[2] = f32x16::sub(r[2], r[1]);
+    t[3] = f32x16::sub(r[1], r[3]);
+  }
+  static inline __attribute__((always_inline)) void output(const f32x16 (&p)[4], f32x16 (&o)[2]) {
+    o[0] = f32x16::add(f32x16::add(p[0], p[1]), p[2]);
+    o[1] = f32x16::sub(f32x16::sub(p[1], p[2]), p[3]);
+  }
+};
+
+template <>
+struct WinogradTransform<4> {
+  static inline __attribute__((always_inline)) void input(const f32x16 (&r)[6], f32x16 (&t)[6]) {
+    const f32x16 sqrt2 = f32x16::set(1.41421356f), half = f32x16::set(0.5f), two = f32x16::set(2.0f);
+    const f32x16 c = f32x16::set(2.5f);
+    t[0] = f32x16::fnma(c, r[2], f32x16::add(r[0], r[4]));
+    t[5] = f32x16::fnma(c, r[3], f32x16::add(r[1], r[5]));
+    const f32x16 even = f32x16::fnma(two, r[2], r[4]), odd = f32x16::fnma(half, r[3], r[1]);
+    t[1] = f32x16::fnma(sqrt2, odd, even);
+    t[2] = f32x16::fma(sqrt2, odd, even);
+    const f32x16 even2 = f32x16::fnma(half, r[2], r[4]), odd2 = f32x16::fnma(half, r[1], r[3]);
+    t[3] = f32x16::fma(sqrt2, odd2, even2);
+    t[4] = f32x16::fnma(sqrt2, odd2, even2);
+  }
+  static inline __attribute__((always_inline)) void output(const f32x16 (&p)[6], f32x16 (&o)[4]) {
+    const f32x16 half = f32x16::set(0.5f), two = f32x16::set(2.0f);
+    const f32x16 root_half = f32x16::set(0.70710678f), sqrt2 = f32x16::set(1.41421356f);
+    const f32x16 root_eighth = f32x16::set(0.35355339f), sqrt8 = f32x16::set(2.82842712f);
+    const f32x16 s1 = f32x16::add(p[1], p[2]), d1 = f32x16::sub(p[1], p[2]);
+    const f32x16 s2 = f32x16::add(p[3], p[4]), d2 = f32x16::sub(p[3], p[4]);
+    o[0] = f32x16::add(f32x16::add(p[0], s1), s2);
+    o[1] = f32x16::fma(root_half, d1, f32x16::mul(sqrt2, d2));
+    o[2] = f32x16::fma(half, s1, f32x16::mul(two, s2));
+    o[3] = f32x16::add(f32x16::fma(root_eighth, d1, f32x16::mul(sqrt8, d2)), p[5]);
+  }
+};
+
+/// The P x P pixels at `from`, where row and column count from the readable origin; what lies outside is zero.
+template <int P>
+static inline void gather_edge_tile(const WinogradInputArguments& a, const float* plane, int row, int column, float (&to)[P * P * 16]) {
+  for (int i = 0; i < P; ++i) {
+    for (int j = 0; j < P; ++j) {
+      const int y = row + i, x = column + j;
+      const bool inside = y >= a.first_row && y < a.valid_rows && x >= a.first_column && x < a.valid_columns;
+      const f32x16 pixel = inside ? f32x16::load(plane + y * a.in_row + static_cast<ptrdiff_t>(x) * 16) : f32x16::zero();
+      f32x16::store(to + (i * P + j) * 16, pixel);
+    }
+  }
+}
+
+template <int m>
+static inline void transform_input_tile(const float* from, ptrdiff_t row_stride, float* v, ptrdiff_t v_xi) {
+  constexpr int P = m + 2;
+  f32x16 columns[P][P];
+#pragma GCC unroll 6
+  for (int j = 0; j < P; ++j) {
+    f32x16 r[P], t[P];
+#pragma GCC unroll 6
+    for (int i = 0; i < P; ++i) r[i] = f32x16::load(from + i * row_stride + j * 16);
+    WinogradTransform<m>::input(r, t);
+#pragma GCC unroll 6
+    for (int i = 0; i < P; ++i) columns[i][j] = t[i];
+  }
+#pragma GCC unroll 6
+  for (int i = 0; i < P; ++i) {
+    f32x16 t[P];
+    WinogradTransform<m>::input(columns[i], t);
+#pragma GCC unroll 6
+    for (int j = 0; j < P; ++j) f32x16::store(v + (i * P + j) * v_xi, t[j]);
+  }
+}
+
+template <int m>
+static inline void winograd_input_m(const WinogradInputArguments& a) {
+  constexpr int P = m + 2;
+  for (int block = a.block_first; block < a.block_last; ++block) {
+    const float* const plane = a.input + block * a.in_plane;
+    for (int tile_index = a.tile_first; tile_index < a.tile_last; ++tile_index) {
+      const int row = tile_index / a.tile_columns * m, column = tile_index % a.tile_columns * m;
+      float* const v = a.v + block * a.v_block + static_cast<ptrdiff_t>(tile_index - a.tile_first) * 16;
+      const bool inside = row >= a.first_row && row + P <= a.valid_rows && column >= a.first_column && column + P <= a.valid_columns;
+      if (inside) {
+        transform_input_tile<m>(plane + row * a.in_row + static_cast<ptrdiff_t>(column) * 16, a.in_row, v, a.v_xi);
+      } else {
+        float edge[P * P * 16];
+        gather_edge_tile<P>(a, plane, row, column, edge);
+        transform_input_tile<m>(edge, P * 16, v, a.v_xi);
+      }
+    }
+  }
+}
+
+static void winograd_input(const WinogradInputArguments& a) { a.m == 2 ? winograd_input_m<2>(a) : winograd_input_m<4>(a); }
+
+/// All points of one panel: M[xi][vector][tile][16] = V[xi] * U[panel][xi].
+template <int NV>
+static inline void winograd_multiply(const WinogradOutputArguments& a, const float* weights, int points, ptrdiff_t m_xi) {
+  const ptrdiff_t slice = static_cast<ptrdiff_t>(a.in_blocks) * 16 * NV * 16;
+  ptrdiff_t out[kTilePixels];
+  for (int i = 0; i < kTilePixels; ++i) out[i] = i * 16;
+  Tile t;
+  t.taps = a.taps;
+  t.blocks = a.in_blocks;
+  t.tail = 0;
+  t.init = nullptr;
+  t.residual = nullptr;
+  t.out_plane = static_cast<ptrdiff_t>(a.tiles) * 16;
+  t.out_pixels = out;
+  t.lo = -__builtin_inff();
+  t.hi = __builtin_inff();
+  const int runs = (a.tiles + kTilePixels - 1) / kTilePixels;
+  for (int xi = 0; xi < points; ++xi) {
+    t.weights = weights + xi * slice;
+    int index = 0;
+    for (int done = 0; done < a.tiles;) {
+      const int count = next_tile(a.tiles - done, kTilePixels);
+      if (xi + 1 < points) prefetch_share(t.weights + slice, slice, index++, runs);
+      t.input = a.v + xi * a.v_xi + static_cast<ptrdiff_t>(done) * 16;
+      t.output = a.scratch + xi * m_xi + static_cast<ptrdiff_t>(done) * 16;
+      run_tile<kTilePixels, NV, Contiguous, 16>(count, t);
+      done += count;
+    }
+  }
+}
+
+/// The m x m outputs of one tile and one channel block, with bias, residual and clamp; what sticks out is dropped.
+template <int m>
+static inline void transform_output_tile(const WinogradOutputArguments& a, const float* from, ptrdiff_t m_xi, int block, int tile_index) {
+  constexpr int P = m + 2;
+  f32x16 columns[m][P];
+#pragma GCC unroll 6
+  for (int j = 0; j < P; ++j) {
+    f32x16 p[P], o[m];
+#pragma GCC unroll 6
+    for (int i = 0; i < P; ++i) p[i] = f32x16::load(from + (i * P + j) * m_xi);
+    WinogradTransform<m>::output(p, o);
+#pragma GCC unroll 4
+    for (int i = 0; i < m; ++i) columns[i][j] = o[i];
+  }
+  const int row = tile_index / a.tile_columns * m, column = tile_index % a.tile_columns * m;
+  const int rows = a.height - row < m ? a.height - row : m, width = a.width - column < m ? a.width - column : m;
+  const f32x16 bias = f32x16::load(a.bias + block * 16), lo = f32x16::set(a.lo), hi = f32x16::set(a.hi);
+  for (int i = 0; i < rows; ++i) {
+    f32x16 o[m];
+    WinogradTransform<m>::output(columns[i], o);
+    float* const out = a.output + block * a.out_plane + (row + i) * a.out_row + static_cast<ptrdiff_t>(column) * 16;
+    const float* const residual =
+        a.residual == nullptr ? nullptr : a.residual + block * a.residual_plane + (row + i) * a.residual_row + static_cast<ptrdiff_t>(column) * 16;
+#pragma GCC unroll 4
+    for (int j = 0; j < m; ++j) {
+      if (j < width) {
+        f32x16 y = f32x16::add(o[j], bias);
+        if (residual != nullptr) y = f32x16::add(y, f32x16::load(residual + j * 16));
+        f32x16::store(out + j * 16, f32x16::min(hi, f32x16::max(lo, y)));
+      }
+    }
+  }
+}
+
+template <int m>
+static inline void winograd_output_m(const WinogradOutputArguments& a) {
+  constexpr int kPoints = (m + 2) * (m + 2);
+  for (int panel = a.panel_first; panel < a.panel_last; ++panel) {
+    const int block = panel * kTileVectors;
+    const int vectors = a.out_blocks - block < kTileVectors ? a.out_blocks - block : kTileVectors;
+    const float* const weights = a.weights + static_cast<ptrdiff_t>(block) * 16 * 16 * a.in_blocks * kPoints;
+    // Odd multiples of a line, so that the points of a tile do not fall into the same cache sets.
+    const ptrdiff_t m_xi = static_cast<ptrdiff_t>(a.tiles) * kTileVectors * 16 + 16;
+    if (vectors == kTileVectors) {
+      winograd_multiply<kTileVectors>(a, weights, kPoints, m_xi);
+    } else {
+      winograd_multiply<1>(a, weights, kPoints, m_xi);
+    }
+    for (int v = 0; v < vectors; ++v) {
+      for (int t = 0; t < a.tiles; ++t) {
+        transform_output_tile<m>(a, a.scratch + (static_cast<ptrdiff_t>(v) * a.tiles + t) * 16, m_xi, block + v, a.tile_first + t);
+      }
+    }
+  }
+}
+
+static void winograd_output(const WinogradOutputArguments& a) { a.m == 2 ? winograd_output_m<2>(a) : winograd_output_m<4>(a); }
+
+}  // namespace linnet::kernels::LINNET_ISA
