@@ -1,0 +1,34 @@
+// The operators of domain "linnet", opset 1: what passes make, and what src/ops infers, plans and documents.
+//
+// FusedConv   y = activation(conv(x, w * weight_scale) + bias + residual)
+//   inputs    0 x; 1 w, the model's own bytes; 2 bias float32[M], optional; 3 weight_scale float64[M], optional;
+//             4 residual, optional, of y's very shape (no broadcasting)
+//   attributes  Conv's, and activation, activation_alpha, activation_beta
+//   The filter is w[m] * weight_scale[m], computed in double and rounded once, when it is packed. Keeping the two apart
+//   until then spares a second copy of all weights (100 MB for ResNet-50).
+// FusedGemm   y = activation(gemm(a, b, c)): Gemm's inputs and attributes, and activation*; Relu and Clip only.
+// ScaleShift  y = activation(fma(x, scale[c], shift[c])): 0 x [N,C,...]; 1 scale float32[C]; 2 shift float32[C]; attributes
+//             activation*; Relu and Clip only.
+// Swish       y = x * sigmoid(x)
+// Reorder     the same tensor in another layout: attribute to = "nchw16c" | "plain".
+//
+// activation is the name of the ONNX operator ("none" or absent: no activation) with its parameters by position:
+//   Relu; Clip alpha = min, beta = max; LeakyRelu alpha; Elu alpha; HardSigmoid alpha, beta; Sigmoid; Tanh; HardSwish; Swish
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace linnet::passes {
+
+inline constexpr std::string_view kFusedDomain = "linnet";
+inline constexpr int kFusedOpset = 1;
+
+inline constexpr std::string_view kActivation = "activation";
+inline constexpr std::string_view kActivationAlpha = "activation_alpha";
+inline constexpr std::string_view kActivationBeta = "activation_beta";
+
+/// Inputs of FusedConv.
+inline constexpr std::size_t kConvInput = 0, kConvWeights = 1, kConvBias = 2, kConvWeightScale = 3, kConvResidual = 4;
+
+}  // namespace linnet::passes
