@@ -2,12 +2,15 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <regex>
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include "architecture/source_tree.h"
 
 namespace {
 
@@ -45,6 +48,32 @@ const std::vector<Symbol>& archive_symbols() {
 bool is_undefined(const Symbol& symbol) { return symbol.type == 'U' || symbol.type == 'w' || symbol.type == 'v'; }
 
 bool is_generated(const Symbol& symbol) { return symbol.member.find(".pb.cc") != std::string::npos; }
+
+// Whether an object is src/onnx code that includes protobuf's headers. They include <iostream>, whose constructor object
+// gcc 12 then puts into every such unit: the one exception from the rules below, and not ours to avoid.
+bool sees_protobuf(const std::string& member) {
+  static const std::set<std::string> members = [] {
+    std::set<std::string> found;
+    for (const std::string& file : linnet::test::source_files("src/onnx")) {
+      if (file.size() < 4 || file.substr(file.size() - 4) != ".cpp") continue;
+      std::vector<std::string> pending = {file};
+      std::set<std::string> seen;
+      while (!pending.empty()) {
+        const std::string next = pending.back();
+        pending.pop_back();
+        if (!seen.insert(next).second) continue;
+        for (const linnet::test::Include& include : linnet::test::includes_of(next)) {
+          if (include.name.find("linnet_onnx.pb.h") != std::string::npos || include.name.rfind("google/", 0) == 0) {
+            found.insert(std::filesystem::path(file).filename().string() + ".o");
+          }
+          if (include.name.rfind("onnx/", 0) == 0) pending.push_back("src/" + include.name);
+        }
+      }
+    }
+    return found;
+  }();
+  return members.count(member) == 1;
+}
 
 bool starts_with(const std::string& text, const std::string& prefix) { return text.rfind(prefix, 0) == 0; }
 
@@ -95,6 +124,7 @@ TEST_CASE("ISA objects define nothing weak, nothing outside their namespace, and
 TEST_CASE("the library has no global constructors") {
   if (kSanitized) return;
   for (const Symbol& symbol : archive_symbols()) {
+    if (is_generated(symbol) || sees_protobuf(symbol.member)) continue;
     INFO(symbol.member << ": " << symbol.name);
     CHECK_FALSE(starts_with(symbol.name, "_GLOBAL__sub_I_"));
     CHECK_FALSE(starts_with(symbol.name, "__cxx_global_var_init"));
@@ -134,6 +164,7 @@ TEST_CASE("the library has no mutable global state") {
     const std::string name = match[4].str();
     // .data.rel.ro is constant once the loader has relocated it.
     if (starts_with(section, ".data.rel.ro") || starts_with(name, ".")) continue;
+    if (name == "_ZStL8__ioinit" && sees_protobuf(member)) continue;
     INFO(member << ": " << name << " in " << section);
     CHECK(false);
   }
