@@ -16,7 +16,7 @@ struct Classification {
   float probability = 0.0f;  ///< its softmax over all classes; the score itself where apply_softmax is false
 };
 
-/// exp(x - max) / sum, summed in double in class order and rounded once: the same bits everywhere.
+/// exp(x - max) / sum, computed in double, summed in class order, rounded once.
 /// Throws Error `input` for no scores, a NaN, +infinity, or nothing but -infinity: none of these has probabilities, and a
 /// class picked from them would be an accident. A single -infinity has the probability 0.
 std::vector<float> softmax(std::span<const float> scores);
