@@ -1,0 +1,185 @@
+// float16 and bfloat16 tensors are computed in float32: the values in between keep more bits than the model asked for,
+// never fewer. It runs first, before anything is inferred, so that no later pass and no operator meets a 16-bit type
+// anywhere but at a Cast. A Cast to a 16-bit type inside the model keeps its rounding: Cast, then Cast back.
+#include <bit>
+#include <cstring>
+#include <vector>
+
+#include "passes/match.h"
+#include "passes/pass_list.h"
+
+namespace linnet::passes {
+
+namespace {
+
+using graph::Graph;
+using graph::kNoNode;
+using graph::NodeId;
+using graph::ValueId;
+
+bool is_narrow(DataType type) { return type == DataType::float16 || type == DataType::bfloat16; }
+bool is_narrow(std::int64_t type) {
+  return type == static_cast<std::int64_t>(DataType::float16) || type == static_cast<std::int64_t>(DataType::bfloat16);
+}
+
+float widened(Float16 half) {
+  const std::uint32_t sign = static_cast<std::uint32_t>(half.bits & 0x8000u) << 16;
+  const std::uint32_t exponent = (half.bits >> 10) & 0x1fu;
+  const std::uint32_t fraction = half.bits & 0x3ffu;
+  if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000u | fraction << 13);
+  if (exponent != 0) return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
+  const float magnitude = static_cast<float>(fraction) * 0x1p-24f;  // zero and subnormals: exact
+  return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
+}
+float widened(BFloat16 half) { return std::bit_cast<float>(static_cast<std::uint32_t>(half.bits) << 16); }
+
+template <typename T>
+Tensor widened_as(const Tensor& narrow) {
+  Tensor wide(DataType::float32, narrow.shape());
+  float* out = wide.mutable_data<float>().data();
+  // Bytes from a file need not be aligned to two.
+  const auto* in = static_cast<const std::byte*>(narrow.raw());
+  for (std::size_t i = 0; i < static_cast<std::size_t>(narrow.size()); ++i) {
+    T element;
+    std::memcpy(&element, in + i * sizeof(T), sizeof(T));
+    out[i] = widened(element);
+  }
+  return wide;
+}
+Tensor widened(const Tensor& narrow) {
+  return narrow.type() == DataType::float16 ? widened_as<Float16>(narrow) : widened_as<BFloat16>(narrow);
+}
+
+NodeId add_cast(Graph& graph, ValueId from, ValueId to, DataType type) {
+  graph::Node cast;
+  cast.name = graph.value(to).name + "/Cast";
+  cast.op_type = "Cast";
+  cast.opset = 13;
+  cast.inputs = {from};
+  cast.outputs = {to};
+  cast.attributes.set("to", static_cast<std::int64_t>(type));
+  return graph.add_node(std::move(cast));
+}
+
+ValueId add_wide_twin(Graph& graph, ValueId id) {
+  graph::TensorDesc desc = graph.value(id).desc;
+  desc.type = DataType::float32;
+  return graph.add_value(graph.unique_name(graph.value(id).name + "/float32"), std::move(desc));
+}
+
+// The value keeps its type for whoever is outside; everybody inside reads the twin.
+void widen_at_input(Graph& graph, ValueId id) {
+  const ValueId wide = add_wide_twin(graph, id);
+  graph.replace_uses(id, wide);
+  add_cast(graph, id, wide, DataType::float32);
+}
+
+void narrow_at_output(Graph& graph, ValueId id, DataType type) {
+  const NodeId producer = graph.value(id).producer;
+  const ValueId wide = add_wide_twin(graph, id);
+  const auto& outputs = graph.node(producer).outputs;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i] == id) graph.set_output(producer, i, wide);
+  }
+  graph.replace_uses(id, wide);
+  add_cast(graph, wide, id, type);
+  graph.value(id).desc.type = type;
+}
+
+void widen_constant(Graph& graph, ValueId id) {
+  graph::Value& value = graph.value(id);
+  if (value.graph_output) {  // the caller sees the narrow bytes
+    const ValueId wide =
+        graph.add_constant(graph.unique_name(value.name + "/float32"), widened(*graph.value(id).constant));
+    graph.replace_uses(id, wide);
+    return;
+  }
+  value.constant = widened(*value.constant);
+  value.desc.type = DataType::float32;
+}
+
+// The 16-bit type that a Cast node makes; undefined for every other node.
+DataType narrowing_of(const graph::Node& node) {
+  if (!is_onnx(node, "Cast") || node.outputs.empty() || node.outputs[0] == graph::kNoValue) return DataType::undefined;
+  const graph::Attribute* to = node.attributes.find("to");
+  const auto* type = to == nullptr ? nullptr : std::get_if<std::int64_t>(to);
+  return type != nullptr && is_narrow(*type) ? static_cast<DataType>(*type) : DataType::undefined;
+}
+
+// A cast's result is rounded to 16 bits, and then taken back to 32 for those who compute with it.
+bool keep_rounding(Graph& graph, NodeId id) {
+  const DataType type = narrowing_of(graph.node(id));
+  if (type == DataType::undefined) return false;
+  const ValueId rounded = graph.node(id).outputs[0];
+  graph.value(rounded).desc.type = type;
+  widen_at_input(graph, rounded);
+  return true;
+}
+
+// Constant, ConstantOfShape: the bytes are an attribute.
+bool widen_attributes(Graph& graph, NodeId id) {
+  bool changed = false;
+  std::vector<std::pair<std::string, Tensor>> wide;
+  for (const auto& [key, attribute] : graph.node(id).attributes.entries()) {
+    const auto* tensor = std::get_if<Tensor>(&attribute);
+    if (tensor != nullptr && is_narrow(tensor->type())) wide.emplace_back(key, widened(*tensor));
+  }
+  for (auto& [key, tensor] : wide) {
+    graph.attributes(id).set(key, std::move(tensor));
+    changed = true;
+  }
+  return changed;
+}
+
+// The narrow type that a node's result would have had, for outputs whose type the file does not state: the type flows
+// from the first input to the result, but for the operators that fix it themselves.
+std::vector<DataType> narrow_types(const Graph& graph) {
+  static constexpr std::string_view kFixed[] = {
+      "Shape", "Size", "ArgMax", "ArgMin", "Equal", "Less",  "Greater", "LessOrEqual", "GreaterOrEqual",
+      "Not",   "And",  "Or",     "Xor",    "IsNaN", "IsInf", "NonZero", "Cast",        "QuantizeLinear"};
+  std::vector<DataType> types(static_cast<std::size_t>(graph.value_count()), DataType::undefined);
+  for (ValueId id = 0; id < graph.value_count(); ++id) types[static_cast<std::size_t>(id)] = graph.value(id).desc.type;
+  for (const NodeId id : graph.order()) {
+    const graph::Node& node = graph.node(id);
+    bool fixed = node.inputs.empty();
+    for (const std::string_view op : kFixed) fixed = fixed || is_onnx(node, op);
+    const ValueId source =
+        fixed ? graph::kNoValue : node.inputs[is_onnx(node, "Where") && node.inputs.size() > 1 ? 1 : 0];
+    if (source == graph::kNoValue || node.outputs.empty() || node.outputs[0] == graph::kNoValue) continue;
+    DataType& type = types[static_cast<std::size_t>(node.outputs[0])];
+    if (type == DataType::undefined) type = types[static_cast<std::size_t>(source)];
+  }
+  return types;
+}
+
+}  // namespace
+
+void widen_float16(Graph& graph, PassContext& context) {
+  const std::vector<DataType> types = narrow_types(graph);
+  const ValueId count = graph.value_count();
+  const std::vector<NodeId> order = graph.order();
+  const auto narrow = [&](ValueId id) { return is_narrow(types[static_cast<std::size_t>(id)]); };
+  for (ValueId id = 0; id < count; ++id) {
+    if (!narrow(id)) continue;
+    graph::Value& value = graph.value(id);
+    if (value.graph_input) {
+      if (!value.consumers.empty()) widen_at_input(graph, id);
+    } else if (value.constant) {
+      widen_constant(graph, id);
+    } else if (value.producer != kNoNode && narrowing_of(graph.node(value.producer)) != DataType::undefined) {
+      continue;  // keep_rounding's
+    } else if (value.graph_output && value.producer != kNoNode) {
+      narrow_at_output(graph, id, types[static_cast<std::size_t>(id)]);
+    } else {
+      value.desc.type = DataType::float32;
+    }
+    context.applied();
+  }
+  for (const NodeId id : order) {
+    const bool rounded = keep_rounding(graph, id);
+    const bool widened_here = widen_attributes(graph, id);
+    if (rounded || widened_here) context.applied();
+  }
+}
+
+}  // namespace linnet::passes
