@@ -2,7 +2,6 @@
 //
 //   classify_pictures MODEL.onnx PRESET PICTURE...
 #include <linnet/linnet.h>
-#include <linnet/preprocess.h>
 
 #include <iomanip>
 #include <iostream>

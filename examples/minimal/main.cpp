@@ -1,6 +1,5 @@
 // Classifies a picture: minimal MODEL.onnx PICTURE [PRESET]
 #include <linnet/linnet.h>
-#include <linnet/preprocess.h>
 
 #include <iostream>
 

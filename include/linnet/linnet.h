@@ -8,6 +8,7 @@
 #include "linnet/error.h"
 #include "linnet/image.h"
 #include "linnet/model.h"
+#include "linnet/preprocess.h"
 #include "linnet/session.h"
 #include "linnet/tensor.h"
 #include "linnet/version.h"
