@@ -1,0 +1,210 @@
+#include "ops/conv.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <string>
+
+#include "base/checked_math.h"
+#include "ops/op_def.h"
+
+namespace linnet::ops {
+
+namespace {
+
+using graph::Dim;
+using graph::DimList;
+
+void require_float(const NodeContext& c, std::size_t i) {
+  if (c.has_input(i) && c.input(i).type != DataType::float32) {
+    c.fail(ErrorCode::unsupported, "convolutions are computed in float only", c.input_label(i), "float", std::string(to_string(c.input(i).type)));
+  }
+}
+
+/// Shape of the filter [M, C/group, k...], checked against kernel_shape and the input's rank.
+DimList filter_shape(const NodeContext& c, std::size_t rank) {
+  const graph::TensorDesc& w = c.input(kConvW);
+  if (!w.has_rank()) return {};
+  if (w.shape->size() != rank) {
+    c.fail(ErrorCode::model, "the filter's rank is not the input's", c.input_label(kConvW), std::to_string(rank) + "-D", graph::to_string(w));
+  }
+  return *w.shape;
+}
+
+std::vector<std::int64_t> kernel_extents(const NodeContext& c, const DimList& filter) {
+  std::vector<std::int64_t> kernel = c.attribute_ints("kernel_shape");
+  std::vector<std::int64_t> from_filter;
+  for (std::size_t i = 2; i < filter.size(); ++i) {
+    if (filter[i].known()) from_filter.push_back(filter[i].value);
+  }
+  const bool filter_known = filter.size() >= 3 && from_filter.size() == filter.size() - 2;
+  if (kernel.empty()) return filter_known ? from_filter : kernel;
+  if (filter_known && kernel != from_filter) {
+    c.fail(ErrorCode::model, "kernel_shape is not the filter's shape", "attribute 'kernel_shape'", to_string(from_filter), to_string(kernel));
+  }
+  return kernel;
+}
+
+void check_channels(const NodeContext& c, const DimList& x, const DimList& w, std::int64_t groups) {
+  if (groups < 1) c.fail(ErrorCode::model, "group is not positive", "attribute 'group'", "at least 1", std::to_string(groups));
+  if (w.size() < 2) return;
+  if (x[1].known() && w[1].known() && x[1].value != base::checked_mul(w[1].value, groups, "channels of a convolution")) {
+    c.fail(ErrorCode::model, "the filter does not fit the input's channels", c.input_label(kConvW), std::to_string(x[1].value) + " channels",
+           std::to_string(w[1].value) + " x group " + std::to_string(groups));
+  }
+  if (w[0].known() && w[0].value % groups != 0) {
+    c.fail(ErrorCode::model, "the output channels are not a multiple of group", c.input_label(kConvW), "a multiple of " + std::to_string(groups),
+           std::to_string(w[0].value));
+  }
+}
+
+void check_vector(const NodeContext& c, std::size_t i, const Dim& length) {
+  if (!c.has_input(i) || !c.input(i).has_rank()) return;
+  const DimList& shape = *c.input(i).shape;
+  if (shape.size() != 1 || (shape[0].known() && length.known() && shape[0].value != length.value)) {
+    c.fail(ErrorCode::model, "one value an output channel is needed", c.input_label(i), "[" + std::to_string(length.value) + "]",
+           graph::to_string(c.input(i)));
+  }
+}
+
+bool is_4d_float(const graph::TensorDesc& desc) { return desc.has_rank() && desc.shape->size() == 4 && desc.type == DataType::float32; }
+
+}  // namespace
+
+void infer_conv(InferContext& c) {
+  for (const std::size_t i : {kConvX, kConvW, kConvB, kConvResidual}) require_float(c, i);
+  const graph::TensorDesc& x = c.input(kConvX);
+  if (!x.has_rank()) return c.set_output_unknown_rank(0, x.type);
+  const std::size_t rank = x.shape->size();
+  if (rank < 3) c.fail(ErrorCode::model, "the input needs a batch, channels and at least one spatial axis", c.input_label(kConvX), "3-D or more", graph::to_string(x));
+  const DimList w = filter_shape(c, rank);
+  const std::int64_t groups = c.attribute_int("group", 1);
+  check_channels(c, *x.shape, w, groups);
+  const std::vector<std::int64_t> kernel = kernel_extents(c, w);
+  DimList out(rank);
+  out[0] = (*x.shape)[0];
+  if (!w.empty()) out[1] = w[0];
+  check_vector(c, kConvB, out[1]);
+  if (!kernel.empty()) {
+    if (kernel.size() != rank - 2) {
+      c.fail(ErrorCode::model, "kernel_shape has the wrong number of entries", "attribute 'kernel_shape'", std::to_string(rank - 2), std::to_string(kernel.size()));
+    }
+    const DimList spatial(x.shape->begin() + 2, x.shape->end());
+    const Window window = read_window(c, kernel, spatial);
+    const DimList extents = window_extents(c, window, spatial);
+    std::copy(extents.begin(), extents.end(), out.begin() + 2);
+  }
+  c.set_output(0, x.type, std::move(out));
+}
+
+LayoutRule layout_conv(const NodeContext& c) {
+  const Tensor* w = c.constant(kConvW);
+  if (w == nullptr || !is_4d_float(c.input(kConvX)) || w->rank() != 4) return {};
+  if (c.has_input(kConvB) && c.constant(kConvB) == nullptr) return {};
+  const std::int64_t groups = c.attribute_int("group", 1);
+  const std::int64_t in_channels = w->shape()[1] * groups, out_channels = w->shape()[0];
+  if (merged_groups(groups, in_channels, out_channels) == 0) return {};
+  const bool depthwise = groups == in_channels && groups == out_channels && groups > 1;
+  if (out_channels % 16 != 0 && !keeps_zero(read_activation(c))) return {};
+  LayoutRule rule;
+  rule.preference = LayoutRule::Preference::blocked;
+  const bool plain_input = groups == 1 && in_channels <= kMostPlainChannels && !depthwise;
+  if (!plain_input) rule.blocked_inputs |= 1u << kConvX;
+  if (c.has_input(kConvResidual)) rule.blocked_inputs |= 1u << kConvResidual;
+  return rule;
+}
+
+Halo halo_conv(const NodeContext& c, std::size_t input) {
+  if (input != kConvX || !c.input(kConvX).is_static()) return {};
+  const Tensor* w = c.constant(kConvW);
+  const std::int64_t groups = c.attribute_int("group", 1);
+  if (w == nullptr || (groups > 1 && groups == w->shape()[0] && w->shape()[1] == 1)) return {};  // depthwise skips taps itself
+  const Shape shape = c.input(kConvX).static_shape();
+  const Window window = read_window(c, {w->shape()[2], w->shape()[3]}, {Dim(shape[2]), Dim(shape[3])});
+  const auto clip = [](std::int64_t x) { return static_cast<std::int32_t>(std::clamp<std::int64_t>(x, 0, 1 << 20)); };
+  return {clip(window.pads_begin[0]), clip(window.pads_begin[1]), clip(window.pads_end[0]), clip(window.pads_end[1])};
+}
+
+std::int64_t ConvProblem::taps() const {
+  return std::accumulate(window.kernel.begin(), window.kernel.end(), std::int64_t{1}, std::multiplies<>());
+}
+std::int64_t ConvProblem::out_pixels() const {
+  return std::accumulate(out_extent.begin(), out_extent.end(), std::int64_t{1}, std::multiplies<>());
+}
+std::int64_t ConvProblem::macs() const { return images * out_channels * out_pixels() * (in_channels / groups) * taps(); }
+
+std::int64_t merged_groups(std::int64_t groups, std::int64_t in_channels, std::int64_t out_channels) {
+  if (groups == 1 || (groups == in_channels && groups == out_channels)) return 1;
+  if (groups < 1 || in_channels % groups != 0 || out_channels % groups != 0) return 0;
+  for (std::int64_t merged = 1; merged <= 16 && merged <= groups; ++merged) {
+    if (groups % merged == 0 && in_channels / groups * merged % 16 == 0 && out_channels / groups * merged % 16 == 0) return merged;
+  }
+  return 0;
+}
+
+ConvProblem conv_problem(PlanContext& c) {
+  const Shape& x = c.placement_in(kConvX).shape;
+  const Shape& y = c.placement_out(0).shape;
+  const Shape& w = c.placement_in(kConvW).shape;
+  ConvProblem p;
+  p.images = x[0];
+  p.in_channels = x[1];
+  p.out_channels = y[1];
+  p.groups = c.attribute_int("group", 1);
+  p.in_extent.assign(x.begin() + 2, x.end());
+  p.out_extent.assign(y.begin() + 2, y.end());
+  p.window = read_window(c, {w.begin() + 2, w.end()}, DimList(p.in_extent.begin(), p.in_extent.end()));
+  p.activation = read_activation(c);
+  const std::optional<kernels::Clamp> clamp = clamp_bounds(p.activation);
+  p.late_activation = !clamp.has_value();
+  p.lo = clamp ? clamp->lo : -std::numeric_limits<float>::infinity();
+  p.hi = clamp ? clamp->hi : std::numeric_limits<float>::infinity();
+  return p;
+}
+
+ConvFilter::ConvFilter(const NodeContext& c) {
+  const Tensor* w = c.constant(kConvW);
+  w_ = w->data<float>().data();
+  channels_ = w->shape()[1];
+  taps_ = 1;
+  for (std::size_t i = 2; i < w->rank(); ++i) taps_ *= w->shape()[i];
+  if (const Tensor* scale = c.constant(kConvScale)) scale_ = scale->data<double>().data();
+}
+
+WeightStore::Buffer pack_conv_bias(PlanContext& c, std::int64_t out_channels) {
+  const std::size_t bytes = static_cast<std::size_t>(base::round_up(out_channels, 16)) * sizeof(float);
+  const Tensor* bias = c.constant(kConvB);
+  return c.pack(bias != nullptr ? kConvB : kConvW, bias != nullptr ? "bias" : "no bias", bytes, [bias](std::byte* to) {
+    if (bias != nullptr) std::copy_n(static_cast<const std::byte*>(bias->raw()), bias->bytes(), to);
+  });
+}
+
+BlockedOperands blocked_operands(PlanContext& c) {
+  BlockedOperands o;
+  o.in = c.placement_in(kConvX);
+  o.out = c.placement_out(0);
+  o.has_residual = c.has_input(kConvResidual);
+  if (o.has_residual) o.residual = c.placement_in(kConvResidual);
+  return o;
+}
+
+void apply_late_activation(const ConvProblem& p, const kernels::Table& table, const Placement& out, float* first, std::int64_t blocks,
+                           std::int64_t rows, std::int64_t pixels) {
+  if (!p.late_activation) return;
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    for (std::int64_t y = 0; y < rows; ++y) apply_activation(table, p.activation, first + b * out.plane_stride + y * out.row_stride, pixels * 16);
+  }
+}
+
+void plan_conv(PlanContext& c) {
+  const ConvProblem p = conv_problem(c);
+  c.step().macs = p.macs();
+  if (c.placement_out(0).layout == graph::Layout::plain) return plan_conv_gather(c, p, false);
+  if (p.groups > 1 && p.groups == p.in_channels && p.groups == p.out_channels) return plan_conv_depthwise(c, p);
+  const int m = c.options().winograd ? winograd_tile(p) : 0;
+  if (m != 0) return plan_conv_winograd(c, p, m);
+  plan_conv_direct(c, p);
+}
+
+}  // namespace linnet::ops

@@ -1,0 +1,85 @@
+// Conv and FusedConv (domain "linnet"): what the ways of planning them share.
+#pragma once
+
+#include "ops/activation.h"
+#include "ops/plan_context.h"
+#include "ops/window.h"
+
+namespace linnet::ops {
+
+// Inputs of Conv and FusedConv; Conv has the first three.
+constexpr std::size_t kConvX = 0, kConvW = 1, kConvB = 2, kConvScale = 3, kConvResidual = 4;
+
+/// A convolution of known shapes. Spatial vectors have one entry an axis; 2-D ones are H, W.
+struct ConvProblem {
+  std::int64_t images = 0, in_channels = 0, out_channels = 0, groups = 1;
+  std::vector<std::int64_t> in_extent, out_extent;
+  Window window;
+  Activation activation;
+  float lo = 0, hi = 0;      // the clamp that the kernels apply: the activation's, or none
+  bool late_activation = false;  // an activation that is no clamp runs over the output afterwards
+
+  [[nodiscard]] std::int64_t taps() const;             // product of the kernel's extents
+  [[nodiscard]] std::int64_t out_pixels() const;
+  [[nodiscard]] std::int64_t macs() const;
+};
+
+ConvProblem conv_problem(PlanContext& context);
+
+/// The effective filter, w * weight_scale computed in double and rounded once: element (m, c, tap), c within the group.
+class ConvFilter {
+ public:
+  explicit ConvFilter(const NodeContext& context);
+  [[nodiscard]] float at(std::int64_t m, std::int64_t c, std::int64_t tap) const {
+    const float w = w_[(m * channels_ + c) * taps_ + tap];
+    return scale_ == nullptr ? w : static_cast<float>(static_cast<double>(w) * scale_[m]);
+  }
+  [[nodiscard]] double exact(std::int64_t m, std::int64_t c, std::int64_t tap) const {
+    const double w = static_cast<double>(w_[(m * channels_ + c) * taps_ + tap]);
+    return scale_ == nullptr ? w : w * scale_[m];
+  }
+  [[nodiscard]] std::int64_t channels() const noexcept { return channels_; }  // of a group
+  [[nodiscard]] std::int64_t taps() const noexcept { return taps_; }
+
+ private:
+  const float* w_;
+  const double* scale_ = nullptr;
+  std::int64_t channels_, taps_;
+};
+
+/// The bias padded with zeros to a multiple of 16 channels.
+WeightStore::Buffer pack_conv_bias(PlanContext& context, std::int64_t out_channels);
+
+/// Where input, output and residual of an nchw16c convolution lie.
+struct BlockedOperands {
+  Placement in, out, residual;
+  bool has_residual = false;
+
+  [[nodiscard]] const float* residual_data(const RunArgs& args) const {
+    return has_residual ? args.in<float>(kConvResidual) + residual.origin : nullptr;
+  }
+};
+BlockedOperands blocked_operands(PlanContext& context);
+
+/// Applies an activation that is no clamp to `rows` rows of `pixels` pixels of `blocks` channel blocks, from `first` on.
+/// Does nothing for a clamp, which the kernels have applied.
+void apply_late_activation(const ConvProblem& problem, const kernels::Table& table, const Placement& out, float* first, std::int64_t blocks,
+                           std::int64_t rows, std::int64_t pixels);
+
+// The ways, in src/ops/conv_<way>.cpp. Each fills in the step.
+void plan_conv_direct(PlanContext& context, const ConvProblem& problem);      // nchw16c (or a plain first layer) -> nchw16c
+void plan_conv_winograd(PlanContext& context, const ConvProblem& problem, int m);
+void plan_conv_depthwise(PlanContext& context, const ConvProblem& problem);
+void plan_conv_gather(PlanContext& context, const ConvProblem& problem, bool transposed);  // plain, any rank, any group
+
+/// Winograd's output tile edge m (2 or 4) for this operator, or 0: a function of the operator's shape alone.
+int winograd_tile(const ConvProblem& problem);
+
+/// Groups so small that several are computed as one dense convolution of 16-channel blocks with zeros between: how many.
+/// 0: this grouping has no nchw16c form.
+std::int64_t merged_groups(std::int64_t groups, std::int64_t in_channels, std::int64_t out_channels);
+
+/// First layers with few channels read the plain input; beyond that the padding to 16 channels costs less than a k at a time.
+constexpr std::int64_t kMostPlainChannels = 8;
+
+}  // namespace linnet::ops

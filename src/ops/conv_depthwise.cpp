@@ -1,0 +1,85 @@
+// Depthwise convolution on NCHW16c: one filter a channel.
+#include <memory>
+
+#include "base/checked_math.h"
+#include "ops/conv.h"
+
+namespace linnet::ops {
+
+namespace {
+
+struct DepthwiseConv {
+  const kernels::Table* table = nullptr;
+  ConvProblem problem;
+  BlockedOperands operands;
+  WeightStore::Buffer weights, bias;
+  void run(const RunArgs& args) const;
+};
+
+kernels::BlockedSource source(const float* buffer, const Placement& p) { return {buffer + p.origin, p.image_stride, p.plane_stride, p.row_stride}; }
+
+void DepthwiseConv::run(const RunArgs& args) const {
+  const Placement& out = operands.out;
+  const std::int64_t blocks = out.channel_blocks(), height = problem.out_extent[0];
+  kernels::DepthwiseArguments a;
+  a.x = source(args.in<float>(kConvX), operands.in);
+  a.y = {args.out<float>(0) + out.origin, out.image_stride, out.plane_stride, out.row_stride};
+  if (operands.has_residual) a.residual = source(args.in<float>(kConvResidual), operands.residual);
+  a.weights = weights->as<float>();
+  a.bias = bias->as<float>();
+  a.blocks = static_cast<int>(blocks);
+  a.in_h = static_cast<int>(problem.in_extent[0]);
+  a.in_w = static_cast<int>(problem.in_extent[1]);
+  a.out_w = static_cast<int>(problem.out_extent[1]);
+  const Window& w = problem.window;
+  a.kernel_h = static_cast<int>(w.kernel[0]);
+  a.kernel_w = static_cast<int>(w.kernel[1]);
+  a.stride_h = static_cast<int>(w.strides[0]);
+  a.stride_w = static_cast<int>(w.strides[1]);
+  a.dilation_h = static_cast<int>(w.dilations[0]);
+  a.dilation_w = static_cast<int>(w.dilations[1]);
+  a.pad_top = static_cast<int>(w.pads_begin[0]);
+  a.pad_left = static_cast<int>(w.pads_begin[1]);
+  a.clamp = {problem.lo, problem.hi};
+  // Planes first, then rows of the planes at the seams.
+  const Range mine = split(problem.images * blocks * height, args.threads, args.thread);
+  for (std::int64_t i = mine.first; i < mine.last;) {
+    const std::int64_t plane = i / height, row = i % height;
+    const std::int64_t rows = std::min(height - row, mine.last - i);
+    a.range = {plane, plane + 1, static_cast<int>(row), static_cast<int>(row + rows)};
+    table->depthwise(a);
+    float* const first = a.y.data + plane / blocks * out.image_stride + plane % blocks * out.plane_stride + row * out.row_stride;
+    apply_late_activation(problem, *table, out, first, 1, rows, problem.out_extent[1]);
+    i += rows;
+  }
+}
+
+}  // namespace
+
+void plan_conv_depthwise(PlanContext& c, const ConvProblem& problem) {
+  auto d = std::make_shared<DepthwiseConv>();
+  d->table = &c.kernels();
+  d->problem = problem;
+  d->operands = blocked_operands(c);
+  const std::int64_t taps = problem.taps(), padded = base::round_up(problem.out_channels, 16);
+  const std::size_t bytes = base::to_size(base::checked_mul(padded * taps, 4, "packed weights"), "packed weights");
+  d->weights = c.pack(kConvW, "depthwise", bytes, [&](std::byte* raw) {
+    const ConvFilter filter(c);
+    float* const to = reinterpret_cast<float*>(raw);  // [C/16][tap][16]
+    for (std::int64_t m = 0; m < problem.out_channels; ++m) {
+      for (std::int64_t tap = 0; tap < taps; ++tap) to[(m / 16 * taps + tap) * 16 + m % 16] = filter.at(m, 0, tap);
+    }
+  });
+  d->bias = pack_conv_bias(c, problem.out_channels);
+  Step& step = c.step();
+  step.weight_bytes = d->weights->bytes() + d->bias->bytes();
+  step.algorithm = "depthwise";
+  step.kernel = "row";
+  c.consumed(kConvW);
+  if (c.has_input(kConvB)) c.consumed(kConvB);
+  if (c.has_input(kConvScale)) c.consumed(kConvScale);
+  step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo ? static_cast<int>(kConvResidual) : -1;
+  step.run = [d](const RunArgs& args) { d->run(args); };
+}
+
+}  // namespace linnet::ops

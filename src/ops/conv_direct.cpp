@@ -1,0 +1,262 @@
+// Direct convolution as an implicit im2col GEMM: the kernel walks a list of input offsets, so nothing is copied.
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <string>
+
+#include "base/checked_math.h"
+#include "ops/conv.h"
+#include "ops/partition.h"
+
+namespace linnet::ops {
+
+namespace {
+
+constexpr std::int64_t kBlock = 16;
+constexpr std::int64_t kL1Share = 16 * 1024;        // bytes of a weight panel kept in L1 over all pixels
+constexpr std::int64_t kResidentWeights = 192 * 1024;  // up to so many bytes of weights stay in L2 while pixels stream by
+
+/// Everything a run needs that does not change from run to run. Shared by the closure; never written after planning.
+struct DirectConv {
+  const kernels::Table* table = nullptr;
+  ConvProblem problem;
+  BlockedOperands operands;
+  WeightStore::Buffer weights, bias;
+  std::vector<std::ptrdiff_t> taps;   // relative to the tile's first pixel
+  std::int64_t dense_groups = 1;      // groups after merging
+  std::int64_t group_in_blocks = 0, group_out_blocks = 0;
+  std::int64_t group_weights = 0;     // floats of packed weights of one dense group
+  bool plain = false;                 // the input is row-major: one k a tap
+  bool flat = false;                  // 1x1 stride 1 without halos: an image is one row of H*W pixels
+  std::int64_t unit_pixels = 1;       // flat: pixels a unit; otherwise units are rows
+  std::int64_t units = 0;             // pixel units of one image
+  std::int64_t strip_rows = 0;        // plain: output rows whose padded input is staged at a time
+  std::int64_t strip_in_rows = 0, strip_width = 0;
+
+  [[nodiscard]] std::int64_t panels() const { return base::ceil_div(group_out_blocks * kBlock, table->tile.channels); }
+  void fill_taps();
+  void pack(PlanContext& context);
+  void run(const RunArgs& args) const;
+  void run_images(const RunArgs& args, Range panels, std::int64_t image, std::int64_t images, Range units) const;
+  void run_plain(const RunArgs& args, Range panels, std::int64_t image, Range rows) const;
+  void activate(const kernels::ConvArguments& c) const;
+  [[nodiscard]] kernels::ConvArguments arguments(const RunArgs& args, std::int64_t group) const;
+};
+
+void DirectConv::fill_taps() {
+  const std::int64_t kh = problem.window.kernel[0], kw = problem.window.kernel[1];
+  const std::int64_t dh = problem.window.dilations[0], dw = problem.window.dilations[1];
+  const std::int64_t row = plain ? strip_width : operands.in.row_stride;
+  const std::int64_t pixel = plain ? 1 : kBlock;
+  const std::int64_t plane = plain ? strip_in_rows * strip_width : operands.in.plane_stride;
+  const std::int64_t planes = plain ? problem.in_channels : group_in_blocks;
+  for (std::int64_t c = 0; c < planes; ++c) {
+    for (std::int64_t y = 0; y < kh; ++y) {
+      for (std::int64_t x = 0; x < kw; ++x) taps.push_back(c * plane + y * dh * row + x * dw * pixel);
+    }
+  }
+}
+
+/// [panel][channel block][tap][16][panel channels]; the plain form has [panel][channel][tap][panel channels].
+void pack_group(const ConvFilter& filter, const DirectConv& d, std::int64_t group, float* to) {
+  const std::int64_t wide = d.table->tile.channels;
+  const std::int64_t merged = d.problem.groups / d.dense_groups;
+  const std::int64_t channels = filter.channels(), taps = filter.taps();            // of one group of the model
+  const std::int64_t outputs = d.problem.out_channels / d.problem.groups;
+  const std::int64_t in_channels = channels * merged, out_channels = outputs * merged;  // of the dense group
+  const std::int64_t block = d.plain ? 1 : kBlock;
+  const std::int64_t blocks = base::ceil_div(in_channels, block);
+  for (std::int64_t first = 0; first < d.group_out_blocks * kBlock; first += wide) {
+    const std::int64_t width = std::min(wide, d.group_out_blocks * kBlock - first);
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      for (std::int64_t lane = 0; lane < width && first + lane < out_channels; ++lane) {
+        const std::int64_t m = first + lane;
+        for (std::int64_t k = 0; k < block && b * block + k < in_channels; ++k) {
+          const std::int64_t c = b * block + k;
+          if (c / channels != m / outputs) continue;  // another group of the model: its weight here is zero
+          const std::int64_t model_output = group * out_channels + m;
+          for (std::int64_t tap = 0; tap < taps; ++tap) to[(tap * block + k) * width + lane] = filter.at(model_output, c % channels, tap);
+        }
+      }
+      to += taps * block * width;
+    }
+  }
+}
+
+void DirectConv::pack(PlanContext& context) {
+  const std::int64_t k = static_cast<std::int64_t>(taps.size()) * (plain ? 1 : kBlock);
+  group_weights = base::checked_mul(k, group_out_blocks * kBlock, "packed weights");
+  const std::size_t bytes = base::to_size(base::checked_mul(group_weights * dense_groups, 4, "packed weights"), "packed weights");
+  weights = context.pack(kConvW, "direct", bytes, [&](std::byte* to) {
+    const ConvFilter filter(context);
+    for (std::int64_t g = 0; g < dense_groups; ++g) pack_group(filter, *this, g, reinterpret_cast<float*>(to) + g * group_weights);
+  });
+  bias = pack_conv_bias(context, problem.out_channels);
+  context.step().weight_bytes = weights->bytes() + bias->bytes();
+}
+
+kernels::ConvArguments DirectConv::arguments(const RunArgs& args, std::int64_t group) const {
+  const Placement &in = operands.in, &out = operands.out;
+  kernels::ConvArguments c{};
+  const std::int64_t first_out = group * group_out_blocks;
+  if (!plain) {
+    c.input = args.in<float>(kConvX) + in.origin + group * group_in_blocks * in.plane_stride - problem.window.pads_begin[0] * in.row_stride -
+              problem.window.pads_begin[1] * kBlock;
+    c.in_row = problem.window.strides[0] * in.row_stride;
+    c.in_pixel = problem.window.strides[1] * kBlock;
+    c.in_image = in.image_stride;
+  }
+  c.taps = taps.data();
+  c.blocks = static_cast<int>(taps.size());
+  c.weights = weights->as<float>() + group * group_weights;
+  c.bias = bias->as<float>() + first_out * kBlock;
+  c.output = args.out<float>(0) + out.origin + first_out * out.plane_stride;
+  c.out_row = out.row_stride;
+  c.out_plane = out.plane_stride;
+  c.out_image = out.image_stride;
+  if (operands.has_residual) {
+    const Placement& r = operands.residual;
+    c.residual = operands.residual_data(args) + first_out * r.plane_stride;
+    c.residual_row = r.row_stride;
+    c.residual_plane = r.plane_stride;
+    c.residual_image = r.image_stride;
+  }
+  c.lo = problem.lo;
+  c.hi = problem.hi;
+  c.images = 1;
+  c.out_blocks = static_cast<int>(group_out_blocks);
+  const std::int64_t panel_bytes = static_cast<std::int64_t>(taps.size()) * (plain ? 1 : kBlock) * table->tile.channels * 4;
+  const std::int64_t block_bytes = panel_bytes / static_cast<std::int64_t>(taps.size());
+  c.chunk = static_cast<int>(std::max<std::int64_t>(1, kL1Share / block_bytes));
+  return c;
+}
+
+void DirectConv::activate(const kernels::ConvArguments& c) const {
+  const int vectors = table->tile.channels / static_cast<int>(kBlock);
+  const int first = c.panel_first * vectors, last = std::min(c.panel_last * vectors, c.out_blocks);
+  for (int i = 0; i < c.images; ++i) {
+    apply_late_activation(problem, *table, operands.out, c.output + i * c.out_image + first * c.out_plane, last - first, c.rows, c.width);
+  }
+}
+
+/// Units [units.first, units.last) of `images` images from `image` on, for panels of all groups.
+void DirectConv::run_images(const RunArgs& args, Range panel_range, std::int64_t image, std::int64_t images, Range unit_range) const {
+  const std::int64_t per_group = panels();
+  for (std::int64_t panel = panel_range.first; panel < panel_range.last;) {
+    const std::int64_t group = panel / per_group;
+    const std::int64_t last = std::min(panel_range.last, (group + 1) * per_group);
+    kernels::ConvArguments c = arguments(args, group);
+    c.panel_first = static_cast<int>(panel - group * per_group);
+    c.panel_last = static_cast<int>(last - group * per_group);
+    c.images = static_cast<int>(images);
+    const std::int64_t first_row = flat ? 0 : unit_range.first, first_pixel = flat ? unit_range.first * unit_pixels : 0;
+    c.rows = static_cast<int>(flat ? 1 : unit_range.last - unit_range.first);
+    c.width = static_cast<int>(flat ? std::min(unit_range.last * unit_pixels, problem.out_pixels()) - first_pixel : problem.out_extent[1]);
+    c.input += image * c.in_image + first_row * c.in_row + first_pixel * c.in_pixel;
+    c.output += image * c.out_image + first_row * c.out_row + first_pixel * kBlock;
+    if (c.residual != nullptr) c.residual += image * c.residual_image + first_row * c.residual_row + first_pixel * kBlock;
+    const std::int64_t weight_bytes = static_cast<std::int64_t>(c.blocks) * kBlock * table->tile.channels * 4 * (last - panel);
+    c.weights_stationary = weight_bytes > kResidentWeights;
+    table->conv(c);
+    activate(c);
+    panel = last;
+  }
+}
+
+/// First layer: pads and stages a strip of the plain input, then convolves it.
+void DirectConv::run_plain(const RunArgs& args, Range panel_range, std::int64_t image, Range rows) const {
+  const std::int64_t height = problem.in_extent[0], width = problem.in_extent[1];
+  const std::int64_t stride = problem.window.strides[0];
+  float* const staged = reinterpret_cast<float*>(args.thread_scratch);
+  for (std::int64_t first = rows.first; first < rows.last; first += strip_rows) {
+    const std::int64_t count = std::min(strip_rows, rows.last - first);
+    for (std::int64_t ch = 0; ch < problem.in_channels; ++ch) {
+      const float* const plane = args.in<float>(kConvX) + (image * problem.in_channels + ch) * height * width;
+      for (std::int64_t r = 0; r < strip_in_rows; ++r) {
+        float* const to = staged + (ch * strip_in_rows + r) * strip_width;
+        const std::int64_t y = first * stride - problem.window.pads_begin[0] + r;
+        const std::int64_t left = problem.window.pads_begin[1];
+        std::fill_n(to, strip_width, 0.0f);
+        const std::int64_t readable = std::min(width, strip_width - left);
+        if (y >= 0 && y < height && readable > 0) std::copy_n(plane + y * width, readable, to + left);
+      }
+    }
+    kernels::ConvArguments c = arguments(args, 0);
+    c.input = staged;
+    c.in_row = stride * strip_width;
+    c.in_pixel = problem.window.strides[1];
+    c.rows = static_cast<int>(count);
+    c.width = static_cast<int>(problem.out_extent[1]);
+    c.output += image * c.out_image + first * c.out_row;
+    if (c.residual != nullptr) c.residual += image * c.residual_image + first * c.residual_row;
+    c.panel_first = static_cast<int>(panel_range.first);
+    c.panel_last = static_cast<int>(panel_range.last);
+    c.weights_stationary = false;
+    table->conv_plain(c);
+    activate(c);
+  }
+}
+
+void DirectConv::run(const RunArgs& args) const {
+  const std::int64_t all_panels = panels() * dense_groups, all_units = units * problem.images;
+  GridCost cost;
+  cost.pixel_units = all_units;
+  cost.panels = all_panels;
+  const double unit = static_cast<double>(flat ? unit_pixels : problem.out_extent[1]);
+  cost.unit_cycles = unit * static_cast<double>(taps.size()) * (plain ? 1 : 16);
+  cost.weight_bytes = static_cast<double>(weights->bytes());
+  cost.input_bytes = static_cast<double>(operands.in.bytes);
+  const Part part = part_of(choose_grid(cost, args.threads), all_units, all_panels, args.thread);
+  if (part.panels.first == part.panels.last) return;
+  for (std::int64_t unit_index = part.pixels.first; unit_index < part.pixels.last;) {
+    const std::int64_t image = unit_index / units, first = unit_index % units;
+    std::int64_t images = 1, last = std::min(units, first + part.pixels.last - unit_index);
+    if (first == 0 && last == units && !plain) images = (part.pixels.last - unit_index) / units;  // whole images: weights are read once for all
+    if (plain) {
+      run_plain(args, part.panels, image, {first, last});
+    } else {
+      run_images(args, part.panels, image, images, {first, last});
+    }
+    unit_index += images * (last - first);
+  }
+}
+
+bool rows_are_contiguous(const Placement& p) { return p.row_stride == p.shape[3] * kBlock; }
+
+}  // namespace
+
+void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
+  auto d = std::make_shared<DirectConv>();
+  d->table = &c.kernels();
+  d->problem = problem;
+  d->operands = blocked_operands(c);
+  d->plain = c.placement_in(kConvX).layout == graph::Layout::plain;
+  d->dense_groups = problem.groups / merged_groups(problem.groups, problem.in_channels, problem.out_channels);
+  d->group_in_blocks = base::ceil_div(problem.in_channels / d->dense_groups, kBlock);
+  d->group_out_blocks = base::ceil_div(problem.out_channels / d->dense_groups, kBlock);
+  const Window& w = problem.window;
+  const bool one_by_one = w.kernel[0] == 1 && w.kernel[1] == 1 && w.strides[0] == 1 && w.strides[1] == 1 && w.pads_begin[0] == 0 && w.pads_begin[1] == 0;
+  const bool residual_contiguous = !d->operands.has_residual || rows_are_contiguous(d->operands.residual);
+  d->flat = !d->plain && one_by_one && rows_are_contiguous(d->operands.in) && rows_are_contiguous(d->operands.out) && residual_contiguous;
+  d->unit_pixels = d->flat ? c.kernels().tile.pixels : 1;
+  d->units = d->flat ? base::ceil_div(problem.out_pixels(), d->unit_pixels) : problem.out_extent[0];
+  if (d->plain) {
+    d->strip_rows = std::min<std::int64_t>(8, problem.out_extent[0]);
+    d->strip_in_rows = (d->strip_rows - 1) * w.strides[0] + (w.kernel[0] - 1) * w.dilations[0] + 1;
+    d->strip_width = (problem.out_extent[1] - 1) * w.strides[1] + (w.kernel[1] - 1) * w.dilations[1] + 1;
+    const std::int64_t floats = base::checked_mul(problem.in_channels * d->strip_in_rows, d->strip_width, "a staged strip");
+    c.step().thread_scratch_bytes = base::to_size(floats * 4, "a staged strip");
+  }
+  d->fill_taps();
+  d->pack(c);
+  Step& step = c.step();
+  step.algorithm = d->plain ? "im2col_gemm_plain" : "im2col_gemm";
+  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
+  c.consumed(kConvW);
+  if (c.has_input(kConvB)) c.consumed(kConvB);
+  if (c.has_input(kConvScale)) c.consumed(kConvScale);
+  step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo ? static_cast<int>(kConvResidual) : -1;
+  step.run = [d](const RunArgs& args) { d->run(args); };
+}
+
+}  // namespace linnet::ops

@@ -1,0 +1,240 @@
+// Winograd convolution F(m x m, 3x3), m = 2 and 4: transformed filters packed in double and rounded once.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <memory>
+#include <string>
+
+#include "base/checked_math.h"
+#include "ops/conv.h"
+#include "ops/partition.h"
+
+namespace linnet::ops {
+
+namespace {
+
+constexpr std::int64_t kBlock = 16;
+constexpr std::int64_t kResidentFilters = 3 << 20;     // filters up to so many bytes: each thread reads them all, tiles are split
+constexpr std::int64_t kTransformedBytes = 256 * 1024;  // transformed input of one group of tiles when tiles are split: stays in L2
+constexpr std::int64_t kSharedBytes = 1 << 20;          // the same when all threads share it
+
+struct WinogradConv {
+  const kernels::Table* table = nullptr;
+  ConvProblem problem;
+  BlockedOperands operands;
+  WeightStore::Buffer weights, bias;
+  int m = 4;
+  std::vector<std::ptrdiff_t> taps;
+  std::int64_t in_blocks = 0, out_blocks = 0;
+  std::int64_t tile_rows = 0, tile_columns = 0;
+  std::int64_t group = 0;     // tiles transformed at a time
+  bool shared = false;        // threads split the panels over one shared V; otherwise they split the tiles
+  std::ptrdiff_t v_xi = 0, v_block = 0;
+
+  [[nodiscard]] std::int64_t points() const { return (m + 2) * (m + 2); }
+  [[nodiscard]] std::int64_t tiles() const { return tile_rows * tile_columns; }
+  [[nodiscard]] std::int64_t panels() const { return base::ceil_div(out_blocks * kBlock, table->tile.channels); }
+  [[nodiscard]] std::int64_t groups_an_image() const { return base::ceil_div(tiles(), group); }
+  [[nodiscard]] std::int64_t v_floats() const { return points() * v_xi; }
+  [[nodiscard]] std::int64_t m_floats() const { return points() * (group * table->tile.channels + kBlock); }
+
+  void pack(PlanContext& context);
+  void transform_input(const RunArgs& args, float* v, std::int64_t image, Range tile_range, Range blocks) const;
+  void multiply(const RunArgs& args, const float* v, float* scratch, std::int64_t image, Range tile_range, Range panel_range) const;
+  void run_split_tiles(const RunArgs& args) const;
+  void run_shared(const RunArgs& args) const;
+};
+
+/// G of F(m,3): rows are points.
+using FilterTransform = std::array<std::array<double, 3>, 6>;
+FilterTransform filter_transform(int m) {
+  if (m == 2) return {{{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}, {}, {}}};
+  const double s = std::sqrt(2.0);
+  return {{{1, 0, 0},
+           {-2.0 / 3, -s / 3, -1.0 / 3},
+           {-2.0 / 3, s / 3, -1.0 / 3},
+           {1.0 / 6, s / 6, 1.0 / 3},
+           {1.0 / 6, -s / 6, 1.0 / 3},
+           {0, 0, 1}}};
+}
+
+/// u = G g G^T.
+void transform_filter(const FilterTransform& g_matrix, int p, const double (&g)[9], double (&u)[36]) {
+  double half[6][3];
+  for (int i = 0; i < p; ++i) {
+    for (int j = 0; j < 3; ++j) {
+      half[i][j] = g_matrix[static_cast<std::size_t>(i)][0] * g[j] + g_matrix[static_cast<std::size_t>(i)][1] * g[3 + j] +
+                   g_matrix[static_cast<std::size_t>(i)][2] * g[6 + j];
+    }
+  }
+  for (int i = 0; i < p; ++i) {
+    for (int j = 0; j < p; ++j) {
+      const auto& row = g_matrix[static_cast<std::size_t>(j)];
+      u[i * p + j] = half[i][0] * row[0] + half[i][1] * row[1] + half[i][2] * row[2];
+    }
+  }
+}
+
+/// [panel][xi][C][panel channels].
+void pack_filters(const ConvFilter& filter, const WinogradConv& d, float* to) {
+  const int p = d.m + 2;
+  const FilterTransform g_matrix = filter_transform(d.m);
+  const std::int64_t wide = d.table->tile.channels, padded = d.in_blocks * kBlock;
+  for (std::int64_t first = 0; first < d.out_blocks * kBlock; first += wide) {
+    const std::int64_t width = std::min(wide, d.out_blocks * kBlock - first);
+    for (std::int64_t lane = 0; lane < width && first + lane < d.problem.out_channels; ++lane) {
+      for (std::int64_t c = 0; c < d.problem.in_channels; ++c) {
+        double g[9], u[36];
+        for (int tap = 0; tap < 9; ++tap) g[tap] = filter.exact(first + lane, c, tap);
+        transform_filter(g_matrix, p, g, u);
+        for (int xi = 0; xi < p * p; ++xi) to[(xi * padded + c) * width + lane] = static_cast<float>(u[xi]);
+      }
+    }
+    to += d.points() * padded * width;
+  }
+}
+
+void WinogradConv::pack(PlanContext& context) {
+  const std::int64_t floats = base::checked_mul(points() * in_blocks * kBlock, out_blocks * kBlock, "transformed filters");
+  const std::size_t bytes = base::to_size(base::checked_mul(floats, 4, "transformed filters"), "transformed filters");
+  weights = context.pack(kConvW, "winograd" + std::to_string(m), bytes,
+                         [&](std::byte* to) { pack_filters(ConvFilter(context), *this, reinterpret_cast<float*>(to)); });
+  bias = pack_conv_bias(context, problem.out_channels);
+  context.step().weight_bytes = weights->bytes() + bias->bytes();
+}
+
+void WinogradConv::transform_input(const RunArgs& args, float* v, std::int64_t image, Range tile_range, Range blocks) const {
+  const Placement& in = operands.in;
+  const std::int64_t top = problem.window.pads_begin[0], left = problem.window.pads_begin[1];
+  kernels::WinogradInputArguments a{};
+  a.m = m;
+  a.input = args.in<float>(kConvX) + in.origin + image * in.image_stride - top * in.row_stride - left * kBlock;
+  a.in_row = in.row_stride;
+  a.in_plane = in.plane_stride;
+  // The halo counts as readable: it holds the zeros of the padding.
+  a.first_row = static_cast<int>(std::max<std::int64_t>(0, top - in.halo.top));
+  a.first_column = static_cast<int>(std::max<std::int64_t>(0, left - in.halo.left));
+  a.valid_rows = static_cast<int>(top + problem.in_extent[0] + in.halo.bottom);
+  a.valid_columns = static_cast<int>(left + problem.in_extent[1] + in.halo.right);
+  a.tile_columns = static_cast<int>(tile_columns);
+  a.tile_first = static_cast<int>(tile_range.first);
+  a.tile_last = static_cast<int>(tile_range.last);
+  a.block_first = static_cast<int>(blocks.first);
+  a.block_last = static_cast<int>(blocks.last);
+  a.v = v;
+  a.v_xi = v_xi;
+  a.v_block = v_block;
+  table->winograd_input(a);
+}
+
+void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch, std::int64_t image, Range tile_range, Range panel_range) const {
+  const Placement& out = operands.out;
+  kernels::WinogradOutputArguments a{};
+  a.m = m;
+  a.v = v;
+  a.v_xi = v_xi;
+  a.v_block = v_block;
+  a.tiles = static_cast<int>(tile_range.last - tile_range.first);
+  a.tile_first = static_cast<int>(tile_range.first);
+  a.tile_columns = static_cast<int>(tile_columns);
+  a.taps = taps.data();
+  a.in_blocks = static_cast<int>(in_blocks);
+  a.weights = weights->as<float>();
+  a.bias = bias->as<float>();
+  a.output = args.out<float>(0) + out.origin + image * out.image_stride;
+  a.out_row = out.row_stride;
+  a.out_plane = out.plane_stride;
+  if (operands.has_residual) {
+    a.residual = operands.residual_data(args) + image * operands.residual.image_stride;
+    a.residual_row = operands.residual.row_stride;
+    a.residual_plane = operands.residual.plane_stride;
+  }
+  a.lo = problem.lo;
+  a.hi = problem.hi;
+  a.height = static_cast<int>(problem.out_extent[0]);
+  a.width = static_cast<int>(problem.out_extent[1]);
+  a.out_blocks = static_cast<int>(out_blocks);
+  a.panel_first = static_cast<int>(panel_range.first);
+  a.panel_last = static_cast<int>(panel_range.last);
+  a.scratch = scratch;
+  table->winograd_output(a);
+}
+
+/// Each thread takes its own tiles from input to output: no barrier, and every thread reads all filters.
+void WinogradConv::run_split_tiles(const RunArgs& args) const {
+  float* const v = reinterpret_cast<float*>(args.thread_scratch);
+  float* const scratch = v + v_floats();
+  const Range mine = split(tiles() * problem.images, args.threads, args.thread);
+  for (std::int64_t t = mine.first; t < mine.last;) {
+    const std::int64_t image = t / tiles(), first = t % tiles();
+    const std::int64_t here = std::min(mine.last - t, tiles() - first);           // tiles left in this image
+    const std::int64_t count = base::ceil_div(here, base::ceil_div(here, group));  // in balanced groups
+    transform_input(args, v, image, {first, first + count}, {0, in_blocks});
+    multiply(args, v, scratch, image, {first, first + count}, {0, panels()});
+    t += count;
+  }
+}
+
+/// Phases 2g and 2g + 1 are group g: all threads transform its input, then each multiplies its own panels: filters are read once.
+void WinogradConv::run_shared(const RunArgs& args) const {
+  float* const v = reinterpret_cast<float*>(args.shared_scratch);
+  const std::int64_t g = args.phase / 2, image = g / groups_an_image();
+  const std::int64_t first = g % groups_an_image() * group;
+  const Range tile_range = {first, std::min(tiles(), first + group)};
+  if (args.phase % 2 == 0) {
+    transform_input(args, v, image, tile_range, split(in_blocks, args.threads, args.thread));
+  } else {
+    multiply(args, v, reinterpret_cast<float*>(args.thread_scratch), image, tile_range, split(panels(), args.threads, args.thread));
+  }
+}
+
+}  // namespace
+
+int winograd_tile(const ConvProblem& p) {
+  const Window& w = p.window;
+  const bool fits = w.kernel.size() == 2 && w.kernel[0] == 3 && w.kernel[1] == 3 && w.strides[0] == 1 && w.strides[1] == 1 && w.dilations[0] == 1 &&
+                    w.dilations[1] == 1 && p.groups == 1;
+  // With few channels the transforms, whose cost grows with the channels only once, outweigh the products saved.
+  if (!fits || p.in_channels < 32 || p.out_channels < 32 || p.late_activation) return 0;
+  const std::int64_t edge = std::min(p.out_extent[0], p.out_extent[1]);
+  return edge >= 12 ? 4 : (edge >= 4 ? 2 : 0);
+}
+
+void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, int m) {
+  auto d = std::make_shared<WinogradConv>();
+  d->table = &c.kernels();
+  d->problem = problem;
+  d->operands = blocked_operands(c);
+  d->m = m;
+  d->in_blocks = base::ceil_div(problem.in_channels, kBlock);
+  d->out_blocks = base::ceil_div(problem.out_channels, kBlock);
+  d->tile_rows = base::ceil_div(problem.out_extent[0], m);
+  d->tile_columns = base::ceil_div(problem.out_extent[1], m);
+  d->pack(c);
+  d->shared = static_cast<std::int64_t>(d->weights->bytes()) > kResidentFilters;
+  const std::int64_t bytes_a_tile = d->points() * d->in_blocks * kBlock * 4;
+  const std::int64_t most = std::max<std::int64_t>(8, (d->shared ? kSharedBytes : kTransformedBytes) / bytes_a_tile);
+  d->group = base::ceil_div(d->tiles(), base::ceil_div(d->tiles(), most));
+  d->v_block = d->group * kBlock;
+  d->v_xi = d->in_blocks * d->v_block + kBlock;  // an odd number of lines, so that the points of a tile fall into different cache sets
+  for (std::int64_t b = 0; b < d->in_blocks; ++b) d->taps.push_back(b * d->v_block);
+  Step& step = c.step();
+  step.algorithm = m == 4 ? "winograd_f4x4_3x3" : "winograd_f2x2_3x3";
+  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
+  c.consumed(kConvW);
+  if (c.has_input(kConvB)) c.consumed(kConvB);
+  if (c.has_input(kConvScale)) c.consumed(kConvScale);
+  step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo ? static_cast<int>(kConvResidual) : -1;
+  const auto bytes = [](std::int64_t floats) { return base::to_size(base::checked_mul(floats, 4, "scratch"), "scratch"); };
+  if (d->shared) {
+    step.phases = static_cast<int>(2 * d->groups_an_image() * problem.images);
+    step.shared_scratch_bytes = bytes(d->v_floats());
+    step.thread_scratch_bytes = bytes(d->m_floats());
+    step.run = [d](const RunArgs& args) { d->run_shared(args); };
+  } else {
+    step.thread_scratch_bytes = bytes(d->v_floats() + d->m_floats());
+    step.run = [d](const RunArgs& args) { d->run_split_tiles(args); };
+  }
+}
+
+}  // namespace linnet::ops

@@ -1,0 +1,39 @@
+#include "ops/partition.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/checked_math.h"
+
+namespace linnet::ops {
+
+namespace {
+// Bytes a core streams in a cycle from beyond its own caches while it computes; a rough figure serves, as only the ratio
+// of the two kinds of cost decides between grids.
+constexpr double kBytesPerCycle = 8;
+}  // namespace
+
+Grid choose_grid(const GridCost& cost, int threads) {
+  Grid best;
+  double best_cycles = std::numeric_limits<double>::infinity();
+  for (int panel_parts = 1; panel_parts <= threads; ++panel_parts) {
+    if (threads % panel_parts != 0) continue;
+    const int pixel_parts = threads / panel_parts;
+    const double units = static_cast<double>(base::ceil_div(cost.pixel_units, pixel_parts));
+    const double panels = static_cast<double>(base::ceil_div(cost.panels, panel_parts));
+    const double bytes = cost.weight_bytes / panel_parts + cost.input_bytes / pixel_parts;
+    const double cycles = units * panels * cost.unit_cycles + bytes / kBytesPerCycle;
+    if (cycles < best_cycles) {
+      best_cycles = cycles;
+      best = {pixel_parts, panel_parts};
+    }
+  }
+  return best;
+}
+
+Part part_of(const Grid& grid, std::int64_t pixel_units, std::int64_t panels, int thread) {
+  if (thread >= grid.pixel_parts * grid.panel_parts) return {};
+  return {split(pixel_units, grid.pixel_parts, thread / grid.panel_parts), split(panels, grid.panel_parts, thread % grid.panel_parts)};
+}
+
+}  // namespace linnet::ops
