@@ -48,6 +48,17 @@ struct UnaryArguments {
   int64_t begin = 0, end = 0;  // elements
 };
 
+/// The same over the rows of a blocked tensor. Padded channels become op(0): see ZeroChannelTailArguments.
+struct BlockedUnaryArguments {
+  UnaryOp op = UnaryOp::relu;
+  BlockedSource x;
+  BlockedTarget y;  // may be x
+  float alpha = 0, beta = 0;
+  int blocks = 0;
+  int width = 0;
+  PlaneRange range;
+};
+
 /// y = op(a, b). max and min: a NaN in either operand gives NaN.
 enum class BinaryOp : uint8_t {
   add,

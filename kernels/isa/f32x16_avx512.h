@@ -1,7 +1,14 @@
 // The 16-float vector type on AVX-512 (F, BW, DQ, VL): one zmm register. f32x16_scalar.h defines what each function means.
 #pragma once
 
+// gcc 12's own header warns once its functions are inlined: _mm512_undefined_ps reads what nobody wrote (gcc PR 105593).
+#pragma GCC diagnostic push
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 #include <stddef.h>
 #include <stdint.h>
 
