@@ -1,0 +1,215 @@
+// Convolution and transposed convolution on plain tensors of any rank, grouping and dilation: the rows of the im2col
+// matrix of a few pixels are gathered into scratch and multiplied by the packed filters. The general way, not the fast one.
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "base/checked_math.h"
+#include "ops/conv.h"
+#include "ops/matrix.h"
+#include "ops/op_def.h"
+
+namespace linnet::ops {
+
+namespace {
+
+constexpr std::int64_t kPixels = 48;  // gathered at a time: a multiple of every ISA's tile height up to 8
+
+struct GatherConv {
+  const kernels::Table* table = nullptr;
+  ConvProblem problem;
+  bool transposed = false;
+  bool packed_at_run = false;        // the filter is not a constant
+  WeightStore::Buffer weights, bias;
+  bool has_bias = false, has_residual = false;
+  std::int64_t group_in = 0, group_out = 0, k = 0, group_floats = 0;
+  std::vector<std::vector<std::int32_t>> source;  // [axis][out * kernel + tap]: input coordinate, or -1 for none
+
+  void fill_sources();
+  void pack_group(const float* w, const double* scale, std::int64_t group, Range panels, float* to) const;
+  void gather(const float* x, std::int64_t first, std::int64_t count, float* rows) const;
+  void run(const RunArgs& args) const;
+  void run_pixels(const RunArgs& args, const float* packed, std::int64_t image, std::int64_t group, std::int64_t first, std::int64_t count) const;
+};
+
+void GatherConv::fill_sources() {
+  const Window& w = problem.window;
+  for (std::size_t axis = 0; axis < w.kernel.size(); ++axis) {
+    std::vector<std::int32_t> table_of_axis;
+    for (std::int64_t out = 0; out < problem.out_extent[axis]; ++out) {
+      for (std::int64_t tap = 0; tap < w.kernel[axis]; ++tap) {
+        std::int64_t in = 0;
+        bool inside = true;
+        if (transposed) {
+          const std::int64_t scaled = out + w.pads_begin[axis] - tap * w.dilations[axis];
+          inside = scaled >= 0 && scaled % w.strides[axis] == 0;
+          in = scaled / w.strides[axis];
+        } else {
+          in = out * w.strides[axis] - w.pads_begin[axis] + tap * w.dilations[axis];
+        }
+        inside = inside && in >= 0 && in < problem.in_extent[axis];
+        table_of_axis.push_back(inside ? static_cast<std::int32_t>(in) : -1);
+      }
+    }
+    source.push_back(std::move(table_of_axis));
+  }
+}
+
+/// Conv's filter is [M][C/g][taps], ConvTranspose's [C][M/g][taps]; K runs over (c, tap).
+void GatherConv::pack_group(const float* w, const double* scale, std::int64_t group, Range panels, float* to) const {
+  const std::int64_t taps = problem.taps(), wide = table->tile.channels, padded = base::round_up(group_out, kLanes);
+  for (std::int64_t panel = panels.first; panel < panels.last; ++panel) {
+    const std::int64_t first = panel * wide, width = std::min(wide, padded - first);
+    for (std::int64_t lane = 0; lane < width; ++lane) {
+      const std::int64_t m = first + lane, global = group * group_out + m;
+      for (std::int64_t row = 0; row < k; ++row) {
+        float value = 0;
+        if (m < group_out) {
+          const std::int64_t c = row / taps, tap = row % taps;
+          value = transposed ? w[((group * group_in + c) * group_out + m) * taps + tap] : w[(global * group_in + c) * taps + tap];
+          if (scale != nullptr) value = static_cast<float>(static_cast<double>(value) * scale[global]);
+        }
+        to[(first * k) + row * width + lane] = value;
+      }
+    }
+  }
+}
+
+/// Rows [count][k] of the im2col matrix for output pixels [first, first + count); x is one image's group of channels.
+void GatherConv::gather(const float* x, std::int64_t first, std::int64_t count, float* rows) const {
+  const std::size_t axes = source.size();
+  const std::int64_t taps = problem.taps();
+  std::int64_t in_pixels = 1;
+  for (const std::int64_t extent : problem.in_extent) in_pixels *= extent;
+  for (std::int64_t pixel = first; pixel < first + count; ++pixel) {
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+      std::int64_t offset = 0, stride = 1, rest_pixel = pixel, rest_tap = tap;
+      bool inside = true;
+      for (std::size_t axis = axes; axis-- > 0;) {
+        const std::int64_t kernel = problem.window.kernel[axis];
+        const std::int64_t out = rest_pixel % problem.out_extent[axis], t = rest_tap % kernel;
+        rest_pixel /= problem.out_extent[axis];
+        rest_tap /= kernel;
+        const std::int32_t in = source[axis][static_cast<std::size_t>(out * kernel + t)];
+        inside = inside && in >= 0;
+        offset += in * stride;
+        stride *= problem.in_extent[axis];
+      }
+      float* const row = rows + (pixel - first) * k + tap;
+      for (std::int64_t c = 0; c < group_in; ++c) row[c * taps] = inside ? x[c * in_pixels + offset] : 0.0f;
+    }
+  }
+}
+
+void GatherConv::run_pixels(const RunArgs& args, const float* packed, std::int64_t image, std::int64_t group, std::int64_t first,
+                            std::int64_t count) const {
+  float* const rows = reinterpret_cast<float*>(args.thread_scratch);
+  const std::int64_t columns = base::round_up(group_out, kLanes);
+  float* const product = rows + kPixels * k;
+  std::int64_t in_pixels = 1;
+  for (const std::int64_t extent : problem.in_extent) in_pixels *= extent;
+  gather(args.in<float>(kConvX) + (image * problem.groups + group) * group_in * in_pixels, first, count, rows);
+  const std::int64_t out_pixels = problem.out_pixels();
+  const std::int64_t plane = (image * problem.groups + group) * group_out * out_pixels;
+  kernels::GemmArguments g{};
+  const float* const late_bias = has_bias && bias == nullptr ? args.in<float>(kConvB) + group * group_out : nullptr;  // known at run time only
+  if (has_residual || late_bias != nullptr) {
+    const float* const residual = has_residual ? args.in<float>(kConvResidual) + plane : nullptr;
+    for (std::int64_t p = 0; p < count; ++p) {
+      for (std::int64_t m = 0; m < group_out; ++m) {
+        product[p * columns + m] = (late_bias != nullptr ? late_bias[m] : 0.0f) + (residual != nullptr ? residual[m * out_pixels + first + p] : 0.0f);
+      }
+    }
+    g.residual = product;
+    g.residual_row = columns;
+  }
+  g.a = rows;
+  g.a_row = k;
+  g.weights = packed + group * group_floats;
+  g.bias = bias != nullptr ? bias->as<float>() + group * columns : nullptr;
+  g.c = product;
+  g.c_row = columns;
+  g.lo = problem.lo;
+  g.hi = problem.hi;
+  g.rows = static_cast<int>(count);
+  g.k = static_cast<int>(k);
+  g.n = static_cast<int>(columns);
+  g.panel_last = static_cast<int>(matrix_panels(*table, group_out));
+  table->gemm(g);
+  float* const out = args.out<float>(0) + plane;
+  for (std::int64_t m = 0; m < group_out; ++m) {
+    float* const to = out + m * out_pixels + first;
+    for (std::int64_t p = 0; p < count; ++p) to[p] = product[p * columns + m];
+    if (problem.late_activation) apply_activation(*table, problem.activation, to, count);
+  }
+}
+
+void GatherConv::run(const RunArgs& args) const {
+  const std::int64_t panels = matrix_panels(*table, group_out);
+  if (packed_at_run && args.phase == 0) {
+    const Range mine = split(problem.groups * panels, args.threads, args.thread);
+    float* const to = reinterpret_cast<float*>(args.shared_scratch);
+    for (std::int64_t i = mine.first; i < mine.last; ++i) {
+      pack_group(args.in<float>(kConvW), nullptr, i / panels, {i % panels, i % panels + 1}, to + i / panels * group_floats);
+    }
+    return;
+  }
+  const float* const packed = packed_at_run ? reinterpret_cast<const float*>(args.shared_scratch) : weights->as<float>();
+  const std::int64_t chunks = base::ceil_div(problem.out_pixels(), kPixels);
+  const Range mine = split(problem.images * problem.groups * chunks, args.threads, args.thread);
+  for (std::int64_t i = mine.first; i < mine.last; ++i) {
+    const std::int64_t chunk = i % chunks, group = i / chunks % problem.groups, image = i / chunks / problem.groups;
+    run_pixels(args, packed, image, group, chunk * kPixels, std::min(kPixels, problem.out_pixels() - chunk * kPixels));
+  }
+}
+
+}  // namespace
+
+void plan_conv_gather(PlanContext& c, const ConvProblem& problem, bool transposed) {
+  auto d = std::make_shared<GatherConv>();
+  d->table = &c.kernels();
+  d->problem = problem;
+  d->transposed = transposed;
+  d->group_in = problem.in_channels / problem.groups;
+  d->group_out = problem.out_channels / problem.groups;
+  d->k = base::checked_mul(d->group_in, problem.taps(), "a convolution's sum");
+  d->group_floats = packed_matrix_floats(d->k, d->group_out);
+  d->packed_at_run = c.constant(kConvW) == nullptr;
+  d->has_bias = c.has_input(kConvB);
+  d->has_residual = c.has_input(kConvResidual);
+  d->fill_sources();
+  const std::size_t bytes = base::to_size(base::checked_mul(d->group_floats * problem.groups, 4, "packed weights"), "packed weights");
+  Step& step = c.step();
+  if (d->packed_at_run) {
+    step.shared_scratch_bytes = bytes;
+    step.phases = 2;
+  } else {
+    const Range all = {0, matrix_panels(*d->table, d->group_out)};
+    d->weights = c.pack(kConvW, transposed ? "gather transposed" : "gather", bytes, [&](std::byte* to) {
+      const Tensor* scale = c.constant(kConvScale);
+      for (std::int64_t g = 0; g < problem.groups; ++g) {
+        d->pack_group(c.constant(kConvW)->data<float>().data(), scale != nullptr ? scale->data<double>().data() : nullptr, g, all,
+                      reinterpret_cast<float*>(to) + g * d->group_floats);
+      }
+    });
+    step.weight_bytes = bytes;
+    c.consumed(kConvW);
+    if (c.has_input(kConvScale)) c.consumed(kConvScale);
+  }
+  const Tensor* bias = c.constant(kConvB);
+  if (bias != nullptr) {
+    const std::int64_t columns = base::round_up(d->group_out, kLanes);
+    d->bias = c.pack(kConvB, "gather bias", base::to_size(columns * problem.groups * 4, "a bias"), [&](std::byte* to) {
+      for (std::int64_t g = 0; g < problem.groups; ++g) {
+        std::copy_n(bias->data<float>().data() + g * d->group_out, d->group_out, reinterpret_cast<float*>(to) + g * columns);
+      }
+    });
+    c.consumed(kConvB);
+  }
+  step.thread_scratch_bytes = base::to_size(base::checked_mul(kPixels * (d->k + base::round_up(d->group_out, kLanes)), 4, "scratch"), "scratch");
+  step.algorithm = "im2col_gemm_gathered";
+  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
+  step.run = [d](const RunArgs& args) { d->run(args); };
+}
+
+}  // namespace linnet::ops

@@ -1,0 +1,112 @@
+// ConvTranspose: the gradient of a convolution with respect to its input, gathered instead of scattered.
+#include <algorithm>
+#include <string>
+
+#include "base/checked_math.h"
+#include "ops/conv.h"
+#include "ops/op_def.h"
+
+namespace linnet::ops {
+
+namespace {
+
+using graph::Dim;
+using graph::DimList;
+
+/// Pads of one axis for a required output extent (ONNX: the odd pixel goes to the end with SAME_UPPER, else to the beginning).
+void pads_for_output(Window& w, std::size_t axis, std::int64_t total, bool upper) {
+  w.pads_begin[axis] = upper ? total / 2 : total - total / 2;
+  w.pads_end[axis] = total - w.pads_begin[axis];
+}
+
+struct TransposedWindow {
+  Window window;
+  std::vector<std::int64_t> out;  // -1: unknown
+};
+
+TransposedWindow transposed_window(const NodeContext& c, const std::vector<std::int64_t>& kernel, const DimList& spatial) {
+  const std::size_t n = kernel.size();
+  // SAME padding of a transposed convolution is defined by the output, not the input, so it is worked out below.
+  TransposedWindow t{read_window(c, kernel, DimList(n)), std::vector<std::int64_t>(n, -1)};
+  const std::vector<std::int64_t> padding = c.attribute_ints("output_padding", std::vector<std::int64_t>(n, 0));
+  const std::vector<std::int64_t> wanted = c.attribute_ints("output_shape");
+  if (padding.size() != n) {
+    c.fail(ErrorCode::model, "an attribute has the wrong number of entries", "attribute 'output_padding'", std::to_string(n), std::to_string(padding.size()));
+  }
+  if (!wanted.empty() && wanted.size() != n && wanted.size() != n + 2) {
+    c.fail(ErrorCode::model, "an attribute has the wrong number of entries", "attribute 'output_shape'", std::to_string(n), std::to_string(wanted.size()));
+  }
+  const std::string auto_pad = c.attribute_string("auto_pad", "NOTSET");
+  for (std::size_t axis = 0; axis < n; ++axis) {
+    if (!spatial[axis].known()) continue;
+    const std::int64_t full = base::checked_add(base::checked_mul(t.window.strides[axis], spatial[axis].value - 1, "an output extent"),
+                                                padding[axis] + (kernel[axis] - 1) * t.window.dilations[axis] + 1, "an output extent");
+    const bool same = auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
+    if (!wanted.empty() || same) {
+      const std::int64_t out = wanted.empty() ? spatial[axis].value * t.window.strides[axis] : wanted[axis + wanted.size() - n];
+      pads_for_output(t.window, axis, std::max<std::int64_t>(0, full - out), auto_pad == "SAME_UPPER");
+      t.out[axis] = out;
+    } else {
+      t.out[axis] = full - t.window.pads_begin[axis] - t.window.pads_end[axis];
+    }
+    if (t.out[axis] < 0) c.fail(ErrorCode::model, "the output extent is negative", "spatial axis " + std::to_string(axis));
+  }
+  return t;
+}
+
+std::vector<std::int64_t> kernel_of(const NodeContext& c, const DimList& w) {
+  std::vector<std::int64_t> kernel = c.attribute_ints("kernel_shape");
+  if (kernel.empty()) {
+    for (std::size_t i = 2; i < w.size(); ++i) kernel.push_back(w[i].value);
+  }
+  return kernel;
+}
+
+}  // namespace
+
+void infer_conv_transpose(InferContext& c) {
+  const graph::TensorDesc &x = c.input(kConvX), &w = c.input(kConvW);
+  if (x.type != DataType::float32) {
+    c.fail(ErrorCode::unsupported, "convolutions are computed in float only", c.input_label(kConvX), "float", std::string(to_string(x.type)));
+  }
+  if (!x.has_rank()) return c.set_output_unknown_rank(0, x.type);
+  const std::size_t rank = x.shape->size();
+  DimList out(rank);
+  if (rank < 3 || !w.is_static() || w.shape->size() != rank) {
+    c.fail(rank < 3 ? ErrorCode::model : ErrorCode::unsupported, "the filter needs a known shape of the input's rank, 3 or more", c.input_label(kConvW),
+           std::to_string(rank) + "-D", graph::to_string(w));
+  }
+  const std::int64_t groups = c.attribute_int("group", 1);
+  const Dim& channels = (*x.shape)[1];
+  if (groups < 1 || (channels.known() && (channels.value != (*w.shape)[0].value || channels.value % groups != 0))) {
+    c.fail(ErrorCode::model, "the filter does not fit the input's channels", c.input_label(kConvW), graph::to_string(x), graph::to_string(w));
+  }
+  const std::vector<std::int64_t> kernel = kernel_of(c, *w.shape);
+  if (kernel.size() != rank - 2 || !std::equal(kernel.begin(), kernel.end(), w.shape->begin() + 2, [](std::int64_t k, const Dim& d) { return k == d.value; })) {
+    c.fail(ErrorCode::model, "kernel_shape is not the filter's shape", "attribute 'kernel_shape'", graph::to_string(w), to_string(kernel));
+  }
+  out[0] = (*x.shape)[0];
+  out[1] = base::checked_mul((*w.shape)[1].value, groups, "output channels");
+  const TransposedWindow t = transposed_window(c, kernel, {x.shape->begin() + 2, x.shape->end()});
+  for (std::size_t axis = 0; axis < kernel.size(); ++axis) out[axis + 2] = Dim(t.out[axis]);
+  c.set_output(0, x.type, std::move(out));
+}
+
+void plan_conv_transpose(PlanContext& c) {
+  const Shape &x = c.placement_in(kConvX).shape, &y = c.placement_out(0).shape, &w = c.placement_in(kConvW).shape;
+  ConvProblem p;
+  p.images = x[0];
+  p.in_channels = x[1];
+  p.out_channels = y[1];
+  p.groups = c.attribute_int("group", 1);
+  p.in_extent.assign(x.begin() + 2, x.end());
+  p.out_extent.assign(y.begin() + 2, y.end());
+  p.window = transposed_window(c, {w.begin() + 2, w.end()}, DimList(p.in_extent.begin(), p.in_extent.end())).window;
+  p.lo = -std::numeric_limits<float>::infinity();
+  p.hi = std::numeric_limits<float>::infinity();
+  c.step().macs = p.images * p.out_channels * (p.in_channels / p.groups) * p.taps();
+  for (const std::int64_t extent : p.in_extent) c.step().macs *= extent;
+  plan_conv_gather(c, p, true);
+}
+
+}  // namespace linnet::ops

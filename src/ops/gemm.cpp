@@ -1,0 +1,298 @@
+// Gemm, FusedGemm (domain "linnet") and MatMul: row-major matrices on the packed-panel kernel.
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "base/checked_math.h"
+#include "ops/activation.h"
+#include "ops/matrix.h"
+#include "ops/op_def.h"
+#include "ops/partition.h"
+
+namespace linnet::ops {
+
+namespace {
+
+using graph::Dim;
+using graph::DimList;
+
+constexpr std::int64_t kRows = 48;  // of A, the least worth a thread of its own
+
+void require_float(const NodeContext& c, std::size_t i) {
+  if (c.has_input(i) && c.input(i).type != DataType::float32) {
+    c.fail(ErrorCode::unsupported, "matrix products are computed in float only", c.input_label(i), "float", std::string(to_string(c.input(i).type)));
+  }
+}
+
+/// `batch` products C[b] = alpha * A[b] B[b] (+ beta * C0). B is packed at plan time when it is constant, else in phase 0.
+struct MatrixProduct {
+  const kernels::Table* table = nullptr;
+  std::int64_t m = 0, n = 0, k = 0;
+  std::vector<std::int64_t> a_offset, b_offset;  // floats, of each batch
+  std::int64_t a_row = 0, a_column = 0;          // strides of A (m x k)
+  std::int64_t b_row = 0, b_column = 0;          // strides of B (k x n)
+  float alpha = 1, beta = 1;
+  bool has_c = false;
+  std::int64_t c_row = 0, c_column = 0;          // strides of C0, 0 where it is broadcast
+  WeightStore::Buffer weights, bias;             // bias: C0 as one constant row
+  std::vector<std::int64_t> packed_index;        // of each batch: which distinct B
+  std::int64_t distinct = 1;
+  float lo = 0, hi = 0;
+  Activation activation;
+  bool late_activation = false;
+
+  [[nodiscard]] std::int64_t batches() const { return static_cast<std::int64_t>(a_offset.size()); }
+  [[nodiscard]] bool needs_staging() const { return a_column != 1 || alpha != 1.0f || (has_c && bias == nullptr); }
+  void run(const RunArgs& args) const;
+  void run_rows(const RunArgs& args, const float* packed, std::int64_t batch, Range rows, Range panels) const;
+};
+
+void MatrixProduct::run_rows(const RunArgs& args, const float* packed, std::int64_t batch, Range rows, Range panels) const {
+  const float* const a = args.in<float>(0) + a_offset[static_cast<std::size_t>(batch)];
+  float* const c = args.out<float>(0) + batch * m * n;
+  const std::int64_t first_column = panels.first * table->tile.channels, last_column = std::min(n, panels.last * table->tile.channels);
+  kernels::GemmArguments g{};
+  g.weights = packed + packed_index[static_cast<std::size_t>(batch)] * packed_matrix_floats(k, n);
+  g.bias = bias != nullptr ? bias->as<float>() : nullptr;
+  g.c_row = n;
+  g.lo = lo;
+  g.hi = hi;
+  g.k = static_cast<int>(k);
+  g.n = static_cast<int>(n);
+  g.panel_first = static_cast<int>(panels.first);
+  g.panel_last = static_cast<int>(panels.last);
+  for (std::int64_t first = rows.first; first < rows.last; first += kRows) {
+    const std::int64_t count = std::min(kRows, rows.last - first);
+    g.rows = static_cast<int>(count);
+    g.c = c + first * n;
+    g.a = a + first * a_row;
+    g.a_row = a_row;
+    if (a_column != 1 || alpha != 1.0f) {  // A^T, or alpha to multiply in
+      float* const staged = reinterpret_cast<float*>(args.thread_scratch);
+      for (std::int64_t r = 0; r < count; ++r) {
+        for (std::int64_t i = 0; i < k; ++i) staged[r * k + i] = alpha * a[(first + r) * a_row + i * a_column];
+      }
+      g.a = staged;
+      g.a_row = k;
+    }
+    if (has_c && bias == nullptr) {
+      const float* const start = args.in<float>(2);
+      for (std::int64_t r = 0; r < count; ++r) {
+        for (std::int64_t j = first_column; j < last_column; ++j) g.c[r * n + j] = beta * start[(first + r) * c_row + j * c_column];
+      }
+      g.residual = g.c;
+      g.residual_row = n;
+    }
+    table->gemm(g);
+    if (late_activation) {
+      for (std::int64_t r = 0; r < count; ++r) apply_activation(*table, activation, g.c + r * n + first_column, last_column - first_column);
+    }
+  }
+}
+
+void MatrixProduct::run(const RunArgs& args) const {
+  const std::int64_t panels = matrix_panels(*table, n);
+  if (weights == nullptr && args.phase == 0) {
+    const Range mine = split(distinct * panels, args.threads, args.thread);
+    float* const to = reinterpret_cast<float*>(args.shared_scratch);
+    for (std::int64_t i = mine.first; i < mine.last; ++i) {
+      const std::int64_t which = i / panels;
+      const auto batch = std::find(packed_index.begin(), packed_index.end(), which) - packed_index.begin();
+      pack_matrix(*table, args.in<float>(1) + b_offset[static_cast<std::size_t>(batch)], b_row, b_column, k, n, {i % panels, i % panels + 1},
+                  to + which * packed_matrix_floats(k, n));
+    }
+    return;
+  }
+  const float* const packed = weights != nullptr ? weights->as<float>() : reinterpret_cast<const float*>(args.shared_scratch);
+  const std::int64_t row_units = base::ceil_div(m, kRows);
+  GridCost cost;
+  cost.pixel_units = batches() * row_units;
+  cost.panels = panels;
+  cost.unit_cycles = static_cast<double>(std::min(m, kRows) * k);
+  cost.weight_bytes = static_cast<double>(distinct * k * n * 4);
+  cost.input_bytes = static_cast<double>(batches() * m * k * 4);
+  const Part part = part_of(choose_grid(cost, args.threads), cost.pixel_units, panels, args.thread);
+  for (std::int64_t unit = part.pixels.first; unit < part.pixels.last; ++unit) {
+    const std::int64_t batch = unit / row_units, first = unit % row_units * kRows;
+    run_rows(args, packed, batch, {first, std::min(m, first + kRows)}, part.panels);
+  }
+}
+
+void finish(PlanContext& c, const std::shared_ptr<MatrixProduct>& p) {
+  Step& step = c.step();
+  const std::int64_t floats = base::checked_mul(packed_matrix_floats(p->k, p->n), p->distinct, "a packed matrix");
+  const std::size_t bytes = base::to_size(base::checked_mul(floats, 4, "a packed matrix"), "a packed matrix");
+  if (const Tensor* b = c.constant(1)) {
+    p->weights = c.pack(1, "matrix", bytes, [&](std::byte* to) {
+      for (std::int64_t which = 0; which < p->distinct; ++which) {
+        const auto batch = std::find(p->packed_index.begin(), p->packed_index.end(), which) - p->packed_index.begin();
+        pack_matrix(*p->table, b->data<float>().data() + p->b_offset[static_cast<std::size_t>(batch)], p->b_row, p->b_column, p->k, p->n,
+                    {0, matrix_panels(*p->table, p->n)}, reinterpret_cast<float*>(to) + which * packed_matrix_floats(p->k, p->n));
+      }
+    });
+    step.weight_bytes = bytes;
+    c.consumed(1);
+  } else {
+    step.shared_scratch_bytes = bytes;
+    step.phases = 2;
+  }
+  if (p->needs_staging()) step.thread_scratch_bytes = base::to_size(base::checked_mul(kRows * 4, p->k, "scratch"), "scratch");
+  step.macs = p->batches() * p->m * p->n * p->k;
+  step.algorithm = p->m * p->batches() == 1 ? "gemv" : "gemm";
+  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
+  step.run = [p](const RunArgs& args) { p->run(args); };
+}
+
+Dim product_dim(const NodeContext& c, const Dim& a, const Dim& b) {
+  if (a.known() && b.known() && a.value != b.value) {
+    c.fail(ErrorCode::model, "the inner extents of the product differ", c.input_label(1), std::to_string(a.value), std::to_string(b.value));
+  }
+  return a.known() ? a : b;
+}
+
+/// Offsets of each batch of `shape` (all but its last two axes) under broadcasting to `batch_shape`.
+std::vector<std::int64_t> batch_offsets(const Shape& shape, const Shape& batch_shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t extent : batch_shape) count *= extent;
+  const std::size_t own = shape.size() >= 2 ? shape.size() - 2 : 0;
+  const std::int64_t matrix = shape.size() >= 2 ? shape[shape.size() - 1] * shape[shape.size() - 2] : 0;
+  std::vector<std::int64_t> offsets;
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::int64_t rest = i, offset = 0, stride = matrix;
+    for (std::size_t axis = batch_shape.size(); axis-- > 0;) {
+      const std::int64_t at = rest % batch_shape[axis];
+      rest /= batch_shape[axis];
+      const std::size_t from_end = batch_shape.size() - axis;
+      if (from_end > own) continue;
+      const std::int64_t extent = shape[own - from_end];
+      if (extent != 1) offset += at * stride;
+      stride *= extent;
+    }
+    offsets.push_back(offset);
+  }
+  return offsets;
+}
+
+void index_packed(MatrixProduct& p) {
+  std::vector<std::int64_t> seen;
+  for (const std::int64_t offset : p.b_offset) {
+    const auto found = std::find(seen.begin(), seen.end(), offset);
+    p.packed_index.push_back(found - seen.begin());
+    if (found == seen.end()) seen.push_back(offset);
+  }
+  p.distinct = static_cast<std::int64_t>(seen.size());
+}
+
+}  // namespace
+
+void infer_gemm(InferContext& c) {
+  for (std::size_t i = 0; i < 3; ++i) require_float(c, i);
+  const graph::TensorDesc &a = c.input(0), &b = c.input(1);
+  DimList out(2);
+  const bool ta = c.attribute_int("transA", 0) != 0, tb = c.attribute_int("transB", 0) != 0;
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (c.input(i).has_rank() && c.input(i).shape->size() != 2) {
+      c.fail(ErrorCode::model, "Gemm takes matrices", c.input_label(i), "2-D", graph::to_string(c.input(i)));
+    }
+  }
+  if (a.has_rank()) out[0] = (*a.shape)[ta ? 1 : 0];
+  if (b.has_rank()) out[1] = (*b.shape)[tb ? 0 : 1];
+  if (a.has_rank() && b.has_rank()) (void)product_dim(c, (*a.shape)[ta ? 0 : 1], (*b.shape)[tb ? 1 : 0]);
+  if (c.has_input(2) && c.input(2).has_rank()) {
+    const DimList sum = broadcast(c, out, *c.input(2).shape);
+    bool fits = sum.size() == 2;
+    for (std::size_t i = 0; fits && i < 2; ++i) fits = !out[i].known() || !sum[i].known() || sum[i].value == out[i].value;
+    if (!fits) c.fail(ErrorCode::model, "C does not broadcast to the product", c.input_label(2), "a shape that fits", graph::to_string(c.input(2)));
+  }
+  c.set_output(0, a.type, std::move(out));
+}
+
+void plan_gemm(PlanContext& c) {
+  auto p = std::make_shared<MatrixProduct>();
+  const bool ta = c.attribute_int("transA", 0) != 0, tb = c.attribute_int("transB", 0) != 0;
+  const Shape &a = c.placement_in(0).shape, &y = c.placement_out(0).shape;
+  p->table = &c.kernels();
+  p->m = y[0];
+  p->n = y[1];
+  p->k = a[ta ? 0 : 1];
+  p->a_offset = {0};
+  p->b_offset = {0};
+  index_packed(*p);
+  p->a_row = ta ? 1 : p->k;
+  p->a_column = ta ? p->m : 1;
+  p->b_row = tb ? 1 : p->n;
+  p->b_column = tb ? p->k : 1;
+  p->alpha = c.attribute_float("alpha", 1.0f);
+  p->beta = c.attribute_float("beta", 1.0f);
+  p->has_c = c.has_input(2) && p->beta != 0.0f;
+  p->activation = read_activation(c);
+  const std::optional<kernels::Clamp> clamp = clamp_bounds(p->activation);
+  p->late_activation = !clamp.has_value();
+  const kernels::Clamp bounds = clamp.value_or(kernels::Clamp{});
+  p->lo = bounds.lo;
+  p->hi = bounds.hi;
+  if (p->has_c) {
+    const Shape& shape = c.placement_in(2).shape;
+    const std::int64_t rows = shape.size() == 2 ? shape[0] : 1, columns = shape.empty() ? 1 : shape.back();
+    p->c_row = rows == 1 ? 0 : columns;
+    p->c_column = columns == 1 ? 0 : 1;
+    if (const Tensor* bias = c.constant(2); bias != nullptr && rows == 1) {
+      p->bias = c.pack(2, "gemm bias", base::to_size(base::round_up(p->n, kLanes) * 4, "a bias"), [&](std::byte* to) {
+        for (std::int64_t j = 0; j < p->n; ++j) reinterpret_cast<float*>(to)[j] = p->beta * bias->data<float>()[static_cast<std::size_t>(j * p->c_column)];
+      });
+      c.consumed(2);
+    }
+  }
+  finish(c, p);
+}
+
+void infer_matmul(InferContext& c) {
+  for (std::size_t i = 0; i < 2; ++i) require_float(c, i);
+  const graph::TensorDesc &a = c.input(0), &b = c.input(1);
+  if (!a.has_rank() || !b.has_rank()) return c.set_output_unknown_rank(0, a.type);
+  if (a.shape->empty() || b.shape->empty()) c.fail(ErrorCode::model, "MatMul takes no scalars", c.input_label(a.shape->empty() ? 0 : 1), "1-D or more", "a scalar");
+  DimList x = *a.shape, y = *b.shape;
+  const bool row_vector = x.size() == 1, column_vector = y.size() == 1;
+  if (row_vector) x.insert(x.begin(), Dim(1));
+  if (column_vector) y.emplace_back(1);
+  (void)product_dim(c, x.back(), y[y.size() - 2]);
+  DimList out = broadcast(c, {x.begin(), x.end() - 2}, {y.begin(), y.end() - 2});
+  if (!row_vector) out.push_back(x[x.size() - 2]);
+  if (!column_vector) out.push_back(y.back());
+  c.set_output(0, a.type, std::move(out));
+}
+
+void plan_matmul(PlanContext& c) {
+  auto p = std::make_shared<MatrixProduct>();
+  Shape a = c.placement_in(0).shape, b = c.placement_in(1).shape;
+  if (a.size() == 1) a.insert(a.begin(), 1);
+  if (b.size() == 1) b.push_back(1);
+  p->table = &c.kernels();
+  p->m = a[a.size() - 2];
+  p->k = a.back();
+  p->n = b.back();
+  Shape batch(std::max(a.size(), b.size()) - 2, 1);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const auto extent = [&](const Shape& s) { return i + s.size() < batch.size() + 2 ? 1 : s[i + s.size() - batch.size() - 2]; };
+    batch[i] = extent(a) == 1 ? extent(b) : extent(a);
+  }
+  p->a_offset = batch_offsets(a, batch);
+  p->b_offset = batch_offsets(b, batch);
+  // Many rows against one B are one taller product: its weights are read once.
+  if (b.size() == 2 && !p->a_offset.empty()) {
+    p->m *= static_cast<std::int64_t>(p->a_offset.size());
+    p->a_offset = {0};
+    p->b_offset = {0};
+  }
+  index_packed(*p);
+  p->a_row = p->k;
+  p->a_column = 1;
+  p->b_row = p->n;
+  p->b_column = 1;
+  const kernels::Clamp bounds;
+  p->lo = bounds.lo;
+  p->hi = bounds.hi;
+  finish(c, p);
+}
+
+}  // namespace linnet::ops

@@ -1,0 +1,25 @@
+// Packing for the matrix kernel, and its call: what Gemm, MatMul and the gathered convolutions share.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "kernels/table.h"
+#include "ops/step.h"
+
+namespace linnet::ops {
+
+constexpr std::int64_t kLanes = 16;
+
+/// Floats of a packed B [k][n].
+std::int64_t packed_matrix_floats(std::int64_t k, std::int64_t n);
+
+/// Packs panels [panels.first, panels.last) of B into `to` (zeroed or not): B's element (row, column) is
+/// b[row * row_stride + column * column_stride].
+void pack_matrix(const kernels::Table& table, const float* b, std::int64_t row_stride, std::int64_t column_stride, std::int64_t k, std::int64_t n,
+                 Range panels, float* to);
+
+/// How many panels B has.
+std::int64_t matrix_panels(const kernels::Table& table, std::int64_t n);
+
+}  // namespace linnet::ops
