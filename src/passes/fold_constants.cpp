@@ -133,7 +133,9 @@ class Folder {
       inputs.push_back(input == graph::kNoValue ? Tensor() : *graph_.value(input).constant);
     }
     try {
-      become(id, ops::evaluate(graph_.node(id), inputs));
+      const std::vector<Tensor> results = ops::evaluate(graph_.node(id), inputs);
+      for (const Tensor& result : results) folded_bytes_ += static_cast<std::int64_t>(result.bytes());
+      become(id, results);
     } catch (const Error& error) {
       // Broken models are refused here as they would be at run time; what merely cannot be run ahead is left in place.
       if (error.code() != ErrorCode::unsupported) throw;
@@ -151,7 +153,6 @@ class Folder {
       value.desc.type = tensors[i].type();
       value.desc.shape = graph::DimList(tensors[i].shape().begin(), tensors[i].shape().end());
       value.constant = tensors[i];
-      folded_bytes_ += static_cast<std::int64_t>(tensors[i].bytes());
     }
     context_.applied();
   }

@@ -1,0 +1,80 @@
+#include "passes/batch_norm.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ops/node_context.h"
+
+namespace linnet::passes {
+
+namespace {
+
+// Beyond it, a filter of ordinary size could overflow float once it is scaled.
+constexpr double kLargestScale = 0x1p60;
+
+BatchNorm refuse(std::string reason) {
+  BatchNorm norm;
+  norm.refusal = std::move(reason);
+  return norm;
+}
+
+// Before opset 14 the statistics of training are outputs 1 to 4; 9 drops is_test, 14 makes the mode an attribute.
+std::string why_training(const ops::NodeContext& node) {
+  if (node.attribute_int("training_mode", 0) != 0) return "it is in training mode";
+  for (std::size_t i = 1; i < node.output_count(); ++i) {
+    if (!node.has_output(i)) continue;
+    const graph::Value& value = node.graph().value(node.node().outputs[i]);
+    if (value.graph_output || !value.consumers.empty()) return "its training output '" + value.name + "' is used";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<double> to_doubles(const Tensor& tensor) {
+  if (tensor.type() == DataType::float64) return {tensor.data<double>().begin(), tensor.data<double>().end()};
+  if (tensor.type() == DataType::float32) return {tensor.data<float>().begin(), tensor.data<float>().end()};
+  return {};
+}
+
+BatchNorm read_batch_norm(const graph::Graph& graph, graph::NodeId id) {
+  const ops::NodeContext node(graph, id);
+  if (std::string reason = why_training(node); !reason.empty()) return refuse(std::move(reason));
+  std::vector<double> parameters[4];  // scale, B, mean, var
+  for (std::size_t i = 0; i < 4; ++i) {
+    const graph::ValueId input = i + 1 < node.input_count() ? node.node().inputs[i + 1] : graph::kNoValue;
+    if (input == graph::kNoValue) return refuse("an input is missing");
+    const graph::Value& value = graph.value(input);
+    if (!value.is_constant()) {
+      return refuse("'" + value.name + (value.constant ? "' may be overridden by the caller" : "' is not constant"));
+    }
+    // spatial = 0 normalises each pixel for itself, unless (as MXNet writes it) the statistics are one a channel.
+    if (value.constant->rank() != 1) return refuse("'" + value.name + "' is not one number a channel");
+    parameters[i] = to_doubles(*value.constant);
+    if (parameters[i].empty() || parameters[i].size() != parameters[0].size()) {
+      return refuse("'" + value.name + "' is not one float a channel");
+    }
+  }
+  const auto epsilon = static_cast<double>(node.attribute_float("epsilon", 1e-5f));
+  BatchNorm norm;
+  norm.offset = std::move(parameters[1]);
+  norm.mean = std::move(parameters[2]);
+  for (std::size_t c = 0; c < parameters[0].size(); ++c) {
+    const double scale = parameters[0][c] / std::sqrt(parameters[3][c] + epsilon);
+    const bool finite = std::isfinite(scale) && std::isfinite(norm.mean[c]) && std::isfinite(norm.offset[c]);
+    if (!finite || std::abs(scale) > kLargestScale) {
+      return refuse("channel " + std::to_string(c) + " has a scale or shift that is not finite or too large");
+    }
+    norm.scale.push_back(scale);
+  }
+  return norm;
+}
+
+graph::ValueId add_rounded(graph::Graph& graph, std::string_view stem, const std::vector<double>& values) {
+  Tensor tensor(DataType::float32, {static_cast<std::int64_t>(values.size())});
+  std::transform(values.begin(), values.end(), tensor.mutable_data<float>().begin(),
+                 [](double x) { return static_cast<float>(x); });
+  return graph.add_constant(graph.unique_name(stem), std::move(tensor));
+}
+
+}  // namespace linnet::passes

@@ -1,0 +1,159 @@
+// BatchNormalization after Conv, ConvTranspose or Gemm is a scale of the filter's output channels and another bias:
+//   s * (conv(x, w) + b - mean) + offset = conv(x, s * w) + ((b - mean) * s + offset)
+// computed in double and rounded once. A Conv keeps the model's own weights and gets the scale as an input beside them
+// (fused_operators.h); so weights that several nodes share, or that the file maps into memory, need no copy. ConvTranspose
+// and Gemm get new weights: they are few and small. BatchNormalization *before* a convolution cannot be folded: where the
+// convolution pads, it pads after the normalisation.
+#include <vector>
+
+#include "base/checked_math.h"
+#include "ops/node_context.h"
+#include "passes/batch_norm.h"
+#include "passes/fused_operators.h"
+#include "passes/match.h"
+#include "passes/pass_list.h"
+
+namespace linnet::passes {
+
+namespace {
+
+using graph::Graph;
+using graph::kNoValue;
+using graph::NodeId;
+using graph::ValueId;
+
+// Why the constant input `i` cannot be folded into; empty if it is float32 and known for ever (or absent and optional).
+std::string why_not_constant(const ops::NodeContext& node, std::size_t i, bool optional) {
+  if (!node.has_input(i)) return optional ? "" : "input " + std::to_string(i) + " is missing";
+  const graph::Value& value = node.graph().value(node.node().inputs[i]);
+  if (!value.is_constant())
+    return "'" + value.name + (value.constant ? "' may be overridden by the caller" : "' is not constant");
+  return value.desc.type == DataType::float32 ? "" : "'" + value.name + "' is not float";
+}
+
+// (b - mean) * s + offset, `bias` empty for none.
+ValueId add_folded_bias(Graph& graph, NodeId id, const std::vector<double>& bias, const BatchNorm& norm) {
+  std::vector<double> folded(norm.scale.size());
+  for (std::size_t m = 0; m < folded.size(); ++m) {
+    folded[m] = ((bias.empty() ? 0.0 : bias[m]) - norm.mean[m]) * norm.scale[m] + norm.offset[m];
+  }
+  return add_rounded(graph, graph.label(id) + "/bias", folded);
+}
+
+std::vector<double> bias_of(const ops::NodeContext& node) {
+  return node.constant(2) == nullptr ? std::vector<double>{} : to_doubles(*node.constant(2));
+}
+
+std::string fold_into_conv(Graph& graph, NodeId id, const BatchNorm& norm) {
+  const ops::NodeContext conv(graph, id);
+  if (is_fused(conv.node(), "FusedConv")) return "the convolution is fused with something else already";
+  const auto channels = static_cast<std::int64_t>(norm.scale.size());
+  if (conv.constant(1)->rank() < 3 || conv.constant(1)->shape()[0] != channels) return "the channel counts differ";
+  const std::vector<double> bias = bias_of(conv);
+  if (!bias.empty() && bias.size() != norm.scale.size()) return "the channel counts differ";
+  const ValueId folded_bias = add_folded_bias(graph, id, bias, norm);
+  const Tensor scale = Tensor::of<double>({channels}, norm.scale);
+  const ValueId weight_scale = graph.add_constant(graph.unique_name(graph.label(id) + "/weight_scale"), scale);
+  make_fused(graph, id);
+  graph.set_input(id, kConvBias, folded_bias);
+  graph.set_input(id, kConvWeightScale, weight_scale);
+  return {};
+}
+
+// W is [C, M/group, k...]: output channel g * M/group + m is column m of the rows of group g.
+std::string fold_into_conv_transpose(Graph& graph, NodeId id, const BatchNorm& norm) {
+  const ops::NodeContext conv(graph, id);
+  const Tensor weights = *conv.constant(1);
+  const std::int64_t groups = conv.attribute_int("group", 1);
+  const std::vector<double> bias = bias_of(conv);
+  if (weights.rank() < 3 || groups < 1 || weights.shape()[0] % groups != 0) return "its weights have an unknown form";
+  const std::int64_t rows = weights.shape()[0], columns = weights.shape()[1];
+  const auto channels = static_cast<std::int64_t>(norm.scale.size());
+  if (base::checked_mul(columns, groups, "channels") != channels ||
+      (!bias.empty() && bias.size() != norm.scale.size())) {
+    return "the channel counts differ";
+  }
+  Tensor scaled(DataType::float32, weights.shape());
+  const std::span<const float> in = weights.data<float>();
+  const std::span<float> out = scaled.mutable_data<float>();
+  const std::size_t taps = in.empty() ? 0 : in.size() / static_cast<std::size_t>(rows * columns);
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    const auto cell = static_cast<std::int64_t>(i / taps);  // row * columns + column
+    const std::int64_t group = cell / columns / (rows / groups);
+    const auto channel = static_cast<std::size_t>(group * columns + cell % columns);
+    out[i] = static_cast<float>(static_cast<double>(in[i]) * norm.scale[channel]);
+  }
+  const ValueId folded_bias = add_folded_bias(graph, id, bias, norm);
+  graph.set_input(id, 1, graph.add_constant(graph.unique_name(graph.label(id) + "/weights"), std::move(scaled)));
+  graph.set_input(id, 2, folded_bias);
+  return {};
+}
+
+// y = alpha * A' * B' + beta * C: alpha stays, beta becomes 1.
+std::string fold_into_gemm(Graph& graph, NodeId id, const BatchNorm& norm) {
+  const ops::NodeContext gemm(graph, id);
+  const Tensor weights = *gemm.constant(1);
+  if (weights.rank() != 2) return "its weights have an unknown form";
+  const bool transposed = gemm.attribute_int("transB", 0) != 0;
+  const std::size_t n = norm.scale.size();
+  if (static_cast<std::size_t>(weights.shape()[transposed ? 0 : 1]) != n) return "the channel counts differ";
+  std::vector<double> bias = bias_of(gemm);
+  if (bias.size() == 1) bias.assign(n, bias[0]);
+  const bool per_column =
+      gemm.constant(2) == nullptr || gemm.constant(2)->rank() < 2 || gemm.constant(2)->shape()[0] == 1;
+  if (!per_column || (!bias.empty() && bias.size() != n)) return "its bias is not one number a column";
+  const auto beta = static_cast<double>(gemm.attribute_float("beta", 1.0f));
+  for (double& b : bias) b *= beta;
+
+  Tensor scaled(DataType::float32, weights.shape());
+  const std::span<const float> in = weights.data<float>();
+  const std::span<float> out = scaled.mutable_data<float>();
+  const std::size_t row = static_cast<std::size_t>(weights.shape()[1]);
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    out[i] = static_cast<float>(static_cast<double>(in[i]) * norm.scale[transposed ? i / row : i % row]);
+  }
+  const ValueId folded_bias = add_folded_bias(graph, id, bias, norm);
+  graph.set_input(id, 1, graph.add_constant(graph.unique_name(graph.label(id) + "/weights"), std::move(scaled)));
+  graph.set_input(id, 2, folded_bias);
+  graph.attributes(id).erase("beta");
+  return {};
+}
+
+std::string fold(Graph& graph, NodeId norm_id, NodeId target) {
+  const graph::Node& node = graph.node(target);
+  if (std::string reason = why_not_private(graph, graph.node(norm_id).inputs[0]); !reason.empty()) return reason;
+  const ops::NodeContext context(graph, target);
+  if (std::string reason = why_not_constant(context, 1, false); !reason.empty()) return reason;
+  if (std::string reason = why_not_constant(context, 2, true); !reason.empty()) return reason;
+  const BatchNorm norm = read_batch_norm(graph, norm_id);
+  if (!norm.refusal.empty()) return norm.refusal;
+  if (is_convolution(node)) return fold_into_conv(graph, target, norm);
+  return is_onnx(node, "Gemm") ? fold_into_gemm(graph, target, norm) : fold_into_conv_transpose(graph, target, norm);
+}
+
+}  // namespace
+
+void fold_batch_norm(Graph& graph, PassContext& context) {
+  const std::vector<NodeId> order = graph.order();
+  for (const NodeId id : order) {
+    if (!is_onnx(graph.node(id), "BatchNormalization")) continue;
+    const ValueId x = input_of(graph.node(id), 0);
+    const graph::Node* producer = producer_of(graph, x);
+    const bool foldable = producer != nullptr && (is_convolution(*producer) || is_onnx(*producer, "Gemm") ||
+                                                  is_onnx(*producer, "ConvTranspose"));
+    if (!foldable) {
+      const std::string found = producer == nullptr ? "an input or a constant" : "a " + graph::op_label(*producer);
+      context.refused(id, "it follows " + found + ", not a Conv, ConvTranspose or Gemm");
+      continue;
+    }
+    const NodeId target = graph.value(x).producer;
+    if (const std::string reason = fold(graph, id, target); !reason.empty()) {
+      context.refused(id, reason);
+      continue;
+    }
+    absorb(graph, target, id);
+    context.applied();
+  }
+}
+
+}  // namespace linnet::passes

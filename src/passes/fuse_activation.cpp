@@ -1,0 +1,86 @@
+// An activation that alone reads a convolution, a Gemm or a ScaleShift becomes that node's `activation`. It is applied
+// after the residual (fused_operators.h), so fuse_residual_add runs first.
+#include <optional>
+#include <vector>
+
+#include "ops/node_context.h"
+#include "passes/fused_operators.h"
+#include "passes/match.h"
+#include "passes/pass_list.h"
+
+namespace linnet::passes {
+
+namespace {
+
+using graph::Graph;
+using graph::NodeId;
+using graph::ValueId;
+
+struct Activation {
+  std::string name;
+  float alpha = 0, beta = 0;
+  std::string refusal;
+
+  [[nodiscard]] bool is_clamp() const { return name == "Relu" || name == "Clip"; }
+};
+
+// The activation that a node is; none for any other operator.
+std::optional<Activation> read_activation(const Graph& graph, NodeId id) {
+  const ops::NodeContext node(graph, id);
+  if (is_fused(node.node(), "Swish")) return Activation{"Swish", 0, 0, {}};
+  if (!node.node().domain.empty()) return std::nullopt;
+  const std::string& op = node.op_type();
+  if (op == "Relu" || op == "Sigmoid" || op == "Tanh" || op == "HardSwish") return Activation{op, 0, 0, {}};
+  if (op == "LeakyRelu") return Activation{op, node.attribute_float("alpha", 0.01f), 0, {}};
+  if (op == "Elu") return Activation{op, node.attribute_float("alpha", 1.0f), 0, {}};
+  if (op == "HardSigmoid")
+    return Activation{op, node.attribute_float("alpha", 0.2f), node.attribute_float("beta", 0.5f), {}};
+  if (op == "Clip") {
+    const std::optional<ClipBounds> bounds = clip_bounds(graph, id);
+    if (!bounds) return Activation{op, 0, 0, "its bounds are not constant"};
+    return Activation{op, bounds->low, bounds->high, {}};
+  }
+  return std::nullopt;
+}
+
+bool takes_activation(const graph::Node& node) {
+  return is_convolution(node) || is_onnx(node, "Gemm") || is_fused(node, "FusedGemm") || is_fused(node, "ScaleShift");
+}
+
+std::string why_not(const Graph& graph, NodeId target, ValueId between, const Activation& activation) {
+  if (!activation.refusal.empty()) return activation.refusal;
+  if (std::string reason = why_not_private(graph, between); !reason.empty()) return reason;
+  if (activation_of(graph, target) != "none") return "'" + graph.value(between).name + "' is activated already";
+  if (graph.value(between).desc.type != DataType::float32) return "'" + graph.value(between).name + "' is not float";
+  if (!is_convolution(graph.node(target)) && !activation.is_clamp()) {
+    return "a " + graph.node(target).op_type + " takes Relu and Clip only";
+  }
+  return {};
+}
+
+}  // namespace
+
+void fuse_activation(Graph& graph, PassContext& context) {
+  const std::vector<NodeId> order = graph.order();
+  for (const NodeId id : order) {
+    const std::optional<Activation> activation = read_activation(graph, id);
+    if (!activation) continue;
+    const ValueId between = input_of(graph.node(id), 0);
+    const graph::Node* producer = producer_of(graph, between);
+    if (producer == nullptr || !takes_activation(*producer)) continue;
+    const NodeId target = graph.value(between).producer;
+    if (const std::string reason = why_not(graph, target, between, *activation); !reason.empty()) {
+      context.refused(id, reason);
+      continue;
+    }
+    make_fused(graph, target);
+    graph::Attributes& attributes = graph.attributes(target);
+    attributes.set(kActivation, activation->name);
+    attributes.set(kActivationAlpha, activation->alpha);
+    attributes.set(kActivationBeta, activation->beta);
+    absorb(graph, target, id);
+    context.applied();
+  }
+}
+
+}  // namespace linnet::passes
