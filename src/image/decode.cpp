@@ -1,10 +1,9 @@
 #include <array>
-#include <exception>
 #include <new>
 #include <utility>
 
+#include "base/file.h"
 #include "image/fence.h"
-#include "image/read_file.h"
 #include "image/stb_decoder.h"
 #include "linnet/image.h"
 
@@ -115,8 +114,8 @@ Image decode_image(std::span<const std::byte> bytes, const DecodeOptions& option
 }
 
 Image load_image(const std::filesystem::path& path, const DecodeOptions& options) {
-  const std::vector<std::byte> bytes = image::read_file(path, options.limits.max_file_bytes);
-  return decode_image(bytes, options, path.string());
+  const auto file = base::FileBuffer::read(path.string(), options.limits.max_file_bytes);
+  return decode_image(std::as_const(*file).bytes(), options, path.string());
 }
 
 Image oriented(const Image& picture, int orientation) {
