@@ -1,4 +1,19 @@
 // ONNX bytes to a Graph: the only code that sees protobuf.
+//
+// What is accepted
+//   files     one ModelProto of at most 2 GiB (protobuf's own limit), IR versions 3 to 13. Field by field it is read as
+//             protobuf reads it, but stricter: a known field with another wire type, a group, and a second value for a
+//             singular message or payload are Error(format), with the byte offset.
+//   graph     nodes in any order (sorted here, stably); every name that is read must be an input, an initializer or some
+//             node's output; a name is written once. Initializers that are also inputs are constants below IR 4 and may
+//             be overridden from 4 on. value_info is a hint that inference does without, and is not read.
+//   operators whatever the operator table has at the model's opset. All other nodes are listed in one Error(unsupported).
+//             Model-local functions, sparse tensors and strings are refused where a node uses them.
+//   dims      -1 stands for an unknown extent in an input or output, as exporters write it; any other negative one is refused.
+//
+// Memory: messages never become protobuf objects. Objects made for a model are charged against a budget of
+// 48 MiB + 3 bytes for each byte of the file that is no tensor payload, so a file of a million empty messages is refused
+// (Error `limit`) before it hurts. Tensor payloads are views of the file's bytes.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +26,12 @@
 
 namespace linnet::onnx {
 
-/// Parses under the budget of `options`. Tensors are views of `bytes`, which `owner` keeps alive. `path` serves messages and
-/// external data; it is empty for bytes from memory. The graph is sorted and every node's operator is known; shapes are not inferred.
+/// Reads the file; "-" is standard input. Large tensors are views of the file's bytes in memory, moved by a few bytes where
+/// the file does not align them; when the last Tensor on one of them goes, its pages go back to the system.
+graph::Graph load_graph(const std::string& path, const LoadOptions& options);
+
+/// Parses the caller's bytes, which `owner` keeps alive (or the caller, where it is null). Tensors that lie aligned for their
+/// type are views, others copies. `path` serves messages only: external data needs options.external_data_dir.
 graph::Graph load_graph(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& path,
                         const LoadOptions& options);
 

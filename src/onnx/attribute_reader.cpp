@@ -1,0 +1,187 @@
+#include "onnx/attribute_reader.h"
+
+#include <bit>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "linnet_onnx.pb.h"
+#include "onnx/graph_reader.h"
+#include "onnx/tensor_reader.h"
+
+namespace linnet::onnx {
+
+namespace {
+
+using Proto = linnet_onnx::AttributeProto;
+
+/// What an AttributeProto holds, before anything is made of it.
+struct Contents {
+  Message message;
+  std::string_view name;
+  std::int64_t type = Proto::UNDEFINED;
+  std::int64_t i = 0;
+  float f = 0.0f;
+  Bytes s;
+  std::optional<Message> tensor, graph;
+  std::size_t floats = 0, ints = 0, strings = 0;  // how many
+  unsigned kinds = 0;                             // bit AttributeType: a value of that kind is there
+};
+
+constexpr unsigned bit(std::int64_t kind) { return 1U << static_cast<unsigned>(kind); }
+
+/// The AttributeType of a field that holds a value; UNDEFINED for other fields.
+std::int64_t kind_of(int field) {
+  switch (field) {
+    case Proto::kFFieldNumber: return Proto::FLOAT;
+    case Proto::kIFieldNumber: return Proto::INT;
+    case Proto::kSFieldNumber: return Proto::STRING;
+    case Proto::kTFieldNumber: return Proto::TENSOR;
+    case Proto::kGFieldNumber: return Proto::GRAPH;
+    case Proto::kSparseTensorFieldNumber: return Proto::SPARSE_TENSOR;
+    case Proto::kTpFieldNumber: return Proto::TYPE_PROTO;
+    case Proto::kFloatsFieldNumber: return Proto::FLOATS;
+    case Proto::kIntsFieldNumber: return Proto::INTS;
+    case Proto::kStringsFieldNumber: return Proto::STRINGS;
+    case Proto::kTensorsFieldNumber: return Proto::TENSORS;
+    case Proto::kGraphsFieldNumber: return Proto::GRAPHS;
+    case Proto::kSparseTensorsFieldNumber: return Proto::SPARSE_TENSORS;
+    case Proto::kTypeProtosFieldNumber: return Proto::TYPE_PROTOS;
+    default: return Proto::UNDEFINED;
+  }
+}
+
+std::string kind_name(std::int64_t kind) {
+  constexpr std::string_view kNames[] = {
+      "undefined", "float",   "int",    "string",        "tensor",         "graph",      "floats",     "ints",
+      "strings",   "tensors", "graphs", "sparse tensor", "sparse tensors", "type proto", "type protos"};
+  return kind >= 0 && std::cmp_less(kind, std::size(kNames)) ? std::string(kNames[kind])
+                                                             : "kind " + std::to_string(kind);
+}
+
+void read_field(const MessageReader& reader, Contents& contents, std::int64_t max_name_bytes) {
+  switch (reader.field()) {
+    case Proto::kNameFieldNumber: contents.name = reader.as_text(max_name_bytes); break;
+    case Proto::kTypeFieldNumber: contents.type = reader.as_int64(); break;
+    case Proto::kRefAttrNameFieldNumber:
+      if (!reader.as_bytes().empty()) reader.fail(ErrorCode::model, "a reference to an attribute outside a function");
+      break;
+    case Proto::kFFieldNumber: contents.f = reader.as_float(); break;
+    case Proto::kIFieldNumber: contents.i = reader.as_int64(); break;
+    case Proto::kSFieldNumber: contents.s = reader.as_bytes(); break;
+    case Proto::kTFieldNumber:
+      reader.refuse_second(contents.tensor.has_value());
+      contents.tensor.emplace(reader.as_message("TensorProto"));
+      break;
+    case Proto::kGFieldNumber:
+      reader.refuse_second(contents.graph.has_value());
+      contents.graph.emplace(reader.as_message("GraphProto"));
+      break;
+    case Proto::kFloatsFieldNumber: contents.floats += NumberRun(reader, WireType::fixed32).count(); break;
+    case Proto::kIntsFieldNumber: contents.ints += NumberRun(reader, WireType::varint).count(); break;
+    case Proto::kStringsFieldNumber:
+      (void)reader.as_bytes();
+      ++contents.strings;
+      break;
+    default: break;
+  }
+  if (const std::int64_t kind = kind_of(reader.field()); kind != Proto::UNDEFINED) contents.kinds |= bit(kind);
+}
+
+Contents read_contents(const Message& message, std::int64_t max_name_bytes) {
+  Contents contents;
+  contents.message = message;
+  MessageReader reader(message);
+  while (reader.next()) read_field(reader, contents, max_name_bytes);
+  if (contents.name.empty()) message.fail(ErrorCode::model, "an attribute without a name");
+  // The first exporters left the type out; then the only value tells it.
+  if (contents.type == Proto::UNDEFINED && std::has_single_bit(contents.kinds))
+    contents.type = std::countr_zero(contents.kinds);
+  const std::string label = "attribute '" + std::string(contents.name) + "'";
+  if (contents.type <= Proto::UNDEFINED || contents.type > Proto::TYPE_PROTOS) {
+    message.fail(ErrorCode::model, label + " has no type that ONNX knows", {}, kind_name(contents.type));
+  }
+  if ((contents.kinds & ~bit(contents.type)) != 0) {
+    const int other = std::countr_zero(contents.kinds & ~bit(contents.type));
+    message.fail(ErrorCode::model, label + " holds a value of another type", kind_name(contents.type),
+                 kind_name(other));
+  }
+  return contents;
+}
+
+std::string to_text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+/// Calls sink for each field `field` of the message.
+template <typename Sink>
+void for_each_field(const Message& message, int field, const Sink& sink) {
+  MessageReader reader(message);
+  while (reader.next()) {
+    if (reader.field() == field) sink(reader);
+  }
+}
+
+std::vector<std::int64_t> read_ints(const Contents& contents) {
+  std::vector<std::int64_t> ints;
+  ints.reserve(contents.ints);
+  for_each_field(contents.message, Proto::kIntsFieldNumber, [&ints](const MessageReader& reader) {
+    NumberRun run(reader, WireType::varint);
+    for (std::uint64_t x = 0; run.next(x);) ints.push_back(static_cast<std::int64_t>(x));
+  });
+  return ints;
+}
+
+std::vector<float> read_floats(const Contents& contents) {
+  std::vector<float> floats;
+  floats.reserve(contents.floats);
+  for_each_field(contents.message, Proto::kFloatsFieldNumber, [&floats](const MessageReader& reader) {
+    NumberRun run(reader, WireType::fixed32);
+    for (std::uint64_t x = 0; run.next(x);) floats.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(x)));
+  });
+  return floats;
+}
+
+std::vector<std::string> read_strings(const Contents& contents) {
+  std::vector<std::string> strings;
+  strings.reserve(contents.strings);
+  for_each_field(contents.message, Proto::kStringsFieldNumber,
+                 [&strings](const MessageReader& reader) { strings.push_back(to_text(reader.as_bytes())); });
+  return strings;
+}
+
+const Message& required(const std::optional<Message>& value, const Contents& contents) {
+  if (!value) contents.message.fail(ErrorCode::model, "attribute '" + std::string(contents.name) + "' has no value");
+  return *value;
+}
+
+void read_tensor_into(const Contents& contents, NamedAttribute& attribute, LoadContext& context) {
+  const TensorHeader header = read_tensor_header(required(contents.tensor, contents), context);
+  attribute.unsupported = why_unsupported(header);
+  if (attribute.unsupported.empty()) attribute.value = read_tensor(header, context);
+}
+
+}  // namespace
+
+NamedAttribute read_attribute(const Message& message, LoadContext& context) {
+  const Contents contents = read_contents(message, context.options.max_name_bytes);
+  const std::size_t list_bytes =
+      contents.ints * sizeof(std::int64_t) + contents.floats * sizeof(float) + contents.strings * sizeof(std::string);
+  context.budget.charge(sizeof(graph::Attributes::Entry) + list_bytes, message);
+  NamedAttribute attribute{.name = contents.name, .value = std::nullopt, .unsupported = {}};
+  switch (contents.type) {
+    case Proto::FLOAT: attribute.value = contents.f; break;
+    case Proto::INT: attribute.value = contents.i; break;
+    case Proto::STRING: attribute.value = to_text(contents.s); break;
+    case Proto::INTS: attribute.value = read_ints(contents); break;
+    case Proto::FLOATS: attribute.value = read_floats(contents); break;
+    case Proto::STRINGS: attribute.value = read_strings(contents); break;
+    case Proto::TENSOR: read_tensor_into(contents, attribute, context); break;
+    case Proto::GRAPH:
+      attribute.value =
+          std::make_shared<const graph::Graph>(read_nested_graph(required(contents.graph, contents), context));
+      break;
+    default: attribute.unsupported = "attributes of kind " + kind_name(contents.type);
+  }
+  return attribute;
+}
+
+}  // namespace linnet::onnx

@@ -1,0 +1,28 @@
+#include "onnx/context.h"
+
+#include "base/checked_math.h"
+
+namespace linnet::onnx {
+
+namespace {
+// Any honest graph fits: 100,000 nodes take about 50 MiB.
+constexpr std::int64_t kFreeBytes = std::int64_t{48} << 20;
+constexpr std::int64_t kObjectBytesPerFileByte = 3;
+}  // namespace
+
+void Budget::charge(std::size_t object_bytes, const Message& message) {
+  charged_ = base::checked_add(charged_, static_cast<std::int64_t>(object_bytes), "the loader's memory");
+  const std::int64_t allowed = kFreeBytes + kObjectBytesPerFileByte * credit_;
+  if (charged_ > allowed) {
+    message.fail(ErrorCode::limit, "the model's objects would take memory out of proportion to the file",
+                 "at most " + std::to_string(allowed) + " bytes");
+  }
+}
+
+void Budget::add_node(const Message& message) {
+  if (++nodes_ > max_nodes_) {
+    message.fail(ErrorCode::limit, "the model has too many nodes", "at most " + std::to_string(max_nodes_));
+  }
+}
+
+}  // namespace linnet::onnx

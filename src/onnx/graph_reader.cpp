@@ -1,0 +1,275 @@
+#include "onnx/graph_reader.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "linnet_onnx.pb.h"
+#include "onnx/attribute_reader.h"
+#include "onnx/tensor_reader.h"
+#include "onnx/value_info_reader.h"
+#include "ops/op_def.h"
+
+namespace linnet::onnx {
+
+namespace {
+
+using GraphProto = linnet_onnx::GraphProto;
+using NodeProto = linnet_onnx::NodeProto;
+using graph::kNoNode;
+using graph::kNoValue;
+using graph::NodeId;
+using graph::ValueId;
+
+constexpr std::int64_t kFirstOverridableIr = 4;
+// No operator has more than a few dozen; Attributes looks names up one by one.
+constexpr std::size_t kMaxAttributes = 256;
+// A value with its entry in the table of names, allocator overhead included.
+constexpr std::size_t kValueBytes = sizeof(graph::Value) + 120;
+constexpr std::size_t kNodeBytes = sizeof(graph::Node) + 64;
+
+std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"; }
+
+class GraphReader {
+ public:
+  GraphReader(const Message& message, LoadContext& context, graph::Graph& graph, bool nested)
+      : message_(message), context_(context), graph_(graph), nested_(nested) {}
+
+  void read() {
+    read_facts();
+    for_each(GraphProto::kInputFieldNumber, "ValueInfoProto", [this](const Message& m) { read_input(m); });
+    for_each(GraphProto::kInitializerFieldNumber, "TensorProto", [this](const Message& m) { read_initializer(m); });
+    for (const ValueId id : declared_inputs_) {
+      // Below IR 4 every initializer had to be declared as an input too, and was a constant all the same.
+      if (!graph_.value(id).constant || context_.ir_version >= kFirstOverridableIr) graph_.add_input(id);
+    }
+    for_each(GraphProto::kNodeFieldNumber, "NodeProto", [this](const Message& m) { read_node(m); });
+    if (!nested_) require_sources();
+    if (unsorted_) graph_.sort();
+    for_each(GraphProto::kOutputFieldNumber, "ValueInfoProto", [this](const Message& m) { read_output(m); });
+    if (graph_.outputs.empty() && !nested_) message_.fail(ErrorCode::model, "the graph has no output");
+  }
+
+ private:
+  template <typename Sink>
+  void for_each(int field, std::string_view type, const Sink& sink) {
+    MessageReader reader(message_);
+    while (reader.next()) {
+      if (reader.field() != field) continue;
+      const Message message = reader.as_message(type);
+      // What is nested was paid for with the node around it.
+      if (!nested_) context_.budget.credit(message.bytes.size());
+      sink(message);
+    }
+  }
+
+  void read_facts() {
+    MessageReader reader(message_);
+    while (reader.next()) {
+      if (reader.field() == GraphProto::kNameFieldNumber) graph_.name = reader.as_text(context_.options.max_name_bytes);
+      if (reader.field() == GraphProto::kSparseInitializerFieldNumber) {
+        context_.refusals.add("a sparse initializer", "sparse tensors are not supported", {});
+      }
+    }
+  }
+
+  void read_input(const Message& message) {
+    NamedDesc value = read_value_info(message, context_);
+    context_.budget.charge(kValueBytes, message);
+    if (graph_.find_value(value.name) != kNoValue)
+      message.fail(ErrorCode::model, "two inputs have the name " + quoted(value.name));
+    if (!value.unsupported.empty())
+      context_.refusals.add("input " + quoted(value.name), value.unsupported + " are not supported", {});
+    else if (value.desc.type == DataType::undefined && !nested_) {
+      message.fail(ErrorCode::model, "the input " + quoted(value.name) + " has no type");
+    }
+    declared_inputs_.push_back(graph_.add_value(std::string(value.name), std::move(value.desc)));
+  }
+
+  void read_initializer(const Message& message) {
+    const TensorHeader header = read_tensor_header(message, context_);
+    context_.budget.charge(kValueBytes, message);
+    if (header.name.empty()) message.fail(ErrorCode::model, "an initializer without a name");
+    ValueId id = graph_.find_value(header.name);
+    const bool declared = id != kNoValue && graph_.value(id).desc.type != DataType::undefined;
+    if (id != kNoValue && (graph_.value(id).constant || refused_.contains(id))) {
+      message.fail(ErrorCode::model, "two initializers have the name " + quoted(header.name));
+    }
+    if (id == kNoValue) id = graph_.add_value(std::string(header.name));
+    if (std::string why = why_unsupported(header); !why.empty()) {
+      refused_.emplace(id, std::move(why));
+      return;
+    }
+    Tensor tensor = read_tensor(header, context_);
+    if (declared) require_declared(graph_.value(id), tensor, message);
+    graph::Value& value = graph_.value(id);
+    if (!declared || context_.ir_version < kFirstOverridableIr) {
+      value.desc = {.type = tensor.type(), .shape = graph::DimList(tensor.shape().begin(), tensor.shape().end())};
+    }
+    value.constant = std::move(tensor);
+  }
+
+  static void require_declared(const graph::Value& value, const Tensor& tensor, const Message& message) {
+    bool fits = value.desc.type == tensor.type();
+    if (fits && value.desc.shape) {
+      const graph::DimList& dims = *value.desc.shape;
+      fits = std::equal(dims.begin(), dims.end(), tensor.shape().begin(), tensor.shape().end(),
+                        [](const graph::Dim& dim, std::int64_t extent) { return !dim.known() || dim.value == extent; });
+    }
+    if (fits) return;
+    message.fail(ErrorCode::model, "the initializer " + quoted(value.name) + " differs from the input of its name",
+                 graph::to_string(value.desc), std::string(to_string(tensor.type())) + to_string(tensor.shape()));
+  }
+
+  /// The value that a node names, whether or not anything has produced it yet; kNoValue for an omitted one.
+  ValueId named(std::string_view name, const Message& message) {
+    if (name.empty()) return kNoValue;
+    const ValueId id = graph_.find_value(name);
+    if (id != kNoValue) return id;
+    context_.budget.charge(kValueBytes + name.size(), message);
+    return graph_.add_value(std::string(name));
+  }
+
+  void read_node(const Message& message) {
+    context_.budget.add_node(message);
+    context_.budget.charge(kNodeBytes, message);
+    graph::Node node;
+    std::vector<std::string> reasons;
+    MessageReader reader(message);
+    while (reader.next()) read_node_field(reader, node, reasons);
+    if (node.domain == "ai.onnx") node.domain.clear();
+    const auto version = context_.opsets.find(node.domain);
+    node.opset = version == context_.opsets.end() ? 0 : version->second;
+    if (node.op_type.empty())
+      message.fail(ErrorCode::model, "a node without an operator", {}, "node " + quoted(node.name));
+    require_distinct_outputs(node, message);
+    unsorted_ = unsorted_ || std::any_of(node.inputs.begin(), node.inputs.end(),
+                                         [this](ValueId id) { return id != kNoValue && !has_source(id); });
+    const NodeId id = graph_.add_node(std::move(node));
+    collect_refusals(id, reasons);
+  }
+
+  void read_node_field(const MessageReader& reader, graph::Node& node, std::vector<std::string>& reasons) {
+    const std::int64_t max_name = context_.options.max_name_bytes;
+    switch (reader.field()) {
+      case NodeProto::kNameFieldNumber: node.name = reader.as_text(max_name); break;
+      case NodeProto::kOpTypeFieldNumber: node.op_type = reader.as_text(max_name); break;
+      case NodeProto::kDomainFieldNumber: node.domain = reader.as_text(max_name); break;
+      case NodeProto::kInputFieldNumber: add_use(node.inputs, reader); break;
+      case NodeProto::kOutputFieldNumber: add_use(node.outputs, reader); break;
+      case NodeProto::kAttributeFieldNumber: add_attribute(reader, node, reasons); break;
+      default: break;
+    }
+  }
+
+  void add_use(std::vector<ValueId>& uses, const MessageReader& reader) {
+    // Vectors grow by doubling, and an input stands in the value's list of consumers as well.
+    context_.budget.charge(4 * sizeof(ValueId), message_);
+    uses.push_back(named(reader.as_text(context_.options.max_name_bytes), message_));
+  }
+
+  void add_attribute(const MessageReader& reader, graph::Node& node, std::vector<std::string>& reasons) {
+    const Message message = reader.as_message("AttributeProto");
+    NamedAttribute attribute = read_attribute(message, context_);
+    if (node.attributes.has(attribute.name))
+      message.fail(ErrorCode::model, "attribute " + quoted(attribute.name) + " stands twice");
+    if (node.attributes.entries().size() == kMaxAttributes) {
+      message.fail(ErrorCode::limit, "a node has too many attributes", "at most " + std::to_string(kMaxAttributes));
+    }
+    if (attribute.value) node.attributes.set(attribute.name, std::move(*attribute.value));
+    else reasons.push_back("attribute " + quoted(attribute.name) + ": " + attribute.unsupported + " are not supported");
+  }
+
+  void require_distinct_outputs(const graph::Node& node, const Message& message) const {
+    std::vector<ValueId> sorted = node.outputs;
+    std::erase(sorted, kNoValue);
+    std::sort(sorted.begin(), sorted.end());
+    const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+    if (twice == sorted.end()) return;
+    message.fail(ErrorCode::model,
+                 "node " + quoted(node.name) + " writes the value " + quoted(graph_.value(*twice).name) + " twice");
+  }
+
+  [[nodiscard]] bool has_source(ValueId id) const {
+    const graph::Value& value = graph_.value(id);
+    return value.producer != kNoNode || value.constant || value.graph_input || refused_.contains(id);
+  }
+
+  void collect_refusals(NodeId id, std::vector<std::string>& reasons) {
+    const graph::Node& node = graph_.node(id);
+    for (const ValueId input : node.inputs) {
+      if (const auto refused = refused_.find(input); refused != refused_.end()) {
+        reasons.push_back("input " + quoted(graph_.value(input).name) + ": " + refused->second + " are not supported");
+      }
+    }
+    if (context_.functions.contains({node.domain, node.op_type}))
+      reasons.emplace_back("model-local functions are not supported");
+    else if (node.opset == 0)
+      reasons.push_back("the model does not import the domain " +
+                        quoted(node.domain.empty() ? "ai.onnx" : node.domain));
+    else if (std::string why = ops::why_unsupported(node); !why.empty()) reasons.push_back(std::move(why));
+    if (reasons.empty()) return;
+    const auto typed = std::find_if(node.inputs.begin(), node.inputs.end(), [this](ValueId input) {
+      return input != kNoValue && graph_.value(input).desc.type != DataType::undefined;
+    });
+    std::string subject = graph::op_label(node);
+    if (typed != node.inputs.end()) subject += " (" + std::string(to_string(graph_.value(*typed).desc.type)) + ")";
+    for (const std::string& reason : reasons)
+      context_.refusals.add(subject, reason, "node " + quoted(graph_.label(id)));
+  }
+
+  /// Every name that a node reads must come from somewhere.
+  void require_sources() const {
+    for (const NodeId id : graph_.order()) {
+      const graph::Node& node = graph_.node(id);
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        if (node.inputs[i] == kNoValue || has_source(node.inputs[i])) continue;
+        throw Error(ErrorCode::model, "nothing in the model has the name that a node reads",
+                    {.file = graph_.file,
+                     .node = graph_.label(id),
+                     .op = graph::op_label(node),
+                     .where = "input " + std::to_string(i) + " " + quoted(graph_.value(node.inputs[i]).name)});
+      }
+    }
+  }
+
+  void read_output(const Message& message) {
+    const NamedDesc value = read_value_info(message, context_);
+    ValueId id = graph_.find_value(value.name);
+    if (id == kNoValue || !has_source(id)) {
+      if (!nested_) message.fail(ErrorCode::model, "nothing in the model produces the output " + quoted(value.name));
+      id = named(value.name, message);
+    }
+    const auto refused = refused_.find(id);
+    const std::string why = refused == refused_.end() ? value.unsupported : refused->second;
+    if (!why.empty()) context_.refusals.add("output " + quoted(value.name), why + " are not supported", {});
+    if (graph_.value(id).desc.type == DataType::undefined) graph_.value(id).desc = value.desc;
+    graph_.add_output(id);
+  }
+
+  const Message& message_;
+  LoadContext& context_;
+  graph::Graph& graph_;
+  const bool nested_;
+  bool unsorted_ = false;  // some node reads a value that stands behind it
+  std::vector<ValueId> declared_inputs_;
+  std::map<ValueId, std::string> refused_;  // initializers without a Tensor, and why
+};
+
+}  // namespace
+
+void read_main_graph(const Message& message, LoadContext& context, graph::Graph& graph) {
+  GraphReader(message, context, graph, false).read();
+}
+
+graph::Graph read_nested_graph(const Message& message, LoadContext& context) {
+  graph::Graph graph;
+  graph.file = context.file.path;
+  graph.ir_version = context.ir_version;
+  graph.opsets = context.opsets;
+  GraphReader(message, context, graph, true).read();
+  return graph;
+}
+
+}  // namespace linnet::onnx

@@ -1,0 +1,204 @@
+#include "onnx/load.h"
+
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "base/file.h"
+#include "linnet_onnx.pb.h"
+#include "onnx/context.h"
+#include "onnx/graph_reader.h"
+#include "onnx/tensor_reader.h"
+
+namespace linnet::onnx {
+
+namespace {
+
+using ModelProto = linnet_onnx::ModelProto;
+
+constexpr std::int64_t kOldestIr = 3, kNewestIr = 13;
+
+/// What a file that is no protobuf looks like; empty where nothing is recognised.
+std::string_view recognise(Bytes bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.starts_with("\x1f\x8b")) return "a gzip archive";
+  if (text.starts_with("PK\x03\x04")) return "a zip archive (a PyTorch file?)";
+  if (text.starts_with("version https://git-lfs"))
+    return "a Git LFS pointer: fetch the file itself with 'git lfs pull'";
+  if (text.starts_with("<!") || text.starts_with("<html") || text.starts_with("<?xml")) return "a web page";
+  if (text.starts_with("\x80\x02") || text.starts_with("\x80\x04")) return "a Python pickle";
+  if (text.starts_with("ir_version")) return "a text protobuf";
+  if (text.starts_with("{")) return "JSON";
+  if (text.size() >= 8 && text.substr(4).starts_with("ORTM")) return "an ONNX Runtime flatbuffer";
+  return {};
+}
+
+Message whole_file(const FileContext& file, std::string_view type) {
+  const Message message{.file = &file, .type = type, .bytes = file.bytes};
+  if (file.bytes.empty()) throw Error(ErrorCode::format, "the file is empty", {.file = file.path});
+  if (const std::string_view kind = recognise(file.bytes); !kind.empty()) {
+    throw Error(ErrorCode::format, "not an ONNX file", {.file = file.path, .found = std::string(kind)});
+  }
+  if (file.bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
+    throw Error(ErrorCode::limit, "a protobuf file has less than 2 GiB",
+                {.file = file.path, .found = std::to_string(file.bytes.size()) + " bytes"});
+  }
+  return message;
+}
+
+void read_opset(const Message& message, LoadContext& context) {
+  using Opset = linnet_onnx::OperatorSetIdProto;
+  std::string domain;
+  std::int64_t version = 0;
+  MessageReader reader(message);
+  while (reader.next()) {
+    if (reader.field() == Opset::kDomainFieldNumber) domain = reader.as_text(context.options.max_name_bytes);
+    if (reader.field() == Opset::kVersionFieldNumber) version = reader.as_int64();
+  }
+  if (domain == "ai.onnx") domain.clear();
+  const std::string label = "domain '" + (domain.empty() ? "ai.onnx" : domain) + "'";
+  if (version < 1 || version > std::numeric_limits<int>::max()) {
+    message.fail(ErrorCode::model, "no opset of " + label + " has this version", "1 or more", std::to_string(version));
+  }
+  context.budget.charge(128 + domain.size(), message);
+  const auto [entry, added] = context.opsets.emplace(std::move(domain), static_cast<int>(version));
+  if (!added && entry->second != version) {
+    message.fail(ErrorCode::model, label + " is imported at two versions", {},
+                 std::to_string(entry->second) + " and " + std::to_string(version));
+  }
+}
+
+void read_metadata(const Message& message, LoadContext& context, graph::Graph& graph) {
+  using Pair = linnet_onnx::StringStringEntryProto;
+  context.budget.charge(2 * sizeof(std::pair<std::string, std::string>) + message.bytes.size(), message);
+  std::pair<std::string, std::string> entry;
+  MessageReader reader(message);
+  while (reader.next()) {
+    if (reader.field() == Pair::kKeyFieldNumber) entry.first = reader.as_text(context.options.max_file_bytes);
+    if (reader.field() == Pair::kValueFieldNumber) entry.second = reader.as_text(context.options.max_file_bytes);
+  }
+  graph.metadata.push_back(std::move(entry));
+}
+
+/// Its domain and name: enough to refuse the nodes that call it, and not to take one for the operator of the same name.
+void read_function(const Message& message, LoadContext& context) {
+  using Function = linnet_onnx::FunctionProto;
+  std::string domain, name;
+  MessageReader reader(message);
+  while (reader.next()) {
+    if (reader.field() == Function::kDomainFieldNumber) domain = reader.as_text(context.options.max_name_bytes);
+    if (reader.field() == Function::kNameFieldNumber) name = reader.as_text(context.options.max_name_bytes);
+  }
+  if (domain == "ai.onnx") domain.clear();
+  context.budget.charge(128 + domain.size() + name.size(), message);
+  context.functions.emplace(std::move(domain), std::move(name));
+}
+
+void require_known_ir(const Message& message, std::int64_t version) {
+  const std::string range = std::to_string(kOldestIr) + " to " + std::to_string(kNewestIr);
+  if (version <= 0)
+    message.fail(ErrorCode::model, "no valid IR version: is this an ONNX model?", range, std::to_string(version));
+  if (version < kOldestIr || version > kNewestIr) {
+    message.fail(ErrorCode::unsupported, "Linnet does not know this IR version", range, std::to_string(version));
+  }
+}
+
+/// All of a ModelProto but its graph.
+std::optional<Message> read_model_fields(const Message& message, LoadContext& context, graph::Graph& graph) {
+  std::optional<Message> graph_message;
+  std::string_view producer, producer_version;
+  const std::int64_t max_name = context.options.max_name_bytes;
+  const auto paid = [&context](const Message& part) {
+    context.budget.credit(part.bytes.size());
+    return part;
+  };
+  MessageReader reader(message);
+  while (reader.next()) {
+    switch (reader.field()) {
+      case ModelProto::kIrVersionFieldNumber: context.ir_version = reader.as_int64(); break;
+      case ModelProto::kProducerNameFieldNumber: producer = reader.as_text(max_name); break;
+      case ModelProto::kProducerVersionFieldNumber: producer_version = reader.as_text(max_name); break;
+      case ModelProto::kOpsetImportFieldNumber:
+        read_opset(paid(reader.as_message("OperatorSetIdProto")), context);
+        break;
+      case ModelProto::kMetadataPropsFieldNumber:
+        read_metadata(paid(reader.as_message("StringStringEntryProto")), context, graph);
+        break;
+      case ModelProto::kFunctionsFieldNumber: read_function(paid(reader.as_message("FunctionProto")), context); break;
+      case ModelProto::kGraphFieldNumber:
+        reader.refuse_second(graph_message.has_value());
+        graph_message.emplace(reader.as_message("GraphProto"));
+        break;
+      default: break;
+    }
+  }
+  graph.producer = producer;
+  if (!producer_version.empty()) graph.producer += " " + std::string(producer_version);
+  return graph_message;
+}
+
+graph::Graph load(LoadContext& context) {
+  const Message message = whole_file(context.file, "ModelProto");
+  graph::Graph graph;
+  graph.file = context.file.path;
+  const std::optional<Message> graph_message = read_model_fields(message, context, graph);
+  require_known_ir(message, context.ir_version);
+  if (!graph_message) message.fail(ErrorCode::model, "the model has no graph");
+  graph.ir_version = context.ir_version;
+  graph.opsets = context.opsets;
+  read_main_graph(*graph_message, context, graph);
+  context.refusals.throw_if_any(graph.file);
+  return graph;
+}
+
+LoadContext make_context(const LoadOptions& options, Bytes bytes, std::string path, std::optional<std::string> folder) {
+  if (!options.external_data_dir.empty()) folder = options.external_data_dir;
+  return {.options = options,
+          .file = {.bytes = bytes, .path = std::move(path), .max_depth = options.max_depth},
+          .buffer = nullptr,
+          .owner = nullptr,
+          .budget = Budget(options.max_nodes),
+          .external = ExternalData(std::move(folder), options.max_file_bytes),
+          .refusals = {},
+          .opsets = {}};
+}
+
+}  // namespace
+
+graph::Graph load_graph(const std::string& path, const LoadOptions& options) {
+  const bool from_stdin = path == "-";
+  auto buffer = from_stdin ? base::FileBuffer::read_stdin(options.max_file_bytes)
+                           : base::FileBuffer::read(path, options.max_file_bytes);
+  std::optional<std::string> folder;
+  if (!from_stdin) folder = std::filesystem::path(path).parent_path().string();
+  LoadContext context = make_context(options, buffer->bytes(), path, std::move(folder));
+  context.buffer = buffer;
+  context.owner = buffer;
+  return load(context);
+}
+
+graph::Graph load_graph(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& path,
+                        const LoadOptions& options) {
+  if (std::cmp_greater(bytes.size(), options.max_file_bytes)) {
+    throw Error(ErrorCode::limit, "the model is too large",
+                {.file = path,
+                 .expected = "at most " + std::to_string(options.max_file_bytes) + " bytes",
+                 .found = std::to_string(bytes.size())});
+  }
+  LoadContext context = make_context(options, bytes, path, std::nullopt);
+  context.owner = std::move(owner);
+  return load(context);
+}
+
+Tensor load_tensor(std::span<const std::byte> bytes, const std::string& path, std::string* name) {
+  const LoadOptions options;
+  LoadContext context = make_context(options, bytes, path, std::nullopt);
+  const TensorHeader header = read_tensor_header(whole_file(context.file, "TensorProto"), context);
+  if (const std::string why = why_unsupported(header); !why.empty())
+    header.message.fail(ErrorCode::unsupported, why + " are not supported");
+  if (name != nullptr) *name = header.name;
+  return read_tensor(header, context).clone();
+}
+
+}  // namespace linnet::onnx

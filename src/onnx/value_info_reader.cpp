@@ -1,0 +1,101 @@
+#include "onnx/value_info_reader.h"
+
+#include <optional>
+#include <utility>
+
+#include "linnet_onnx.pb.h"
+#include "onnx/tensor_reader.h"
+
+namespace linnet::onnx {
+
+namespace {
+
+using Type = linnet_onnx::TypeProto;
+constexpr std::size_t kMaxRank = 32;
+
+graph::Dim read_dim(const Message& message, std::int64_t max_name_bytes) {
+  using Dimension = linnet_onnx::TensorShapeProto_Dimension;
+  graph::Dim dim;
+  MessageReader reader(message);
+  while (reader.next()) {
+    // A oneof: the last one counts.
+    if (reader.field() == Dimension::kDimValueFieldNumber) {
+      dim = graph::Dim(reader.as_int64());
+      // Exporters write -1 for an extent that they do not know.
+      if (dim.value < -1) reader.fail(ErrorCode::model, "an extent of " + std::to_string(dim.value));
+    } else if (reader.field() == Dimension::kDimParamFieldNumber) {
+      dim = graph::Dim::symbolic(std::string(reader.as_text(max_name_bytes)));
+    }
+  }
+  return dim;
+}
+
+graph::DimList read_shape(const Message& message, LoadContext& context) {
+  graph::DimList dims;
+  MessageReader reader(message);
+  while (reader.next()) {
+    if (reader.field() != linnet_onnx::TensorShapeProto::kDimFieldNumber) continue;
+    if (dims.size() == kMaxRank) reader.fail(ErrorCode::limit, "more than " + std::to_string(kMaxRank) + " extents");
+    context.budget.charge(2 * sizeof(graph::Dim), message);
+    dims.push_back(read_dim(reader.as_message("Dimension"), context.options.max_name_bytes));
+  }
+  return dims;
+}
+
+void read_tensor_type(const Message& message, NamedDesc& value, LoadContext& context) {
+  using TensorType = linnet_onnx::TypeProto_Tensor;
+  std::int64_t element_type = 0;
+  MessageReader reader(message);
+  while (reader.next()) {
+    if (reader.field() == TensorType::kElemTypeFieldNumber) {
+      element_type = reader.as_int64();
+    } else if (reader.field() == TensorType::kShapeFieldNumber) {
+      reader.refuse_second(value.desc.shape.has_value());
+      value.desc.shape = read_shape(reader.as_message("TensorShapeProto"), context);
+    }
+  }
+  value.desc.type = to_data_type(element_type);
+  if (element_type != 0 && element_bytes(value.desc.type) == 0) {
+    value.unsupported = "tensors of " + data_type_name(element_type);
+    value.desc.type = DataType::undefined;
+  }
+}
+
+void read_type(const Message& message, NamedDesc& value, LoadContext& context) {
+  bool seen = false;
+  MessageReader reader(message);
+  while (reader.next()) {
+    switch (reader.field()) {
+      case Type::kTensorTypeFieldNumber:
+        reader.refuse_second(std::exchange(seen, true));
+        read_tensor_type(reader.as_message("TypeProto.Tensor"), value, context);
+        break;
+      case Type::kSequenceTypeFieldNumber: value.unsupported = "sequences"; break;
+      case Type::kMapTypeFieldNumber: value.unsupported = "maps"; break;
+      case Type::kOptionalTypeFieldNumber: value.unsupported = "optional values"; break;
+      case Type::kSparseTensorTypeFieldNumber: value.unsupported = "sparse tensors"; break;
+      default: break;
+    }
+  }
+}
+
+}  // namespace
+
+NamedDesc read_value_info(const Message& message, LoadContext& context) {
+  using Info = linnet_onnx::ValueInfoProto;
+  NamedDesc value;
+  bool seen = false;
+  MessageReader reader(message);
+  while (reader.next()) {
+    if (reader.field() == Info::kNameFieldNumber) {
+      value.name = reader.as_text(context.options.max_name_bytes);
+    } else if (reader.field() == Info::kTypeFieldNumber) {
+      reader.refuse_second(std::exchange(seen, true));
+      read_type(reader.as_message("TypeProto"), value, context);
+    }
+  }
+  if (value.name.empty()) message.fail(ErrorCode::model, "an input or output without a name");
+  return value;
+}
+
+}  // namespace linnet::onnx

@@ -1,0 +1,21 @@
+// ValueInfoProto to a name and a TensorDesc.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "graph/graph.h"
+#include "onnx/context.h"
+
+namespace linnet::onnx {
+
+struct NamedDesc {
+  std::string_view name;
+  graph::TensorDesc desc;   // type undefined where the file gives none, or `unsupported` is set
+  std::string unsupported;  // "sequences", "tensors of string": why Linnet has no such value
+};
+
+/// Throws `format`, `model`, `limit`.
+NamedDesc read_value_info(const Message& message, LoadContext& context);
+
+}  // namespace linnet::onnx
