@@ -1,0 +1,27 @@
+// Offsets of buffers in one arena, from their lifetimes. A pure function.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace linnet::plan {
+
+/// A buffer that holds its bytes from step `first` to step `last`, both included.
+struct BufferUse {
+  std::size_t bytes = 0;
+  std::int32_t first = 0, last = 0;
+};
+
+struct MemoryPlan {
+  std::vector<std::size_t> offsets;  // one a buffer, multiples of kAlignment
+  std::size_t arena_bytes = 0;
+};
+
+constexpr std::size_t kAlignment = 128;
+
+/// Greedy by size: the largest buffers are placed first, each at the lowest offset where no buffer alive at the same time is.
+MemoryPlan plan_memory(std::span<const BufferUse> buffers);
+
+}  // namespace linnet::plan

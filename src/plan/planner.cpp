@@ -1,0 +1,309 @@
+#include "plan/planner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/checked_math.h"
+#include "linnet/error.h"
+#include "ops/op_def.h"
+#include "passes/pass.h"
+#include "plan/memory_plan.h"
+
+namespace linnet::plan {
+
+namespace {
+
+using graph::kNoValue;
+using graph::NodeId;
+using graph::ValueId;
+using ops::Halo;
+using ops::Placement;
+
+std::size_t at(std::int32_t id) { return static_cast<std::size_t>(id); }
+
+Halo larger(const Halo& a, const Halo& b) {
+  return {std::max(a.top, b.top), std::max(a.left, b.left), std::max(a.bottom, b.bottom), std::max(a.right, b.right)};
+}
+
+/// Zeroes the border of output 0 as part of the step: its interior and its border are written by the same phase, and no
+/// two threads touch the same plane's border.
+void write_border(ops::Step& step, const Placement& out, const kernels::Table& table) {
+  const std::int64_t planes = out.shape[0] * out.channel_blocks();
+  kernels::ZeroBorderArguments border;
+  border.y = {nullptr, out.image_stride, out.plane_stride, out.row_stride};
+  border.blocks = static_cast<int>(out.channel_blocks());
+  border.height = static_cast<int>(out.shape[2]);
+  border.width = static_cast<int>(out.shape[3]);
+  border.top = out.halo.top;
+  border.left = out.halo.left;
+  border.bottom = out.halo.bottom;
+  border.right = out.halo.right;
+  const int last_phase = step.phases - 1;
+  step.run = [inner = std::move(step.run), border, planes, last_phase, origin = out.origin, zero = table.zero_border](const ops::RunArgs& args) {
+    inner(args);
+    if (args.phase != last_phase) return;
+    const ops::Range mine = ops::split(planes, args.threads, args.thread);
+    kernels::ZeroBorderArguments b = border;
+    b.y.data = args.out<float>(0) + origin;
+    b.plane_begin = mine.first;
+    b.plane_end = mine.last;
+    zero(b);
+  };
+}
+
+class Planner {
+ public:
+  Planner(graph::Graph graph, const PlanTarget& target, ops::WeightStore& weights) : graph_(std::move(graph)), target_(target), weights_(weights) {}
+
+  void bind_inputs(const std::vector<Shape>& shapes);
+  std::shared_ptr<const ShapePlan> plan();
+
+ private:
+  /// A buffer and the views that share it.
+  struct Root {
+    ValueId value = kNoValue;
+    std::int32_t first = 0, last = 0;
+    std::size_t bytes = 0;
+  };
+
+  void require_static(NodeId id) const;
+  void request_halos();
+  void place_values();
+  void plan_steps();
+  void find_roots();
+  void share_in_place(std::int32_t index);
+  void assign_buffers();
+  [[nodiscard]] ValueId root(ValueId id) const;
+  [[nodiscard]] BufferRef buffer(ValueId id);
+  [[nodiscard]] PlannedValue planned_value(ValueId id);
+
+  graph::Graph graph_;
+  const PlanTarget& target_;
+  ops::WeightStore& weights_;
+  std::shared_ptr<ShapePlan> plan_ = std::make_shared<ShapePlan>();
+  std::vector<Halo> halos_;                 // by value
+  std::vector<Placement> placements_;       // by value
+  std::vector<ops::Step> steps_;            // views included, in the order of the graph
+  std::vector<ValueId> parent_;             // by value: whose buffer it shares; itself for a root
+  std::vector<std::int32_t> first_, last_;  // by root: first and last step that touches it
+  MemoryPlan memory_;
+  std::vector<std::int32_t> slot_;          // by root: index into memory_.offsets, or -1
+};
+
+void Planner::bind_inputs(const std::vector<Shape>& shapes) {
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    graph::Value& value = graph_.value(graph_.inputs[i]);
+    const ErrorDetails details{.file = graph_.file, .node = {}, .op = {}, .where = "input '" + value.name + "'",
+                               .expected = graph::to_string(value.desc), .found = to_string(shapes[i])};
+    if (value.desc.has_rank()) {
+      bool fits = value.desc.shape->size() == shapes[i].size();
+      for (std::size_t d = 0; fits && d < shapes[i].size(); ++d) {
+        const graph::Dim& dim = (*value.desc.shape)[d];
+        fits = !dim.known() || dim.value == shapes[i][d];
+      }
+      if (!fits) throw Error(ErrorCode::input, "an input's shape does not fit the model", details);
+    }
+    value.desc.shape = graph::DimList(shapes[i].begin(), shapes[i].end());
+  }
+  for (const passes::PassResult& r : passes::run_passes(graph_, passes::Stage::shapes, target_.disabled_passes)) {
+    plan_->passes.push_back({r.name, r.enabled, r.applied, r.refused});
+  }
+}
+
+void Planner::require_static(NodeId id) const {
+  const graph::Node& node = graph_.node(id);
+  for (const ValueId output : node.outputs) {
+    if (output == kNoValue || graph_.value(output).desc.is_static()) continue;
+    throw Error(ErrorCode::unsupported, "a shape depends on the data of an input",
+                {.file = graph_.file, .node = graph_.label(id), .op = graph::op_label(node), .where = "output '" + graph_.value(output).name + "'",
+                 .expected = "a shape known from the input shapes", .found = graph::to_string(graph_.value(output).desc)});
+  }
+}
+
+/// From the last node to the first, so that a view's request reaches the buffer that it shares.
+void Planner::request_halos() {
+  halos_.assign(at(graph_.value_count()), Halo{});
+  const std::vector<NodeId>& order = graph_.order();
+  for (auto it = order.rbegin(); it != order.rend(); ++it) {
+    const graph::Node& node = graph_.node(*it);
+    const ops::OpDef& def = ops::require_operator(graph_, *it);
+    const ops::NodeContext context(graph_, *it);
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId input = node.inputs[i];
+      if (input == kNoValue || graph_.value(input).desc.layout != graph::Layout::nchw16c) continue;
+      halos_[at(input)] = larger(halos_[at(input)], def.halo(context, i));
+    }
+  }
+}
+
+void Planner::place_values() {
+  placements_.assign(at(graph_.value_count()), Placement{});
+  const auto place = [this](ValueId id) {
+    const graph::Value& value = graph_.value(id);
+    placements_[at(id)] = ops::place(value.desc.type, value.desc.static_shape(), value.desc.layout, halos_[at(id)]);
+  };
+  for (const ValueId input : graph_.inputs) place(input);
+  for (const NodeId id : graph_.order()) {
+    require_static(id);
+    for (const ValueId input : graph_.node(id).inputs) {
+      if (input != kNoValue && graph_.value(input).constant) place(input);
+    }
+    for (const ValueId output : graph_.node(id).outputs) {
+      if (output != kNoValue) place(output);
+    }
+  }
+  for (const ValueId output : graph_.outputs) {
+    if (graph_.value(output).constant) place(output);
+  }
+}
+
+void Planner::plan_steps() {
+  const ops::PlanOptions options{target_.winograd, target_.threads};
+  for (const NodeId id : graph_.order()) {
+    const graph::Node& node = graph_.node(id);
+    ops::Step step;
+    step.name = graph_.label(id);
+    step.op = node.op_type;
+    step.inputs = node.inputs;
+    step.outputs = node.outputs;
+    ops::PlanContext context(graph_, id, *target_.table, options, weights_, placements_, step);
+    ops::require_operator(graph_, id).plan(context);
+    const ValueId output = node.outputs[0];
+    if (output != kNoValue && step.view_of < 0 && placements_[at(output)].halo.any()) write_border(step, placements_[at(output)], *target_.table);
+    plan_->macs += step.macs;
+    steps_.push_back(std::move(step));
+  }
+}
+
+ValueId Planner::root(ValueId id) const {
+  while (parent_[at(id)] != id) id = parent_[at(id)];
+  return id;
+}
+
+/// Output 0 takes over the buffer of an input that nothing reads afterwards.
+void Planner::share_in_place(std::int32_t index) {
+  const ops::Step& step = steps_[at(index)];
+  if (step.in_place < 0) return;
+  const ValueId input = step.inputs[at(step.in_place)], output = step.outputs[0];
+  if (input == kNoValue || output == kNoValue) return;
+  const ValueId shared = root(input);
+  const graph::Value& value = graph_.value(shared);
+  if (value.graph_input || value.constant || last_[at(shared)] != index) return;
+  if (placements_[at(input)].bytes != placements_[at(output)].bytes || placements_[at(shared)].bytes != placements_[at(output)].bytes) return;
+  const auto uses = std::count_if(step.inputs.begin(), step.inputs.end(), [&](ValueId i) { return i != kNoValue && root(i) == shared; });
+  if (uses != 1) return;  // another input reads the same bytes, perhaps elsewhere than where it is overwritten
+  parent_[at(output)] = shared;
+  last_[at(shared)] = std::max(last_[at(shared)], last_[at(output)]);
+}
+
+void Planner::find_roots() {
+  const auto count = at(graph_.value_count());
+  parent_.resize(count);
+  for (std::size_t i = 0; i < count; ++i) parent_[i] = static_cast<ValueId>(i);
+  const auto end = static_cast<std::int32_t>(steps_.size());
+  for (std::int32_t i = 0; i < end; ++i) {
+    const ops::Step& step = steps_[at(i)];
+    if (step.view_of >= 0) parent_[at(step.outputs[0])] = root(step.inputs[at(step.view_of)]);
+  }
+  first_.assign(count, -1);
+  last_.assign(count, -1);
+  for (std::int32_t i = 0; i < end; ++i) {
+    const ops::Step& step = steps_[at(i)];
+    for (const ValueId id : step.outputs) {
+      if (id == kNoValue) continue;
+      const ValueId r = root(id);
+      if (first_[at(r)] < 0) first_[at(r)] = i;
+      last_[at(r)] = i;
+    }
+    for (const ValueId id : step.inputs) {
+      if (id != kNoValue) last_[at(root(id))] = i;
+    }
+  }
+  for (const ValueId output : graph_.outputs) last_[at(root(output))] = end;  // copied out after the last step
+  for (std::int32_t i = 0; i < end; ++i) share_in_place(i);
+}
+
+void Planner::assign_buffers() {
+  std::vector<BufferUse> uses;
+  slot_.assign(parent_.size(), -1);
+  for (std::size_t i = 0; i < parent_.size(); ++i) {
+    const auto id = static_cast<ValueId>(i);
+    if (parent_[i] != id || first_[i] < 0) continue;
+    slot_[i] = static_cast<std::int32_t>(uses.size());
+    uses.push_back({placements_[i].bytes, first_[i], last_[i]});
+  }
+  memory_ = plan_memory(uses);
+  std::size_t shared = 0, per_thread = 0;
+  for (const ops::Step& step : steps_) {
+    shared = std::max(shared, step.shared_scratch_bytes);
+    per_thread = std::max(per_thread, step.thread_scratch_bytes);
+  }
+  const auto aligned = [](std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; };
+  plan_->shared_scratch_offset = memory_.arena_bytes;
+  plan_->thread_scratch_offset = plan_->shared_scratch_offset + aligned(shared);
+  // A page and a line apart, so that equal offsets of two threads' scratch do not compete for the same cache sets.
+  plan_->thread_scratch_stride = per_thread == 0 ? 0 : aligned(per_thread) + 4096 + kAlignment;
+  plan_->arena_bytes = plan_->thread_scratch_offset + plan_->thread_scratch_stride * static_cast<std::size_t>(target_.threads);
+  if (plan_->arena_bytes > static_cast<std::size_t>(target_.max_arena_bytes)) {
+    throw Error(ErrorCode::limit, "these input shapes need too large an arena",
+                {.file = graph_.file, .node = {}, .op = {}, .where = {}, .expected = "at most " + std::to_string(target_.max_arena_bytes) + " bytes (max_arena_bytes)",
+                 .found = std::to_string(plan_->arena_bytes) + " bytes"});
+  }
+}
+
+BufferRef Planner::buffer(ValueId id) {
+  BufferRef ref;
+  if (id == kNoValue) return ref;
+  const ValueId r = root(id);
+  const graph::Value& value = graph_.value(r);
+  if (value.graph_input) {
+    ref.kind = BufferRef::Kind::input;
+    ref.index = static_cast<std::size_t>(std::find(graph_.inputs.begin(), graph_.inputs.end(), r) - graph_.inputs.begin());
+  } else if (value.constant) {
+    ref.kind = BufferRef::Kind::constant;
+    const bool misaligned = reinterpret_cast<std::uintptr_t>(value.constant->raw()) % 8 != 0;
+    plan_->constants.push_back(misaligned ? value.constant->clone() : *value.constant);
+    ref.data = static_cast<const std::byte*>(plan_->constants.back().raw());
+  } else if (slot_[at(r)] >= 0) {
+    ref.kind = BufferRef::Kind::arena;
+    ref.offset = memory_.offsets[at(slot_[at(r)])];
+  }
+  return ref;
+}
+
+PlannedValue Planner::planned_value(ValueId id) {
+  const graph::Value& value = graph_.value(id);
+  return {value.name, value.desc.type, value.desc.static_shape(), buffer(id),
+          static_cast<std::size_t>(placements_[at(id)].elements()) * element_bytes(value.desc.type)};
+}
+
+std::shared_ptr<const ShapePlan> Planner::plan() {
+  request_halos();
+  place_values();
+  plan_steps();
+  find_roots();
+  assign_buffers();
+  for (const ValueId input : graph_.inputs) plan_->inputs.push_back(planned_value(input));
+  for (const ValueId output : graph_.outputs) plan_->outputs.push_back(planned_value(output));
+  for (ops::Step& step : steps_) {
+    if (step.view_of >= 0) continue;
+    PlannedStep planned;
+    for (const ValueId id : step.inputs) planned.inputs.push_back(buffer(id));
+    for (const ValueId id : step.outputs) planned.outputs.push_back(buffer(id));
+    planned.output = graph::to_string(graph_.value(step.outputs[0]).desc);
+    planned.step = std::move(step);
+    plan_->steps.push_back(std::move(planned));
+  }
+  return plan_;
+}
+
+}  // namespace
+
+std::shared_ptr<const ShapePlan> plan_shapes(const graph::Graph& graph, const std::vector<Shape>& input_shapes, const PlanTarget& target,
+                                             ops::WeightStore& weights) {
+  Planner planner(graph, target, weights);
+  planner.bind_inputs(input_shapes);
+  return planner.plan();
+}
+
+}  // namespace linnet::plan

@@ -1,0 +1,68 @@
+// Graph -> ShapePlan: concrete shapes, layouts, kernels, packed weights and a memory plan for one machine.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "kernels/cpu.h"
+#include "linnet/session.h"
+#include "ops/plan_context.h"
+#include "ops/step.h"
+
+namespace linnet::plan {
+
+/// Where a buffer of a step lies.
+struct BufferRef {
+  enum class Kind : std::uint8_t { none, arena, constant, input };
+  Kind kind = Kind::none;
+  std::size_t offset = 0;           // arena
+  std::size_t index = 0;            // input: place in ShapePlan::inputs
+  const std::byte* data = nullptr;  // constant
+};
+
+struct PlannedStep {
+  ops::Step step;
+  std::vector<BufferRef> inputs, outputs;
+  std::string output;  // description of output 0
+};
+
+struct PlannedValue {
+  std::string name;
+  DataType type = DataType::undefined;
+  Shape shape;
+  BufferRef buffer;
+  std::size_t bytes = 0;
+};
+
+/// An executable plan for one set of input shapes. Immutable.
+struct ShapePlan {
+  std::vector<PlannedValue> inputs, outputs;
+  std::vector<PlannedStep> steps;             // views are left out
+  std::vector<Tensor> constants;              // what steps read at run time
+  std::size_t shared_scratch_offset = 0;      // in the arena
+  std::size_t thread_scratch_offset = 0;
+  std::size_t thread_scratch_stride = 0;      // a thread's scratch starts at offset + thread * stride
+  std::size_t arena_bytes = 0;
+  std::int64_t macs = 0;
+  std::vector<PassReport> passes;             // of the shapes stage
+};
+
+/// What is common to all shapes: the machine, the options and the packed weights.
+struct PlanTarget {
+  const kernels::Table* table = nullptr;
+  int threads = 1;
+  bool winograd = true;
+  std::vector<std::string> disabled_passes;
+  std::int64_t max_arena_bytes = 0;
+};
+
+/// `graph` has been through the passes of the model stage; `input_shapes` are those of graph.inputs. Throws Error: `input` for
+/// shapes that do not fit the model, `unsupported` for a step whose shapes depend on data, `limit`.
+std::shared_ptr<const ShapePlan> plan_shapes(const graph::Graph& graph, const std::vector<Shape>& input_shapes, const PlanTarget& target,
+                                             ops::WeightStore& weights);
+
+}  // namespace linnet::plan

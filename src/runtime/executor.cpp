@@ -1,0 +1,69 @@
+#include "runtime/executor.h"
+
+#include <omp.h>
+
+#include <chrono>
+#include <utility>
+
+namespace linnet::runtime {
+
+using plan::BufferRef;
+
+Executor::Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads)
+    : plan_(std::move(plan)), arena_(arena), threads_(threads), input_bytes_(plan_->inputs.size(), nullptr) {
+  for (const plan::PlannedStep& step : plan_->steps) {
+    Pointers p;
+    for (const BufferRef& ref : step.inputs) p.inputs.push_back(resolve(ref));
+    for (const BufferRef& ref : step.outputs) p.outputs.push_back(ref.kind == BufferRef::Kind::arena ? arena_ + ref.offset : nullptr);
+    pointers_.push_back(std::move(p));
+  }
+}
+
+const std::byte* Executor::resolve(const BufferRef& ref) const {
+  switch (ref.kind) {
+    case BufferRef::Kind::none: return nullptr;
+    case BufferRef::Kind::arena: return arena_ + ref.offset;
+    case BufferRef::Kind::constant: return ref.data;
+    case BufferRef::Kind::input: return input_bytes_[ref.index];
+  }
+  return nullptr;
+}
+
+const std::byte* Executor::output(std::size_t i) const { return resolve(plan_->outputs[i].buffer); }
+
+void Executor::walk(int thread, int threads, Profile* profile) const {
+  using Clock = std::chrono::steady_clock;
+  ops::RunArgs args;
+  args.thread = thread;
+  args.threads = threads;
+  args.shared_scratch = arena_ + plan_->shared_scratch_offset;
+  args.thread_scratch = arena_ + plan_->thread_scratch_offset + static_cast<std::size_t>(thread) * plan_->thread_scratch_stride;
+  for (std::size_t i = 0; i < plan_->steps.size(); ++i) {
+    const ops::Step& step = plan_->steps[i].step;
+    args.inputs = pointers_[i].inputs.data();
+    args.outputs = pointers_[i].outputs.data();
+    const bool timed = profile != nullptr && thread == 0;
+    const Clock::time_point begin = timed ? Clock::now() : Clock::time_point{};
+    for (args.phase = 0; args.phase < step.phases; ++args.phase) {
+      step.run(args);
+#pragma omp barrier
+    }
+    if (timed) profile->seconds[i] += std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+}
+
+void Executor::run(std::span<const std::byte* const> inputs, Profile* profile) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) input_bytes_[i] = inputs[i];
+  for (std::size_t i = 0; i < plan_->steps.size(); ++i) {
+    const plan::PlannedStep& step = plan_->steps[i];
+    for (std::size_t j = 0; j < step.inputs.size(); ++j) {
+      if (step.inputs[j].kind == BufferRef::Kind::input) pointers_[i].inputs[j] = input_bytes_[step.inputs[j].index];
+    }
+  }
+  // A nested region (the caller runs us inside one of its own) may give fewer threads: the walk takes what it gets.
+#pragma omp parallel num_threads(threads_)
+  walk(omp_get_thread_num(), omp_get_num_threads(), profile);
+  if (profile != nullptr) ++profile->runs;
+}
+
+}  // namespace linnet::runtime

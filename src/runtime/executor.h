@@ -1,0 +1,48 @@
+// Runs a ShapePlan on an arena: one parallel region a run, all threads through the steps together.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "plan/planner.h"
+
+namespace linnet::runtime {
+
+/// Time of each step, summed over runs.
+struct Profile {
+  std::vector<double> seconds;  // one a step
+  std::int64_t runs = 0;
+};
+
+/// A ShapePlan bound to an arena: every pointer resolved. One run at a time.
+class Executor {
+ public:
+  /// `arena` must hold plan->arena_bytes, 128-byte aligned, and outlive the executor.
+  Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads);
+
+  /// inputs[i] are the bytes of plan().inputs[i], aligned to their element. Allocates nothing. `profile` may be null.
+  void run(std::span<const std::byte* const> inputs, Profile* profile);
+  /// The bytes of output i after a run.
+  [[nodiscard]] const std::byte* output(std::size_t i) const;
+  [[nodiscard]] const plan::ShapePlan& plan() const noexcept { return *plan_; }
+
+ private:
+  struct Pointers {
+    std::vector<const std::byte*> inputs;
+    std::vector<std::byte*> outputs;
+  };
+  [[nodiscard]] const std::byte* resolve(const plan::BufferRef& ref) const;
+  void walk(int thread, int threads, Profile* profile) const;
+
+  std::shared_ptr<const plan::ShapePlan> plan_;
+  std::byte* arena_;
+  int threads_;
+  std::vector<Pointers> pointers_;              // of each step
+  std::vector<const std::byte*> input_bytes_;   // of this run
+};
+
+}  // namespace linnet::runtime
