@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "ops/node_context.h"
-#include "passes/fused_operators.h"
 #include "passes/match.h"
 #include "passes/pass_list.h"
 
@@ -26,11 +25,10 @@ using graph::NodeId;
 using graph::ValueId;
 
 // Puts a node of one input in the place of `id`, under its name and writing its output.
-void replace_node(Graph& graph, NodeId id, std::string op_type, std::string domain, int opset, ValueId input) {
+void replace_node(Graph& graph, NodeId id, std::string op_type, int opset, ValueId input) {
   Node node;
   node.name = graph.node(id).name;
   node.op_type = std::move(op_type);
-  node.domain = std::move(domain);
   node.opset = opset;
   node.inputs = {input};
   node.outputs = {graph.node(id).outputs[0]};
@@ -69,7 +67,7 @@ bool rewrite_mean(Graph& graph, NodeId id) {
   const int opset = node.opset;
   const ValueId x = node.inputs[0];
   if (context.attribute_int("keepdims", 1) != 0) {
-    replace_node(graph, id, "GlobalAveragePool", "", opset, x);
+    replace_node(graph, id, "GlobalAveragePool", opset, x);
     return true;
   }
   graph::TensorDesc desc = in;
@@ -83,7 +81,7 @@ bool rewrite_mean(Graph& graph, NodeId id) {
   pool.inputs = {x};
   pool.outputs = {pooled};
   graph.add_node(std::move(pool));
-  replace_node(graph, id, "Flatten", "", opset, pooled);  // axis = 1
+  replace_node(graph, id, "Flatten", opset, pooled);  // axis = 1
   return true;
 }
 
@@ -107,7 +105,7 @@ bool rewrite_pool(Graph& graph, NodeId id) {
     const graph::Dim& extent = (*in.shape)[i + 2];
     if (!extent.known() || extent.value != kernel[i]) return false;
   }
-  replace_node(graph, id, mean ? "GlobalAveragePool" : "GlobalMaxPool", "", node.opset, node.inputs[0]);
+  replace_node(graph, id, mean ? "GlobalAveragePool" : "GlobalMaxPool", node.opset, node.inputs[0]);
   return true;
 }
 
@@ -182,9 +180,9 @@ bool rewrite_swish(Graph& graph, NodeId id) {
     // No operand may have been broadcast: a constant 3 of shape [1,1,1,1] raises the rank of a vector.
     if (!same_shape(graph.value(x).desc, graph.value(node.outputs[0]).desc)) return false;
     if (hard) {
-      replace_node(graph, id, "HardSwish", "", 14, x);
+      replace_node(graph, id, "HardSwish", 14, x);
     } else {
-      replace_node(graph, id, "Swish", std::string(kFusedDomain), kFusedOpset, x);
+      replace_node(graph, id, "Swish", 24, x);  // the first opset that has it; alpha = 1
     }
     return true;
   };

@@ -27,10 +27,10 @@ struct Activation {
 // The activation that a node is; none for any other operator.
 std::optional<Activation> read_activation(const Graph& graph, NodeId id) {
   const ops::NodeContext node(graph, id);
-  if (is_fused(node.node(), "Swish")) return Activation{"Swish", 0, 0, {}};
   if (!node.node().domain.empty()) return std::nullopt;
   const std::string& op = node.op_type();
   if (op == "Relu" || op == "Sigmoid" || op == "Tanh" || op == "HardSwish") return Activation{op, 0, 0, {}};
+  if (op == "Swish") return Activation{op, node.attribute_float("alpha", 1.0f), 0, {}};
   if (op == "LeakyRelu") return Activation{op, node.attribute_float("alpha", 0.01f), 0, {}};
   if (op == "Elu") return Activation{op, node.attribute_float("alpha", 1.0f), 0, {}};
   if (op == "HardSigmoid")

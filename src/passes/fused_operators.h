@@ -9,11 +9,10 @@
 // FusedGemm   y = activation(gemm(a, b, c)): Gemm's inputs and attributes, and activation*; Relu and Clip only.
 // ScaleShift  y = activation(fma(x, scale[c], shift[c])): 0 x [N,C,...]; 1 scale float32[C]; 2 shift float32[C]; attributes
 //             activation*; Relu and Clip only.
-// Swish       y = x * sigmoid(x)
 // Reorder     the same tensor in another layout: attribute to = "nchw16c" | "plain".
 //
 // activation is the name of the ONNX operator ("none" or absent: no activation) with its parameters by position:
-//   Relu; Clip alpha = min, beta = max; LeakyRelu alpha; Elu alpha; HardSigmoid alpha, beta; Sigmoid; Tanh; HardSwish; Swish
+//   Relu; Clip alpha = min, beta = max; LeakyRelu alpha; Elu alpha; HardSigmoid alpha, beta; Sigmoid; Tanh; HardSwish; Swish alpha
 #pragma once
 
 #include <cstddef>
