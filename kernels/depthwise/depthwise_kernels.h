@@ -101,7 +101,7 @@ template <class Tile>
   const InnerColumns inner = inner_columns(a.in_w, a.out_w, a.kernel_w, a.stride_w, a.dilation_w, a.pad_left);
   clipped(0, inner.begin);
   int column = inner.begin;
-  const auto run = [&](auto pixels) __attribute__((always_inline)) {
+  const auto run = [&](auto pixels) LINNET_LAMBDA {
     for (; column + pixels() <= inner.end; column += pixels()) tile(pixels, column, column * a.stride_w - a.pad_left);
   };
   run(Constant<kDepthwisePixels>{});
@@ -112,7 +112,7 @@ template <class Tile>
 
 template <class Tile>
 [[gnu::always_inline]] static inline void depthwise_rows(const DepthwiseArguments& a, const Tile& tile) {
-  each_row(a.range, a.blocks, [&](int64_t image, int64_t block, int row) __attribute__((always_inline)) {
+  each_row(a.range, a.blocks, [&](int64_t image, int64_t block, int row) LINNET_LAMBDA {
     const int first = row * a.stride_h - a.pad_top;
     const TapRange taps = taps_inside(first, a.kernel_h, a.dilation_h, a.in_h);
     DepthwiseRow r;
@@ -125,13 +125,13 @@ template <class Tile>
     r.lo = f32x16::set(a.clamp.lo), r.hi = f32x16::set(a.clamp.hi);
     r.residual = a.residual.data == nullptr ? nullptr : pixel(a.residual, image, block, row);
     r.y = pixel(a.y, image, block, row);
-    depthwise_row(a, r, [&](auto pixels, int column, int in_column) __attribute__((always_inline)) { tile(r, pixels, column, in_column); });
+    depthwise_row(a, r, [&](auto pixels, int column, int in_column) LINNET_LAMBDA { tile(r, pixels, column, in_column); });
   });
 }
 
 template <int KW, int S>
 static void depthwise_fixed(const DepthwiseArguments& a) {
-  depthwise_rows(a, [](const DepthwiseRow& r, auto pixels, int column, int in_column) __attribute__((always_inline)) {
+  depthwise_rows(a, [](const DepthwiseRow& r, auto pixels, int column, int in_column) LINNET_LAMBDA {
     fixed_tile<pixels(), KW, S>(r, column, in_column);
   });
 }
@@ -143,7 +143,7 @@ static void depthwise(const DepthwiseArguments& a) {
     if (a.kernel_w == 5 && a.stride_w == 1) return depthwise_fixed<5, 1>(a);
     if (a.kernel_w == 5 && a.stride_w == 2) return depthwise_fixed<5, 2>(a);
   }
-  depthwise_rows(a, [&](const DepthwiseRow& r, auto pixels, int column, int in_column) __attribute__((always_inline)) {
+  depthwise_rows(a, [&](const DepthwiseRow& r, auto pixels, int column, int in_column) LINNET_LAMBDA {
     any_tile<pixels()>(r, column, in_column, 0, a.kernel_w);
   });
 }

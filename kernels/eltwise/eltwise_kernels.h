@@ -8,8 +8,6 @@
 
 namespace linnet::kernels::LINNET_ISA {
 
-#define LINNET_LAMBDA __attribute__((always_inline))
-
 /// y[i] = op(x[i]). One loop body for whole and partial vectors, because those of exp and its kin are long; the branches
 /// cost nothing measurable.
 template <class Op>

@@ -11,6 +11,8 @@ namespace linnet::kernels::LINNET_ISA {
 
 using V = f32x16;
 
+#define LINNET_LAMBDA __attribute__((always_inline))
+
 /// x^n * first + x^(n-1) * second + ... by Horner's rule.
 template <class... Floats>
 [[gnu::always_inline]] static inline V polynomial(const V& x, float first, Floats... rest) {

@@ -95,7 +95,7 @@ static void pool(const PoolArguments& a) {
 /// f over all pixels of a plane: each row from its first pixel on, then the rows' results from the first row on.
 template <class F>
 [[gnu::always_inline]] static inline f32x16 fold_plane(const float* x, ptrdiff_t row, int height, int width, const F& f) {
-  const auto fold_row = [&](const float* line) __attribute__((always_inline)) {
+  const auto fold_row = [&](const float* line) LINNET_LAMBDA {
     f32x16 r = f32x16::load(line);
     for (int i = 1; i < width; ++i) r = f(r, f32x16::load(line + i * kBlock));
     return r;
@@ -112,10 +112,10 @@ static void global_pool(const GlobalPoolArguments& a) {
     float* y = pixel(a.y, image, block, 0);
     if (a.op == PoolOp::max) {
       f32x16::store(y, fold_plane(x, a.x.row, a.height, a.width, [](const f32x16& m, const f32x16& v)
-                                      __attribute__((always_inline)) { return max_nan(m, v); }));
+                                      LINNET_LAMBDA { return max_nan(m, v); }));
     } else {
       const f32x16 sum = fold_plane(x, a.x.row, a.height, a.width, [](const f32x16& s, const f32x16& v)
-                                        __attribute__((always_inline)) { return f32x16::add(s, v); });
+                                        LINNET_LAMBDA { return f32x16::add(s, v); });
       f32x16::store(y, f32x16::div(sum, count));
     }
   });
