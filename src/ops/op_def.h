@@ -47,8 +47,14 @@ void infer_node(graph::Graph& graph, graph::NodeId id);
 /// Infers every node in order.
 void infer_shapes(graph::Graph& graph);
 
+/// Makes the Step of one node: its names, inputs and outputs filled in, then planned by its operator. `placements` by ValueId.
+Step plan_node(const graph::Graph& graph, graph::NodeId id, const kernels::Table& table, const PlanOptions& options,
+               WeightStore& weights, const std::vector<Placement>& placements);
+
 /// Runs one node on concrete tensors (constants of passes, data-dependent shapes): infers, plans and runs it on the scalar kernels.
-/// inputs[i] without a type is an omitted input. Throws what inference throws.
+/// inputs[i] without a type is an omitted input; an omitted output comes back without a type. Throws what inference and
+/// planning throw, `unsupported` where the result's shape is not known before it runs, `limit` before it would allocate an
+/// unreasonably large one, and `input` for data that break the operator's rules, such as an index out of range.
 std::vector<Tensor> evaluate(const graph::Node& node, std::span<const Tensor> inputs);
 
 // Layout rules and halos in common use.

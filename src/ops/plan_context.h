@@ -48,17 +48,21 @@ class PlanContext : public NodeContext {
   [[nodiscard]] const Placement& placement_in(std::size_t i) const;
   [[nodiscard]] const Placement& placement_out(std::size_t i) const;
 
-  /// Packs a constant once for all shape-bound plans. `what` tells apart two packings of one constant.
+  /// Packs a constant once for all shape-bound plans, and once for all nodes with the same attributes and constants. `what`
+  /// tells apart two packings of one constant, and must name all else (of the shapes) that the packing depends on.
   WeightStore::Buffer pack(std::size_t input, std::string_view what, std::size_t bytes, const std::function<void(std::byte*)>& fill);
   /// The step has its own copy of this constant input: the planner need not keep the original at hand for run().
   void consumed(std::size_t input) { step_.inputs[input] = graph::kNoValue; }
 
  private:
+  const std::string& pack_key();
+
   const kernels::Table& table_;
   const PlanOptions& options_;
   WeightStore& weights_;
   const std::vector<Placement>& placements_;  // by ValueId
   Step& step_;
+  std::string pack_key_;  // made when it is first needed
 };
 
 }  // namespace linnet::ops

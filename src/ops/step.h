@@ -1,6 +1,7 @@
 // A Step: one node of the graph made executable for a machine and for concrete shapes.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -48,6 +49,9 @@ struct RunArgs {
   int phase = 0;                              // 0 .. Step::phases-1; all threads finish a phase before any starts the next
   int thread = 0;
   int threads = 1;
+  /// Set to a literal by a step whose data break the operator's rules (an index out of range): a step must not throw, so
+  /// it writes zeros and goes on, and whoever runs the plan turns this into an Error(input) afterwards. May be null.
+  std::atomic<const char*>* fault = nullptr;
 
   template <typename T>
   [[nodiscard]] const T* in(std::size_t i) const {
@@ -56,6 +60,9 @@ struct RunArgs {
   template <typename T>
   [[nodiscard]] T* out(std::size_t i) const {
     return reinterpret_cast<T*>(outputs[i]);
+  }
+  void report(const char* what) const {
+    if (fault != nullptr) fault->store(what, std::memory_order_relaxed);
   }
 };
 

@@ -1,0 +1,172 @@
+#include "ops/op_def.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <tuple>
+#include <utility>
+
+namespace linnet::ops {
+
+// Several lines share functions; declaring one again is no error.
+#define LINNET_OPERATOR(name, domain, since, until, attributes, infer, plan, layout, halo) \
+  void infer(InferContext&);                                                               \
+  void plan(PlanContext&);                                                                 \
+  LayoutRule layout(const NodeContext&);                                                   \
+  Halo halo(const NodeContext&, std::size_t);
+#include "ops/operators.inc"
+#undef LINNET_OPERATOR
+
+namespace {
+
+constexpr OpDef kOperators[] = {
+#define LINNET_OPERATOR(name, domain, since, until, attributes, infer, plan, layout, halo) \
+  {#name, domain, since, until, attributes, infer, plan, layout, halo},
+#include "ops/operators.inc"
+#undef LINNET_OPERATOR
+};
+
+using Index = std::array<std::size_t, std::size(kOperators)>;
+
+constexpr std::pair<std::string_view, std::string_view> key_of(std::size_t i) {
+  return {kOperators[i].name, kOperators[i].domain};
+}
+
+/// The operators by name, sorted when Linnet is compiled: a model may have 100,000 nodes to look up.
+constexpr Index kByName = [] {
+  Index index{};
+  for (std::size_t i = 0; i < index.size(); ++i) index[i] = i;
+  std::sort(index.begin(), index.end(), [](std::size_t a, std::size_t b) {
+    return std::tuple(key_of(a), kOperators[a].since) < std::tuple(key_of(b), kOperators[b].since);
+  });
+  return index;
+}();
+
+constexpr bool ranges_are_apart() {
+  for (std::size_t i = 1; i < kByName.size(); ++i) {
+    const std::size_t a = kByName[i - 1], b = kByName[i];
+    if (key_of(a) == key_of(b) && kOperators[a].until >= kOperators[b].since) return false;
+  }
+  return true;
+}
+static_assert(ranges_are_apart(), "two lines of operators.inc claim the same operator at the same opset");
+
+/// The versions of one operator, oldest first.
+std::span<const std::size_t> versions(std::string_view domain, std::string_view name) {
+  const std::pair key(name, domain);
+  const auto first = std::lower_bound(kByName.begin(), kByName.end(), key,
+                                      [](std::size_t i, const auto& wanted) { return key_of(i) < wanted; });
+  auto last = first;
+  while (last != kByName.end() && key_of(*last) == key) ++last;
+  return {first, last};
+}
+
+bool lists_attribute(std::string_view list, std::string_view name) {
+  while (!list.empty()) {
+    const std::size_t blank = std::min(list.find(' '), list.size());
+    if (list.substr(0, blank) == name) return true;
+    list.remove_prefix(std::min(blank + 1, list.size()));
+  }
+  return false;
+}
+
+std::string unknown_attribute(const OpDef& def, const graph::Node& node) {
+  for (const auto& [name, attribute] : node.attributes.entries()) {
+    if (!lists_attribute(def.attributes, name)) return "unknown attribute '" + name + "'";
+  }
+  return {};
+}
+
+bool domain_exists(std::string_view domain) {
+  return std::any_of(std::begin(kOperators), std::end(kOperators),
+                     [domain](const OpDef& def) { return def.domain == domain; });
+}
+
+/// Merges what inference found into what the value has. Inference wins: declared extents are a hint that files often get
+/// wrong (an exported batch of 1). Only a graph output's declaration fills gaps, as its writer says what is to come out.
+void merge(const NodeContext& context, const graph::TensorDesc& inferred, graph::Value& value) {
+  graph::TensorDesc& desc = value.desc;
+  if (inferred.type != DataType::undefined) {
+    if (desc.type != DataType::undefined && desc.type != inferred.type) {
+      context.fail(ErrorCode::model, "a value has another type than it is declared to have",
+                   "output '" + value.name + "'", std::string(to_string(desc.type)),
+                   std::string(to_string(inferred.type)));
+    }
+    desc.type = inferred.type;
+  }
+  if (!inferred.has_rank()) {
+    if (!value.graph_output) desc.shape.reset();
+    return;
+  }
+  graph::DimList merged = *inferred.shape;
+  if (value.graph_output && desc.has_rank() && desc.shape->size() == merged.size()) {
+    for (std::size_t i = 0; i < merged.size(); ++i) {
+      if (!merged[i].known() && merged[i].symbol.empty()) merged[i] = (*desc.shape)[i];
+    }
+  }
+  desc.shape = std::move(merged);
+}
+
+}  // namespace
+
+std::span<const OpDef> all_operators() { return kOperators; }
+
+const OpDef* find_operator(std::string_view domain, std::string_view name, int opset) {
+  for (const std::size_t i : versions(domain, name)) {
+    if (kOperators[i].since <= opset && opset <= kOperators[i].until) return &kOperators[i];
+  }
+  return nullptr;
+}
+
+std::string why_unsupported(const graph::Node& node) {
+  const std::span<const std::size_t> known = versions(node.domain, node.op_type);
+  if (known.empty()) {
+    return domain_exists(node.domain) ? "unknown operator" : "unknown operator domain '" + node.domain + "'";
+  }
+  if (const OpDef* def = find_operator(node.domain, node.op_type, node.opset)) return unknown_attribute(*def, node);
+  const int oldest = kOperators[known.front()].since, newest = kOperators[known.back()].until;
+  const std::string opset = "opset " + std::to_string(node.opset);
+  if (node.opset < oldest) return opset + " is older than " + std::to_string(oldest);
+  if (node.opset > newest) return opset + " is newer than " + std::to_string(newest);
+  return opset + " is not supported";
+}
+
+const OpDef& require_operator(const graph::Graph& graph, graph::NodeId id) {
+  const graph::Node& node = graph.node(id);
+  if (const std::string reason = why_unsupported(node); !reason.empty()) {
+    NodeContext(graph, id).fail(ErrorCode::unsupported, reason);
+  }
+  return *find_operator(node.domain, node.op_type, node.opset);
+}
+
+void infer_node(graph::Graph& graph, graph::NodeId id) {
+  const OpDef& def = require_operator(graph, id);
+  InferContext context(graph, id);
+  def.infer(context);
+  for (std::size_t i = 0; i < context.output_count(); ++i) {
+    if (context.has_output(i)) merge(context, context.outputs()[i], graph.value(context.node().outputs[i]));
+  }
+}
+
+void infer_shapes(graph::Graph& graph) {
+  for (const graph::NodeId id : graph.order()) infer_node(graph, id);
+}
+
+Step plan_node(const graph::Graph& graph, graph::NodeId id, const kernels::Table& table, const PlanOptions& options,
+               WeightStore& weights, const std::vector<Placement>& placements) {
+  const graph::Node& node = graph.node(id);
+  Step step;
+  step.name = graph.label(id);
+  step.op = node.op_type;
+  step.inputs = node.inputs;
+  step.outputs = node.outputs;
+  PlanContext context(graph, id, table, options, weights, placements, step);
+  require_operator(graph, id).plan(context);
+  return step;
+}
+
+LayoutRule plain_only(const NodeContext&) { return {}; }
+
+Halo no_halo(const NodeContext&, std::size_t) { return {}; }
+
+}  // namespace linnet::ops
