@@ -76,11 +76,11 @@ class Model {
   void print_dot(std::ostream& stream) const;
 
   struct State;  // the library's own
-  explicit Model(std::shared_ptr<const State> state) : state_(std::move(state)) {}
-  [[nodiscard]] const State& state() const noexcept { return *state_; }
+  explicit Model(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  [[nodiscard]] const std::shared_ptr<State>& state() const noexcept { return state_; }
 
  private:
-  std::shared_ptr<const State> state_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace linnet

@@ -70,7 +70,9 @@ struct PlanReport {
 class Plan {
  public:
   /// Runs the passes and, where the input shapes are known (a symbolic first extent counts as 1), plans and packs.
-  explicit Plan(const Model& model, const SessionOptions& options = {});
+  /// Where only batch extents are symbolic, weights are given back to the system as they are packed, if `model` is the
+  /// last to hold them: Plan(Model::load(path)) or Plan(std::move(model)) needs the weights' memory once, not twice.
+  explicit Plan(Model model, const SessionOptions& options = {});
 
   [[nodiscard]] const std::vector<ValueInfo>& inputs() const;
   [[nodiscard]] const std::vector<ValueInfo>& outputs() const;
@@ -79,7 +81,7 @@ class Plan {
   void print(std::ostream& stream) const;
   void print_dot(std::ostream& stream) const;
 
-  struct State;  // the library's own
+  class State;  // the library's own
   [[nodiscard]] State& state() const noexcept { return *state_; }
 
  private:
@@ -93,7 +95,7 @@ using NamedTensor = std::pair<std::string, Tensor>;
 /// Error(usage) at once. For parallel runs make several sessions on one Plan.
 class Session {
  public:
-  explicit Session(const Model& model, const SessionOptions& options = {});
+  explicit Session(Model model, const SessionOptions& options = {});
   explicit Session(Plan plan);
   ~Session();
   Session(Session&&) noexcept;

@@ -8,7 +8,7 @@
 namespace linnet::plan {
 
 namespace {
-std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+std::size_t aligned(std::size_t bytes) { return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment; }
 }  // namespace
 
 MemoryPlan plan_memory(std::span<const BufferUse> buffers) {

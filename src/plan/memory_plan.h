@@ -15,11 +15,11 @@ struct BufferUse {
 };
 
 struct MemoryPlan {
-  std::vector<std::size_t> offsets;  // one a buffer, multiples of kAlignment
+  std::vector<std::size_t> offsets;  // one a buffer, multiples of kArenaAlignment
   std::size_t arena_bytes = 0;
 };
 
-constexpr std::size_t kAlignment = 128;
+constexpr std::size_t kArenaAlignment = 128;  // of the arena and every offset: two cache lines, which processors fetch in pairs
 
 /// Greedy by size: the largest buffers are placed first, each at the lowest offset where no buffer alive at the same time is.
 MemoryPlan plan_memory(std::span<const BufferUse> buffers);

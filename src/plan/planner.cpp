@@ -70,6 +70,7 @@ class Planner {
   void request_halos();
   void place_values();
   void plan_steps();
+  void release_packed(const graph::Node& node, const ops::Step& step);
   void find_roots();
   void share_in_place(std::int32_t index);
   void assign_buffers();
@@ -83,6 +84,7 @@ class Planner {
   std::shared_ptr<ShapePlan> plan_ = std::make_shared<ShapePlan>();
   std::vector<Halo> halos_;                 // by value
   std::vector<Placement> placements_;       // by value
+  std::vector<std::int32_t> readers_;       // by value: consumers that have not packed a copy of their own
   std::vector<ops::Step> steps_;            // views included, in the order of the graph
   std::vector<ValueId> parent_;             // by value: whose buffer it shares; itself for a root
   std::vector<std::int32_t> first_, last_;  // by root: first and last step that touches it
@@ -157,7 +159,22 @@ void Planner::place_values() {
   }
 }
 
+/// Drops constants whose last reader has just packed them, as planning goes: never all weights twice.
+void Planner::release_packed(const graph::Node& node, const ops::Step& step) {
+  if (!target_.on_packed) return;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const ValueId input = node.inputs[i];
+    if (input == kNoValue || step.inputs[i] != kNoValue || --readers_[at(input)] > 0) continue;
+    graph::Value& value = graph_.value(input);
+    if (!value.is_constant() || value.graph_output) continue;
+    drop_bytes(value);
+    target_.on_packed(input);
+  }
+}
+
 void Planner::plan_steps() {
+  readers_.resize(at(graph_.value_count()));
+  for (ValueId id = 0; id < graph_.value_count(); ++id) readers_[at(id)] = static_cast<std::int32_t>(graph_.value(id).consumers.size());
   const ops::PlanOptions options{target_.winograd, target_.threads};
   for (const NodeId id : graph_.order()) {
     const graph::Node& node = graph_.node(id);
@@ -168,6 +185,7 @@ void Planner::plan_steps() {
     step.outputs = node.outputs;
     ops::PlanContext context(graph_, id, *target_.table, options, weights_, placements_, step);
     ops::require_operator(graph_, id).plan(context);
+    release_packed(node, step);
     const ValueId output = node.outputs[0];
     if (output != kNoValue && step.view_of < 0 && placements_[at(output)].halo.any()) write_border(step, placements_[at(output)], *target_.table);
     plan_->macs += step.macs;
@@ -238,11 +256,11 @@ void Planner::assign_buffers() {
     shared = std::max(shared, step.shared_scratch_bytes);
     per_thread = std::max(per_thread, step.thread_scratch_bytes);
   }
-  const auto aligned = [](std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; };
+  const auto aligned = [](std::size_t bytes) { return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment; };
   plan_->shared_scratch_offset = memory_.arena_bytes;
   plan_->thread_scratch_offset = plan_->shared_scratch_offset + aligned(shared);
   // A page and a line apart, so that equal offsets of two threads' scratch do not compete for the same cache sets.
-  plan_->thread_scratch_stride = per_thread == 0 ? 0 : aligned(per_thread) + 4096 + kAlignment;
+  plan_->thread_scratch_stride = per_thread == 0 ? 0 : aligned(per_thread) + 4096 + kArenaAlignment;
   plan_->arena_bytes = plan_->thread_scratch_offset + plan_->thread_scratch_stride * static_cast<std::size_t>(target_.threads);
   if (plan_->arena_bytes > static_cast<std::size_t>(target_.max_arena_bytes)) {
     throw Error(ErrorCode::limit, "these input shapes need too large an arena",
@@ -298,6 +316,8 @@ std::shared_ptr<const ShapePlan> Planner::plan() {
 }
 
 }  // namespace
+
+void drop_bytes(graph::Value& value) { value.constant = Tensor::share(value.constant->type(), value.constant->shape(), nullptr, nullptr); }
 
 std::shared_ptr<const ShapePlan> plan_shapes(const graph::Graph& graph, const std::vector<Shape>& input_shapes, const PlanTarget& target,
                                              ops::WeightStore& weights) {

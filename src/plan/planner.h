@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -58,7 +59,13 @@ struct PlanTarget {
   bool winograd = true;
   std::vector<std::string> disabled_passes;
   std::int64_t max_arena_bytes = 0;
+  /// Called with a constant (by its id in the graph given to plan_shapes) once every step that reads it has packed its own
+  /// copy, so that the caller may drop its bytes too. Empty: keep all.
+  std::function<void(graph::ValueId)> on_packed;
 };
+
+/// The constant without its bytes: type and shape stay, for the shapes planned next. Their packed form is in the WeightStore.
+void drop_bytes(graph::Value& value);
 
 /// `graph` has been through the passes of the model stage; `input_shapes` are those of graph.inputs. Throws Error: `input` for
 /// shapes that do not fit the model, `unsupported` for a step whose shapes depend on data, `limit`.

@@ -1,0 +1,66 @@
+#include "target.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <string>
+
+#include "base/aligned_buffer.h"
+#include "linnet/cpu.h"
+#include "linnet/error.h"
+#include "runtime/peak.h"
+
+namespace linnet {
+
+namespace {
+constexpr int kMostThreads = 1024;
+}  // namespace
+
+kernels::Cpu checked_cpu() {
+  kernels::Cpu cpu = kernels::detect_cpu();
+  if (cpu.cap_unknown) {
+    const char* const cap = std::getenv("LINNET_MAX_ISA");
+    throw Error(ErrorCode::usage, "the environment variable LINNET_MAX_ISA is no instruction set's name",
+                {.file = {}, .node = {}, .op = {}, .where = {}, .expected = "scalar, neon, avx2 or avx512", .found = cap != nullptr ? cap : ""});
+  }
+  return cpu;
+}
+
+plan::PlanTarget plan_target(const SessionOptions& options) {
+  if (options.threads < 0 || options.threads > kMostThreads) {
+    throw Error(ErrorCode::usage, "the number of threads is out of range",
+                {.file = {}, .node = {}, .op = {}, .where = "SessionOptions::threads", .expected = "0 (automatic) to " + std::to_string(kMostThreads),
+                 .found = std::to_string(options.threads)});
+  }
+  const kernels::Cpu cpu = checked_cpu();
+  plan::PlanTarget target;
+  target.table = kernels::table(cpu.selected);
+  target.threads = options.threads == 0 ? kernels::default_threads(cpu) : options.threads;
+  target.winograd = options.convolution == Convolution::automatic;
+  target.disabled_passes = options.disabled_passes;
+  target.max_arena_bytes = options.max_arena_bytes;
+  return target;
+}
+
+CpuInfo cpu_info() {
+  const kernels::Cpu cpu = checked_cpu();
+  CpuInfo info;
+  info.brand = cpu.brand;
+  info.isa = kernels::name(cpu.selected);
+  info.best_isa = kernels::name(cpu.best);
+  for (const kernels::Isa isa : {kernels::Isa::scalar, kernels::Isa::neon, kernels::Isa::avx2, kernels::Isa::avx512}) {
+    if (isa <= cpu.best && kernels::table(isa) != nullptr) info.available_isas.emplace_back(kernels::name(isa));
+  }
+  info.logical_cpus = cpu.logical;
+  info.cgroup_quota = cpu.quota;
+  info.default_threads = kernels::default_threads(cpu);
+  info.l1d_bytes = cpu.l1d_bytes;
+  info.l2_bytes = cpu.l2_bytes;
+  info.l3_bytes = cpu.l3_bytes;
+  return info;
+}
+
+double measure_peak_gflops(int threads, double milliseconds) {
+  return runtime::measure_peak_gflops(*kernels::table(checked_cpu().selected), threads, milliseconds);
+}
+
+}  // namespace linnet
