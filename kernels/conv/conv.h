@@ -25,6 +25,8 @@ struct ConvArguments {
   float* output;             // may be the residual's own memory
   ptrdiff_t out_row, out_plane;
   float lo, hi;              // the clamp; -inf and inf: none
+  int images;                // the same area of so many images, one after the other: weights are read once for all
+  ptrdiff_t in_image, residual_image, out_image;
   int rows, width;
   int out_blocks;            // 16-channel blocks of the whole output: where the last panel ends
   int panel_first, panel_last;

@@ -11,12 +11,12 @@ struct TilePixels {
   ptrdiff_t in[kTilePixels], out[kTilePixels], residual[kTilePixels];
 };
 
-static inline void place_pixels(const ConvArguments& c, int first, int count, TilePixels& p) {
+static inline void place_pixels(const ConvArguments& c, int image, int first, int count, TilePixels& p) {
   int y = first / c.width, x = first % c.width;
   for (int m = 0; m < count; ++m) {
-    p.in[m] = y * c.in_row + x * c.in_pixel;
-    p.out[m] = y * c.out_row + x * 16;
-    p.residual[m] = y * c.residual_row + x * 16;
+    p.in[m] = image * c.in_image + y * c.in_row + x * c.in_pixel;
+    p.out[m] = image * c.out_image + y * c.out_row + x * 16;
+    p.residual[m] = image * c.residual_image + y * c.residual_row + x * 16;
     if (++x == c.width) {
       x = 0;
       ++y;
@@ -81,19 +81,21 @@ static inline void conv_tile(const ConvArguments& c, const Walk& walk, const Til
   }
 }
 
-/// Calls f(TilePixels, first pixel, count) for each tile of the call.
+/// Calls f(TilePixels, count) for each tile of the call.
 template <class F>
 static inline void for_each_tile(const ConvArguments& c, const Walk& walk, F f) {
   TilePixels p;
   // Across rows the whole area is one run; along rows each row is one.
   const int runs = walk.strided ? c.rows : 1;
   const int run = walk.strided ? c.width : c.rows * c.width;
-  for (int r = 0; r < runs; ++r) {
-    for (int done = 0; done < run;) {
-      const int count = next_tile(run - done, walk.most);
-      place_pixels(c, r * run + done, count, p);
-      f(p, r * run + done, count);
-      done += count;
+  for (int image = 0; image < c.images; ++image) {
+    for (int r = 0; r < runs; ++r) {
+      for (int done = 0; done < run;) {
+        const int count = next_tile(run - done, walk.most);
+        place_pixels(c, image, r * run + done, count, p);
+        f(p, count);
+        done += count;
+      }
     }
   }
 }
@@ -108,7 +110,7 @@ static inline void prefetch_share(const float* next, ptrdiff_t floats, int index
 
 template <int Block>
 static inline void conv_weights_stationary(const ConvArguments& c, const Walk& walk) {
-  const int pixels = c.rows * c.width;
+  const int pixels = c.images * c.rows * c.width;
   const int tiles = (pixels + walk.most - 1) / walk.most;
   const ptrdiff_t panel_floats = static_cast<ptrdiff_t>(c.blocks) * Block * kTileVectors * 16;
   const float* const end = c.weights + static_cast<ptrdiff_t>(c.out_blocks) * 16 * Block * c.blocks;
@@ -120,7 +122,7 @@ static inline void conv_weights_stationary(const ConvArguments& c, const Walk& w
                                         ? static_cast<ptrdiff_t>(c.chunk) * Block * kTileVectors * 16
                                         : 0;
       int index = 0;
-      for_each_tile(c, walk, [&](const TilePixels& p, int, int n) __attribute__((always_inline)) {
+      for_each_tile(c, walk, [&](const TilePixels& p, int n) __attribute__((always_inline)) {
         if (next_floats != 0 && index < tiles) prefetch_share(next, next_floats, index, tiles);
         ++index;
         conv_tile<Block>(c, walk, p, n, panel, first, count);
@@ -133,7 +135,7 @@ template <int Block>
 static inline void conv_any(const ConvArguments& c) {
   const Walk walk = choose_walk(c, Block == 1);
   if (c.weights_stationary) return conv_weights_stationary<Block>(c, walk);
-  for_each_tile(c, walk, [&](const TilePixels& p, int, int n) __attribute__((always_inline)) {
+  for_each_tile(c, walk, [&](const TilePixels& p, int n) __attribute__((always_inline)) {
     for (int panel = c.panel_first; panel < c.panel_last; ++panel) conv_tile<Block>(c, walk, p, n, panel, 0, c.blocks);
   });
 }

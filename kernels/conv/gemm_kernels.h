@@ -83,9 +83,10 @@ static void fma_peak(const FmaPeakArguments& p) {
   constexpr int kChains = kTilePixels > 8 ? 12 : 6;
   constexpr int kUnroll = 960 / kChains;
   f32x16 acc[kChains];
-  const f32x16 x = f32x16::broadcast(p.sink), y = f32x16::set(0.5f);
+  const f32x16 x = f32x16::load(p.sink), y = f32x16::set(0.5f);
 #pragma GCC unroll 16
-  for (int i = 0; i < kChains; ++i) acc[i] = x;
+  // Different for all the compiler knows, or it would compute one chain, or one half of a vector, for all.
+  for (int i = 0; i < kChains; ++i) acc[i] = f32x16::add(f32x16::load(p.sink), f32x16::set(static_cast<float>(i)));
   for (long r = 0; r < p.rounds; ++r) {
     for (int u = 0; u < kUnroll; ++u) {
 #pragma GCC unroll 16
