@@ -7,6 +7,7 @@
 #include "base/aligned_buffer.h"
 #include "linnet/cpu.h"
 #include "linnet/error.h"
+#include "runtime/parallel_for.h"
 #include "runtime/peak.h"
 
 namespace linnet {
@@ -35,6 +36,7 @@ plan::PlanTarget plan_target(const SessionOptions& options) {
   plan::PlanTarget target;
   target.table = kernels::table(cpu.selected);
   target.threads = options.threads == 0 ? kernels::default_threads(cpu) : options.threads;
+  target.parallel_for = runtime::parallel_for;
   target.winograd = options.convolution == Convolution::automatic;
   target.disabled_passes = options.disabled_passes;
   target.max_arena_bytes = options.max_arena_bytes;

@@ -57,28 +57,25 @@ void DirectConv::fill_taps() {
   }
 }
 
-/// [panel][channel block][tap][16][panel channels]; the plain form has [panel][channel][tap][panel channels].
-void pack_group(const ConvFilter& filter, const DirectConv& d, std::int64_t group, float* to) {
-  const std::int64_t wide = d.table->tile.channels;
+/// One panel of a dense group, [channel block][tap][16][panel channels]; the plain form has [channel][tap][panel channels].
+void pack_panel(const ConvFilter& filter, const DirectConv& d, std::int64_t group, std::int64_t panel, float* to) {
   const std::int64_t merged = d.problem.groups / d.dense_groups;
   const std::int64_t channels = filter.channels(), taps = filter.taps();            // of one group of the model
   const std::int64_t outputs = d.problem.out_channels / d.problem.groups;
   const std::int64_t in_channels = channels * merged, out_channels = outputs * merged;  // of the dense group
   const std::int64_t block = d.plain ? 1 : kBlock;
-  const std::int64_t blocks = base::ceil_div(in_channels, block);
-  for (std::int64_t first = 0; first < d.group_out_blocks * kBlock; first += wide) {
-    const std::int64_t width = std::min(wide, d.group_out_blocks * kBlock - first);
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      for (std::int64_t lane = 0; lane < width && first + lane < out_channels; ++lane) {
-        const std::int64_t m = first + lane;
-        for (std::int64_t k = 0; k < block && b * block + k < in_channels; ++k) {
-          const std::int64_t c = b * block + k;
-          if (c / channels != m / outputs) continue;  // another group of the model: its weight here is zero
-          const std::int64_t model_output = group * out_channels + m;
-          for (std::int64_t tap = 0; tap < taps; ++tap) to[(tap * block + k) * width + lane] = filter.at(model_output, c % channels, tap);
+  const std::int64_t first = panel * d.table->tile.channels;
+  const std::int64_t width = std::min<std::int64_t>(d.table->tile.channels, d.group_out_blocks * kBlock - first);
+  for (std::int64_t b = 0; b < base::ceil_div(in_channels, block); ++b, to += taps * block * width) {
+    for (std::int64_t lane = 0; lane < width && first + lane < out_channels; ++lane) {
+      const std::int64_t m = first + lane;
+      for (std::int64_t k = 0; k < block && b * block + k < in_channels; ++k) {
+        const std::int64_t c = b * block + k;
+        if (c / channels != m / outputs) continue;  // another group of the model: its weight here is zero
+        for (std::int64_t tap = 0; tap < taps; ++tap) {
+          to[(tap * block + k) * width + lane] = filter.at(group * out_channels + m, c % channels, tap);
         }
       }
-      to += taps * block * width;
     }
   }
 }
@@ -87,9 +84,13 @@ void DirectConv::pack(PlanContext& context) {
   const std::int64_t k = static_cast<std::int64_t>(taps.size()) * (plain ? 1 : kBlock);
   group_weights = base::checked_mul(k, group_out_blocks * kBlock, "packed weights");
   const std::size_t bytes = base::to_size(base::checked_mul(group_weights * dense_groups, 4, "packed weights"), "packed weights");
-  weights = context.pack(kConvW, "direct", bytes, [&](std::byte* to) {
+  const std::string what = std::string("direct ") + (plain ? "plain" : "blocked");
+  weights = context.pack(kConvW, what, bytes, [&](std::byte* to) {
     const ConvFilter filter(context);
-    for (std::int64_t g = 0; g < dense_groups; ++g) pack_group(filter, *this, g, reinterpret_cast<float*>(to) + g * group_weights);
+    context.parallel_for(dense_groups * panels(), [&](std::int64_t i) {
+      const std::int64_t group = i / panels(), panel = i % panels();
+      pack_panel(filter, *this, group, panel, reinterpret_cast<float*>(to) + group * group_weights + panel * table->tile.channels * k);
+    });
   });
   bias = pack_conv_bias(context, problem.out_channels);
   context.step().weight_bytes = weights->bytes() + bias->bytes();

@@ -75,22 +75,20 @@ void transform_filter(const FilterTransform& g_matrix, int p, const double (&g)[
   }
 }
 
-/// [panel][xi][C][panel channels].
-void pack_filters(const ConvFilter& filter, const WinogradConv& d, float* to) {
+/// One panel, [xi][C][panel channels].
+void pack_panel(const ConvFilter& filter, const WinogradConv& d, std::int64_t panel, float* to) {
   const int p = d.m + 2;
   const FilterTransform g_matrix = filter_transform(d.m);
-  const std::int64_t wide = d.table->tile.channels, padded = d.in_blocks * kBlock;
-  for (std::int64_t first = 0; first < d.out_blocks * kBlock; first += wide) {
-    const std::int64_t width = std::min(wide, d.out_blocks * kBlock - first);
+  const std::int64_t padded = d.in_blocks * kBlock, first = panel * d.table->tile.channels;
+  const std::int64_t width = std::min<std::int64_t>(d.table->tile.channels, d.out_blocks * kBlock - first);
+  // Channels outermost: the lanes of one channel fill whole lines of each point before the next channel is begun.
+  for (std::int64_t c = 0; c < d.problem.in_channels; ++c) {
     for (std::int64_t lane = 0; lane < width && first + lane < d.problem.out_channels; ++lane) {
-      for (std::int64_t c = 0; c < d.problem.in_channels; ++c) {
-        double g[9], u[36];
-        for (int tap = 0; tap < 9; ++tap) g[tap] = filter.exact(first + lane, c, tap);
-        transform_filter(g_matrix, p, g, u);
-        for (int xi = 0; xi < p * p; ++xi) to[(xi * padded + c) * width + lane] = static_cast<float>(u[xi]);
-      }
+      double g[9], u[36];
+      for (int tap = 0; tap < 9; ++tap) g[tap] = filter.exact(first + lane, c, tap);
+      transform_filter(g_matrix, p, g, u);
+      for (int xi = 0; xi < p * p; ++xi) to[(xi * padded + c) * width + lane] = static_cast<float>(u[xi]);
     }
-    to += d.points() * padded * width;
   }
 }
 
@@ -98,7 +96,13 @@ void WinogradConv::pack(PlanContext& context) {
   const std::int64_t floats = base::checked_mul(points() * in_blocks * kBlock, out_blocks * kBlock, "transformed filters");
   const std::size_t bytes = base::to_size(base::checked_mul(floats, 4, "transformed filters"), "transformed filters");
   weights = context.pack(kConvW, "winograd" + std::to_string(m), bytes,
-                         [&](std::byte* to) { pack_filters(ConvFilter(context), *this, reinterpret_cast<float*>(to)); });
+                         [&](std::byte* to) {
+                           const ConvFilter filter(context);
+                           const std::int64_t panel_floats = points() * in_blocks * kBlock * table->tile.channels;
+                           context.parallel_for(panels(), [&](std::int64_t panel) {
+                             pack_panel(filter, *this, panel, reinterpret_cast<float*>(to) + panel * panel_floats);
+                           });
+                         });
   bias = pack_conv_bias(context, problem.out_channels);
   context.step().weight_bytes = weights->bytes() + bias->bytes();
 }

@@ -19,7 +19,7 @@ namespace linnet::ops {
 class WeightStore {
  public:
   using Buffer = std::shared_ptr<const base::AlignedBuffer>;
-  /// The buffer under `key`, made by `fill` (given zeroed memory of `bytes`) the first time.
+  /// The buffer under `key`, made by `fill` (given zeroed memory of `bytes`) the first time. An empty key shares nothing.
   Buffer get(const std::string& key, std::size_t bytes, const std::function<void(std::byte*)>& fill);
   [[nodiscard]] std::size_t bytes() const;
 
@@ -32,6 +32,11 @@ class WeightStore {
 struct PlanOptions {
   bool winograd = true;   // SessionOptions::convolution == auto
   int threads = 1;        // a hint for scratch and partitions; results never depend on it
+  /// The graph that all sets of input shapes start from: constants of its own are the same in all their plans, under the
+  /// same id. Null: nothing is shared.
+  const graph::Graph* common = nullptr;
+  /// Calls body(0) .. body(n-1), perhaps at once from several threads; body must not throw. Null: in turn.
+  void (*parallel_for)(int threads, std::int64_t n, const std::function<void(std::int64_t)>& body) = nullptr;
 };
 
 class PlanContext : public NodeContext {
@@ -48,21 +53,22 @@ class PlanContext : public NodeContext {
   [[nodiscard]] const Placement& placement_in(std::size_t i) const;
   [[nodiscard]] const Placement& placement_out(std::size_t i) const;
 
-  /// Packs a constant once for all shape-bound plans, and once for all nodes with the same attributes and constants. `what`
-  /// tells apart two packings of one constant, and must name all else (of the shapes) that the packing depends on.
+  /// Packs a constant, once for all shape-bound plans. `what` tells apart two packings of one constant, and must name all
+  /// else (of the shapes) that the packing depends on. `fill` is given zeroed memory and need not run again.
   WeightStore::Buffer pack(std::size_t input, std::string_view what, std::size_t bytes, const std::function<void(std::byte*)>& fill);
+  /// For packing: see PlanOptions::parallel_for.
+  void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) const;
   /// The step has its own copy of this constant input: the planner need not keep the original at hand for run().
   void consumed(std::size_t input) { step_.inputs[input] = graph::kNoValue; }
 
  private:
-  const std::string& pack_key();
+  [[nodiscard]] std::string pack_key() const;
 
   const kernels::Table& table_;
   const PlanOptions& options_;
   WeightStore& weights_;
   const std::vector<Placement>& placements_;  // by ValueId
   Step& step_;
-  std::string pack_key_;  // made when it is first needed
 };
 
 }  // namespace linnet::ops

@@ -53,7 +53,8 @@ void write_border(ops::Step& step, const Placement& out, const kernels::Table& t
 
 class Planner {
  public:
-  Planner(graph::Graph graph, const PlanTarget& target, ops::WeightStore& weights) : graph_(std::move(graph)), target_(target), weights_(weights) {}
+  Planner(const graph::Graph& common, const PlanTarget& target, ops::WeightStore& weights)
+      : common_(common), graph_(common), target_(target), weights_(weights) {}
 
   void bind_inputs(const std::vector<Shape>& shapes);
   std::shared_ptr<const ShapePlan> plan();
@@ -78,6 +79,7 @@ class Planner {
   [[nodiscard]] BufferRef buffer(ValueId id);
   [[nodiscard]] PlannedValue planned_value(ValueId id);
 
+  const graph::Graph& common_;
   graph::Graph graph_;
   const PlanTarget& target_;
   ops::WeightStore& weights_;
@@ -175,16 +177,10 @@ void Planner::release_packed(const graph::Node& node, const ops::Step& step) {
 void Planner::plan_steps() {
   readers_.resize(at(graph_.value_count()));
   for (ValueId id = 0; id < graph_.value_count(); ++id) readers_[at(id)] = static_cast<std::int32_t>(graph_.value(id).consumers.size());
-  const ops::PlanOptions options{target_.winograd, target_.threads};
+  const ops::PlanOptions options{target_.winograd, target_.threads, &common_, target_.parallel_for};
   for (const NodeId id : graph_.order()) {
     const graph::Node& node = graph_.node(id);
-    ops::Step step;
-    step.name = graph_.label(id);
-    step.op = node.op_type;
-    step.inputs = node.inputs;
-    step.outputs = node.outputs;
-    ops::PlanContext context(graph_, id, *target_.table, options, weights_, placements_, step);
-    ops::require_operator(graph_, id).plan(context);
+    ops::Step step = ops::plan_node(graph_, id, *target_.table, options, weights_, placements_);
     release_packed(node, step);
     const ValueId output = node.outputs[0];
     if (output != kNoValue && step.view_of < 0 && placements_[at(output)].halo.any()) write_border(step, placements_[at(output)], *target_.table);

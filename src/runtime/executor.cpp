@@ -5,12 +5,14 @@
 #include <chrono>
 #include <utility>
 
+#include "linnet/error.h"
+
 namespace linnet::runtime {
 
 using plan::BufferRef;
 
 Executor::Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads)
-    : plan_(std::move(plan)), arena_(arena), threads_(threads), input_bytes_(plan_->inputs.size(), nullptr) {
+    : plan_(std::move(plan)), arena_(arena), threads_(threads), input_bytes_(plan_->inputs.size(), nullptr), faults_(plan_->steps.size()) {
   for (const plan::PlannedStep& step : plan_->steps) {
     Pointers p;
     for (const BufferRef& ref : step.inputs) p.inputs.push_back(resolve(ref));
@@ -31,7 +33,7 @@ const std::byte* Executor::resolve(const BufferRef& ref) const {
 
 const std::byte* Executor::output(std::size_t i) const { return resolve(plan_->outputs[i].buffer); }
 
-void Executor::walk(int thread, int threads, Profile* profile) const {
+void Executor::walk(int thread, int threads, Profile* profile) {
   using Clock = std::chrono::steady_clock;
   ops::RunArgs args;
   args.thread = thread;
@@ -42,6 +44,7 @@ void Executor::walk(int thread, int threads, Profile* profile) const {
     const ops::Step& step = plan_->steps[i].step;
     args.inputs = pointers_[i].inputs.data();
     args.outputs = pointers_[i].outputs.data();
+    args.fault = &faults_[i];
     const bool timed = profile != nullptr && thread == 0;
     const Clock::time_point begin = timed ? Clock::now() : Clock::time_point{};
     for (args.phase = 0; args.phase < step.phases; ++args.phase) {
@@ -64,6 +67,16 @@ void Executor::run(std::span<const std::byte* const> inputs, Profile* profile) {
 #pragma omp parallel num_threads(threads_)
   walk(omp_get_thread_num(), omp_get_num_threads(), profile);
   if (profile != nullptr) ++profile->runs;
+  check_faults();
+}
+
+void Executor::check_faults() {
+  for (std::size_t i = 0; i < faults_.size(); ++i) {
+    if (const char* what = faults_[i].exchange(nullptr, std::memory_order_relaxed)) {
+      const ops::Step& step = plan_->steps[i].step;
+      throw Error(ErrorCode::input, what, {.file = {}, .node = step.name, .op = step.op, .where = {}, .expected = {}, .found = {}});
+    }
+  }
 }
 
 }  // namespace linnet::runtime

@@ -1,6 +1,7 @@
 // Runs a ShapePlan on an arena: one parallel region a run, all threads through the steps together.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -25,6 +26,7 @@ class Executor {
   Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads);
 
   /// inputs[i] are the bytes of plan().inputs[i], aligned to their element. Allocates nothing. `profile` may be null.
+  /// Throws Error(input) if the data break an operator's rules (an index out of range); the outputs are then worthless.
   void run(std::span<const std::byte* const> inputs, Profile* profile);
   /// The bytes of output i after a run.
   [[nodiscard]] const std::byte* output(std::size_t i) const;
@@ -36,13 +38,15 @@ class Executor {
     std::vector<std::byte*> outputs;
   };
   [[nodiscard]] const std::byte* resolve(const plan::BufferRef& ref) const;
-  void walk(int thread, int threads, Profile* profile) const;
+  void check_faults();
+  void walk(int thread, int threads, Profile* profile);
 
   std::shared_ptr<const plan::ShapePlan> plan_;
   std::byte* arena_;
   int threads_;
   std::vector<Pointers> pointers_;              // of each step
   std::vector<const std::byte*> input_bytes_;   // of this run
+  std::vector<std::atomic<const char*>> faults_;  // of each step
 };
 
 }  // namespace linnet::runtime
