@@ -46,19 +46,19 @@ struct Image {
   std::vector<std::uint8_t> pixels;  ///< [height][width][channels], 0..255
 
   ImageFormat format = ImageFormat::unknown;
-  int file_channels = 0;      ///< as stored: a palette PNG has 1, a JPEG 1 or 3
-  int file_bit_depth = 0;     ///< as stored: 1, 2, 4, 8 or 16 bits a channel
-  int exif_orientation = 1;   ///< 1..8 as found in a JPEG; 1 when absent, and once it has been applied
+  int file_channels = 0;     ///< as stored: a palette PNG has 1, a JPEG 1 or 3
+  int file_bit_depth = 0;    ///< as stored: 1, 2, 4, 8 or 16 bits a channel
+  int exif_orientation = 1;  ///< 1..8 as found in a JPEG; 1 when absent, and once it has been applied
 };
 
 /// Checked before anything is decoded; exceeding one is an Error of code `limit` that names it.
 struct ImageLimits {
   int max_width = 16384;
   int max_height = 16384;
-  std::int64_t max_pixels = std::int64_t{64} << 20;         ///< width x height
+  std::int64_t max_pixels = std::int64_t{64} << 20;  ///< width x height
   std::int64_t max_file_bytes = std::int64_t{256} << 20;
-  std::int64_t max_memory_bytes = std::int64_t{1} << 30;    ///< all of the decoder's allocations and the pixels together
-  int max_scans = 100;                                      ///< of a JPEG; a progressive file needs about 10
+  std::int64_t max_memory_bytes = std::int64_t{1} << 30;  ///< all of the decoder's allocations and the pixels together
+  int max_scans = 100;                                    ///< of a JPEG; a progressive file needs about 10
 };
 
 struct DecodeOptions {

@@ -79,7 +79,9 @@ class LabelEvents : public nlohmann::json_sax<nlohmann::json> {
   bool end_array() override { return true; }
   bool key(string_t& text) override {
     key_ = parse_index(text);
-    if (!key_) refuse("a label file with a key that is no class index", {.expected = "\"0\", \"1\", ...", .found = "another key"});
+    if (!key_)
+      refuse("a label file with a key that is no class index",
+             {.expected = "\"0\", \"1\", ...", .found = "another key"});
     return true;
   }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) override {
@@ -129,12 +131,14 @@ class DictReader {
 
  private:
   [[noreturn]] void fail(std::string expected) const {
-    refuse("a label file that is not a valid Python dict", {.where = "byte " + std::to_string(at_), .expected = std::move(expected)});
+    refuse("a label file that is not a valid Python dict",
+           {.where = "byte " + std::to_string(at_), .expected = std::move(expected)});
   }
 
   // The next character that is not white space; '\0' at the end.
   char peek() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) ++at_;
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t'))
+      ++at_;
     return at_ < text_.size() ? text_[at_] : '\0';
   }
 
@@ -194,9 +198,11 @@ std::vector<std::string> parse_lines(std::string_view text) {
       if (first_empty == 0) first_empty = number;
       continue;
     }
-    if (first_empty != 0) refuse("a label file with an empty line between others", {.where = "line " + std::to_string(first_empty)});
+    if (first_empty != 0)
+      refuse("a label file with an empty line between others", {.where = "line " + std::to_string(first_empty)});
     if (labels.size() == kMaxLabels) {
-      throw Error(ErrorCode::limit, "a label file with too many lines", {.expected = "at most " + std::to_string(kMaxLabels)});
+      throw Error(ErrorCode::limit, "a label file with too many lines",
+                  {.expected = "at most " + std::to_string(kMaxLabels)});
     }
     labels.emplace_back(line);
   }
@@ -212,7 +218,11 @@ std::vector<std::string> parse_lines(std::string_view text) {
 std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);
-  const std::size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+  const std::size_t length = lead < 0x80                   ? 1
+                             : lead >= 0xC2 && lead < 0xE0 ? 2
+                             : lead >= 0xE0 && lead < 0xF0 ? 3
+                             : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                           : 0;
   if (length == 0 || length > text.size()) return 0;
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xC0) != 0x80) return 0;
@@ -240,8 +250,9 @@ void check_label(std::string_view label, std::size_t index) {
 
 std::vector<std::string> parse(std::string_view text) {
   if (text.size() > kMaxLabelFileBytes) {
-    throw Error(ErrorCode::limit, "a label file that is too large",
-                {.expected = "at most " + std::to_string(kMaxLabelFileBytes) + " bytes", .found = std::to_string(text.size())});
+    throw Error(
+        ErrorCode::limit, "a label file that is too large",
+        {.expected = "at most " + std::to_string(kMaxLabelFileBytes) + " bytes", .found = std::to_string(text.size())});
   }
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
@@ -279,13 +290,15 @@ std::vector<std::string> load_labels(const std::filesystem::path& path) {
   // Asked before opening: a pipe without a writer would block for ever.
   if (!std::filesystem::is_regular_file(status)) {
     const bool missing = status.type() == std::filesystem::file_type::not_found;
-    throw Error(ErrorCode::io, "the label file cannot be read",
-                {.file = path.string(), .expected = "a regular file", .found = missing ? "nothing there" : "something else"});
+    throw Error(
+        ErrorCode::io, "the label file cannot be read",
+        {.file = path.string(), .expected = "a regular file", .found = missing ? "nothing there" : "something else"});
   }
   std::ifstream file(path, std::ios::binary);
   std::string text(kMaxLabelFileBytes + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad() || (!file.eof() && file.gcount() == 0)) throw Error(ErrorCode::io, "the label file cannot be read", {.file = path.string()});
+  if (file.bad() || (!file.eof() && file.gcount() == 0))
+    throw Error(ErrorCode::io, "the label file cannot be read", {.file = path.string()});
   text.resize(static_cast<std::size_t>(file.gcount()));
   return parse_labels(text, path.string());
 }

@@ -16,17 +16,21 @@ namespace {
 // The greatest score, after the checks that make every step behind it meaningful.
 float checked_maximum(std::span<const float> scores) {
   if (scores.empty()) throw Error(ErrorCode::input, "there are no scores to classify by");
-  if (std::cmp_greater(scores.size(), std::numeric_limits<int>::max())) throw Error(ErrorCode::input, "too many classes");
+  if (std::cmp_greater(scores.size(), std::numeric_limits<int>::max()))
+    throw Error(ErrorCode::input, "too many classes");
   float best = -std::numeric_limits<float>::infinity();
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const float score = scores[i];
     if (std::isnan(score) || score == std::numeric_limits<float>::infinity()) {
       throw Error(ErrorCode::input, "a score that is no number: the network's output cannot be ranked",
-                  {.where = "class " + std::to_string(i), .expected = "finite scores", .found = std::isnan(score) ? "NaN" : "infinity"});
+                  {.where = "class " + std::to_string(i),
+                   .expected = "finite scores",
+                   .found = std::isnan(score) ? "NaN" : "infinity"});
     }
     best = std::max(best, score);
   }
-  if (std::isinf(best)) throw Error(ErrorCode::input, "every score is -infinity: the network's output cannot be ranked");
+  if (std::isinf(best))
+    throw Error(ErrorCode::input, "every score is -infinity: the network's output cannot be ranked");
   return best;
 }
 
@@ -48,7 +52,8 @@ std::vector<float> softmax(std::span<const float> scores) {
 }
 
 std::vector<Classification> top_k(std::span<const float> scores, int k, bool apply_softmax) {
-  if (k < 1) throw Error(ErrorCode::usage, "top_k needs at least one class", {.expected = "k >= 1", .found = std::to_string(k)});
+  if (k < 1)
+    throw Error(ErrorCode::usage, "top_k needs at least one class", {.expected = "k >= 1", .found = std::to_string(k)});
   checked_maximum(scores);
   std::vector<float> probabilities;
   if (apply_softmax) probabilities = softmax(scores);

@@ -73,8 +73,9 @@ image::Inspected inspect(Bytes bytes, const ImageLimits& limits) {
 Image decode(Bytes bytes, const DecodeOptions& options) {
   const std::int64_t size = static_cast<std::int64_t>(bytes.size());
   if (size > options.limits.max_file_bytes) {
-    throw Error(ErrorCode::limit, "the picture's file is over the limit ImageLimits::max_file_bytes",
-                {.expected = "at most " + std::to_string(options.limits.max_file_bytes), .found = std::to_string(size)});
+    throw Error(
+        ErrorCode::limit, "the picture's file is over the limit ImageLimits::max_file_bytes",
+        {.expected = "at most " + std::to_string(options.limits.max_file_bytes), .found = std::to_string(size)});
   }
   const image::Inspected inspected = inspect(bytes, options.limits);
   Image picture;
@@ -86,7 +87,8 @@ Image decode(Bytes bytes, const DecodeOptions& options) {
   picture.file_channels = inspected.file_channels;
   picture.file_bit_depth = inspected.file_bit_depth;
   picture.exif_orientation = inspected.exif_orientation;
-  if (options.apply_exif_orientation && picture.exif_orientation != 1) return oriented(picture, picture.exif_orientation);
+  if (options.apply_exif_orientation && picture.exif_orientation != 1)
+    return oriented(picture, picture.exif_orientation);
   return picture;
 }
 
@@ -120,7 +122,8 @@ Image load_image(const std::filesystem::path& path, const DecodeOptions& options
 
 Image oriented(const Image& picture, int orientation) {
   if (orientation < 1 || orientation > 8) {
-    throw Error(ErrorCode::usage, "an EXIF orientation is a number from 1 to 8", {.found = std::to_string(orientation)});
+    throw Error(ErrorCode::usage, "an EXIF orientation is a number from 1 to 8",
+                {.found = std::to_string(orientation)});
   }
   // The tag says where the stored first row and first column belong: 5 to 8 swap rows and columns.
   const bool transposed = orientation >= 5;
@@ -138,7 +141,8 @@ Image oriented(const Image& picture, int orientation) {
       const int along_y = transposed ? x : y;
       const int source_x = mirror_x ? picture.width - 1 - along_x : along_x;
       const int source_y = mirror_y ? picture.height - 1 - along_y : along_y;
-      const std::size_t pixel = static_cast<std::size_t>(source_y) * static_cast<std::size_t>(picture.width) + static_cast<std::size_t>(source_x);
+      const std::size_t pixel = static_cast<std::size_t>(source_y) * static_cast<std::size_t>(picture.width) +
+                                static_cast<std::size_t>(source_x);
       for (std::size_t c = 0; c < channels; ++c) *out++ = picture.pixels[pixel * channels + c];
     }
   }

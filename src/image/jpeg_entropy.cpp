@@ -56,7 +56,8 @@ JpegMarker read_marker(Bytes file, std::size_t offset) {
     refuse("the JPEG file has no marker where one must stand", {.where = at_byte(offset)});
   }
   while (i < file.size() && file[i] == std::byte{0xFF}) ++i;
-  if (i >= file.size()) refuse("the JPEG file is truncated", {.where = at_byte(file.size()), .expected = "a marker, at last EOI"});
+  if (i >= file.size())
+    refuse("the JPEG file is truncated", {.where = at_byte(file.size()), .expected = "a marker, at last EOI"});
   return {byte_at(file, i), i + 1};
 }
 
@@ -252,7 +253,10 @@ constexpr int kRst0 = 0xD0;
 class ScanWalk {
  public:
   ScanWalk(Bytes file, std::size_t offset, const JpegScan& scan, const JpegTables& tables)
-      : file_(file), end_(entropy_segment_end(file, offset)), interval_(tables.restart_interval), reader_(scan, tables) {
+      : file_(file),
+        end_(entropy_segment_end(file, offset)),
+        interval_(tables.restart_interval),
+        reader_(scan, tables) {
     reader_.restart({file, offset, end_});
   }
 
@@ -310,7 +314,8 @@ std::size_t JpegEntropyCheck::scan(Bytes file, std::size_t offset, const JpegSca
     }
     const auto component = static_cast<std::size_t>(member.component);
     const auto width = static_cast<std::size_t>(frame_.components[component].padded_x);
-    walk.reader().progressive_block(member, nonzero_[component][static_cast<std::size_t>(y) * width + static_cast<std::size_t>(x)]);
+    walk.reader().progressive_block(
+        member, nonzero_[component][static_cast<std::size_t>(y) * width + static_cast<std::size_t>(x)]);
   };
   const bool alone = scan.members.size() == 1;
   const JpegComponent& only = frame_.components[static_cast<std::size_t>(scan.members.front().component)];

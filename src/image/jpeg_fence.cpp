@@ -19,12 +19,23 @@ void refuse_kind(int code) {
   const char* kind = nullptr;
   switch (code) {
     case 0xC3: kind = "lossless"; break;
-    case 0xC5: case 0xC6: case 0xC7: case 0xDE: case 0xDF: kind = "hierarchical"; break;
+    case 0xC5:
+    case 0xC6:
+    case 0xC7:
+    case 0xDE:
+    case 0xDF: kind = "hierarchical"; break;
     case 0xC8: kind = "extension"; break;
-    case 0xC9: case 0xCA: case 0xCB: case 0xCC: case 0xCD: case 0xCE: case 0xCF: kind = "arithmetic-coded"; break;
+    case 0xC9:
+    case 0xCA:
+    case 0xCB:
+    case 0xCC:
+    case 0xCD:
+    case 0xCE:
+    case 0xCF: kind = "arithmetic-coded"; break;
     default: return;
   }
-  refuse(std::string("a JPEG of a kind that is not supported: ") + kind, {.expected = "baseline or progressive Huffman JPEG"});
+  refuse(std::string("a JPEG of a kind that is not supported: ") + kind,
+         {.expected = "baseline or progressive Huffman JPEG"});
 }
 
 // A segment's bytes after its length field.
@@ -37,7 +48,8 @@ struct Segment {
 Segment read_segment(Bytes file, const JpegMarker& marker) {
   const std::size_t left = file.size() - marker.next;
   const std::size_t length = left < 2 ? 0 : static_cast<std::size_t>(be16(file, marker.next));
-  if (left < 2 || length > left) refuse("the JPEG file is truncated", {.where = at_byte(file.size()), .expected = "the rest of a segment"});
+  if (left < 2 || length > left)
+    refuse("the JPEG file is truncated", {.where = at_byte(file.size()), .expected = "the rest of a segment"});
   if (length < 2) refuse("a JPEG segment with an impossible length", {.where = at_byte(marker.next)});
   return {marker.code, file.subspan(marker.next + 2, length - 2), marker.next + length};
 }
@@ -48,7 +60,8 @@ JpegFrame read_frame(const Segment& segment, const ImageLimits& limits) {
   const Bytes data = segment.data;
   if (data.size() < 6) bad_segment("SOF");
   if (byte_at(data, 0) != 8) {
-    refuse("a JPEG of a kind that is not supported: not 8 bits a sample", {.found = std::to_string(byte_at(data, 0)) + " bits"});
+    refuse("a JPEG of a kind that is not supported: not 8 bits a sample",
+           {.found = std::to_string(byte_at(data, 0)) + " bits"});
   }
   JpegFrame frame;
   frame.progressive = segment.code == kSof2;
@@ -56,8 +69,10 @@ JpegFrame read_frame(const Segment& segment, const ImageLimits& limits) {
   frame.width = be16(data, 3);
   check_extent(frame.width, frame.height, limits);
   const int count = byte_at(data, 5);
-  if (count == 4) refuse("a JPEG with four components (CMYK or YCCK) is not supported: its colours need its ink profile");
-  if (count != 1 && count != 3) refuse("a JPEG with an unusual number of components", {.expected = "1 or 3", .found = std::to_string(count)});
+  if (count == 4)
+    refuse("a JPEG with four components (CMYK or YCCK) is not supported: its colours need its ink profile");
+  if (count != 1 && count != 3)
+    refuse("a JPEG with an unusual number of components", {.expected = "1 or 3", .found = std::to_string(count)});
   if (data.size() != 6 + 3 * static_cast<std::size_t>(count)) bad_segment("SOF");
   int h_max = 1;
   int v_max = 1;
@@ -115,10 +130,12 @@ JpegScan read_scan(Bytes data, const JpegFrame& frame) {
   for (std::size_t i = 0; i < count; ++i) {
     const int id = byte_at(data, 1 + 2 * i);
     const int tables = byte_at(data, 2 + 2 * i);
-    const auto found = std::find_if(frame.components.begin(), frame.components.end(), [&](const auto& c) { return c.id == id; });
+    const auto found =
+        std::find_if(frame.components.begin(), frame.components.end(), [&](const auto& c) { return c.id == id; });
     if (found == frame.components.end() || (tables >> 4) > 3 || (tables & 15) > 3) bad_segment("SOS");
     const int index = static_cast<int>(found - frame.components.begin());
-    if (!scan.members.empty() && scan.members.back().component >= index) bad_segment("SOS");  // B.2.3: in the frame's order
+    if (!scan.members.empty() && scan.members.back().component >= index)
+      bad_segment("SOS");  // B.2.3: in the frame's order
     scan.members.push_back({index, tables >> 4, tables & 15});
   }
   scan.first = byte_at(data, data.size() - 3);
@@ -171,7 +188,8 @@ class ScanScript {
 // those are within the limits, through the entropy-coded data as well.
 class Walk {
  public:
-  Walk(Bytes file, const ImageLimits& limits, bool check_data) : file_(file), limits_(limits), check_data_(check_data) {}
+  Walk(Bytes file, const ImageLimits& limits, bool check_data)
+      : file_(file), limits_(limits), check_data_(check_data) {}
 
   void run() {
     JpegMarker marker = read_marker(file_, 0);
@@ -203,7 +221,8 @@ class Walk {
   std::size_t take(const JpegMarker& marker) {
     refuse_kind(marker.code);
     const bool known = (marker.code >= kSof0 && marker.code <= kSof2) || marker.code == kDht || marker.code == kSos ||
-                       marker.code == kDqt || marker.code == kDri || (marker.code >= kApp0 && marker.code <= kApp15) || marker.code == kCom;
+                       marker.code == kDqt || marker.code == kDri || (marker.code >= kApp0 && marker.code <= kApp15) ||
+                       marker.code == kCom;
     if (!known) {
       refuse("an unknown JPEG marker", {.where = at_byte(marker.next - 1), .found = std::to_string(marker.code)});
     }
@@ -260,7 +279,8 @@ class Walk {
     script_->take(scan);
     for (const JpegScan::Member& member : scan.members) {
       const int quantizer = frame_->components[static_cast<std::size_t>(member.component)].quantizer;
-      if (!quantizers_[static_cast<std::size_t>(quantizer)]) refuse("a JPEG scan uses a quantisation table that the file does not define");
+      if (!quantizers_[static_cast<std::size_t>(quantizer)])
+        refuse("a JPEG scan uses a quantisation table that the file does not define");
     }
     if (check_data_) return check_->scan(file_, segment.next, scan, tables_);
     const std::size_t end = skip_data(segment.next);
@@ -296,7 +316,8 @@ class Walk {
 std::int64_t decoder_bytes(const JpegFrame& frame) {
   const std::int64_t plane_bytes = 64 * frame.padded_blocks() * (frame.progressive ? 3 : 1);
   const std::int64_t history_bytes = frame.progressive ? 8 * frame.padded_blocks() : 0;
-  const std::int64_t pixel_bytes = std::int64_t{frame.width} * frame.height * static_cast<std::int64_t>(frame.components.size());
+  const std::int64_t pixel_bytes =
+      std::int64_t{frame.width} * frame.height * static_cast<std::int64_t>(frame.components.size());
   return plane_bytes + history_bytes + pixel_bytes + kDecoderSlack;
 }
 
@@ -321,7 +342,8 @@ Inspected inspect_jpeg(Bytes file, const ImageLimits& limits) {
   for (const JpegComponent& c : frame.components) blocks += std::int64_t{c.blocks_x} * c.blocks_y;
   if (8 * markers.data_bytes() < blocks) {
     refuse("the JPEG file is truncated or damaged: its data are too short for the picture",
-           {.expected = "at least " + std::to_string(blocks / 8) + " bytes", .found = std::to_string(markers.data_bytes())});
+           {.expected = "at least " + std::to_string(blocks / 8) + " bytes",
+            .found = std::to_string(markers.data_bytes())});
   }
   Walk data(file, limits, true);
   data.run();

@@ -1,8 +1,8 @@
 // The PNG fence: signature, IHDR, every chunk's length and CRC, the order that matters, up to IEND.
 // Source: PNG specification, third edition (W3C), sections 5 and 11.
+#include <algorithm>
 #include <array>
 #include <string>
-#include <vector>
 
 #include "image/fence.h"
 
@@ -11,9 +11,9 @@ namespace linnet::image {
 namespace {
 
 constexpr std::size_t kSignatureBytes = 8;
-constexpr std::size_t kChunkFrame = 12;           // length, type, CRC
-constexpr std::int64_t kDeflateMaxRatio = 1032;   // no deflate stream expands further: 258 bytes from two 1-bit codes
-constexpr std::int64_t kDecoderSlack = 1 << 20;   // the decoder's own structures
+constexpr std::size_t kChunkFrame = 12;          // length, type, CRC
+constexpr std::int64_t kDeflateMaxRatio = 1032;  // no deflate stream expands further: 258 bytes from two 1-bit codes
+constexpr std::int64_t kDecoderSlack = 1 << 20;  // the decoder's own structures
 
 constexpr std::array<std::uint32_t, 256> make_crc_table() {
   std::array<std::uint32_t, 256> table{};
@@ -40,22 +40,27 @@ struct Chunk {
 
 Chunk read_chunk(Bytes file, std::size_t offset) {
   const std::size_t left = file.size() - offset;
-  if (left < kChunkFrame) refuse("the PNG file is truncated", {.where = at_byte(offset), .expected = "a chunk up to IEND"});
+  if (left < kChunkFrame)
+    refuse("the PNG file is truncated", {.where = at_byte(offset), .expected = "a chunk up to IEND"});
   const std::uint32_t length = be32(file, offset);
   if (length > left - kChunkFrame) {
     refuse("the PNG file is truncated, or a chunk's length is wrong",
-           {.where = at_byte(offset), .expected = std::to_string(length) + " bytes and a CRC", .found = std::to_string(left - 8)});
+           {.where = at_byte(offset),
+            .expected = std::to_string(length) + " bytes and a CRC",
+            .found = std::to_string(left - 8)});
   }
   Chunk chunk;
   for (std::size_t i = 4; i < 8; ++i) {
     const int c = byte_at(file, offset + i);
-    if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z')) refuse("a PNG chunk type is not four letters", {.where = at_byte(offset)});
+    if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z'))
+      refuse("a PNG chunk type is not four letters", {.where = at_byte(offset)});
     chunk.type += static_cast<char>(c);
   }
   chunk.data = file.subspan(offset + 8, length);
   chunk.offset = offset;
   if (crc32(file.subspan(offset + 4, std::size_t{length} + 4)) != be32(file, offset + 8 + length)) {
-    refuse("a PNG chunk is damaged: its CRC does not match", {.where = "chunk " + chunk.type + " at " + at_byte(offset)});
+    refuse("a PNG chunk is damaged: its CRC does not match",
+           {.where = "chunk " + chunk.type + " at " + at_byte(offset)});
   }
   return chunk;
 }
@@ -70,7 +75,8 @@ struct Header {
 };
 
 Header read_header(const Chunk& chunk, const ImageLimits& limits) {
-  if (chunk.type != "IHDR" || chunk.data.size() != 13) refuse("a PNG file must begin with IHDR", {.where = at_byte(chunk.offset)});
+  if (chunk.type != "IHDR" || chunk.data.size() != 13)
+    refuse("a PNG file must begin with IHDR", {.where = at_byte(chunk.offset)});
   const std::uint32_t width = be32(chunk.data, 0);
   const std::uint32_t height = be32(chunk.data, 4);
   check_extent(width, height, limits);
@@ -84,11 +90,26 @@ Header read_header(const Chunk& chunk, const ImageLimits& limits) {
   const bool sixteen = header.depth == 16;
   bool valid = false;
   switch (header.color_type) {
-    case 0: valid = small || eight || sixteen; header.samples = 1; break;
-    case 2: valid = eight || sixteen; header.samples = 3; break;
-    case 3: valid = small || eight; header.samples = 1; break;
-    case 4: valid = eight || sixteen; header.samples = 2; break;
-    case 6: valid = eight || sixteen; header.samples = 4; break;
+    case 0:
+      valid = small || eight || sixteen;
+      header.samples = 1;
+      break;
+    case 2:
+      valid = eight || sixteen;
+      header.samples = 3;
+      break;
+    case 3:
+      valid = small || eight;
+      header.samples = 1;
+      break;
+    case 4:
+      valid = eight || sixteen;
+      header.samples = 2;
+      break;
+    case 6:
+      valid = eight || sixteen;
+      header.samples = 4;
+      break;
     default: break;
   }
   if (!valid) {
@@ -112,8 +133,13 @@ std::int64_t pass_bytes(const Header& header, int width, int height) {
 // What the compressed data must unpack to: each row with its filter byte, seven reduced pictures when interlaced.
 std::int64_t unpacked_bytes(const Header& header) {
   if (!header.interlaced) return pass_bytes(header, header.width, header.height);
-  constexpr std::array<std::array<int, 4>, 7> kAdam7 = {
-      {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}}};  // x0 y0 dx dy
+  constexpr std::array<std::array<int, 4>, 7> kAdam7 = {{{0, 0, 8, 8},
+                                                         {4, 0, 8, 8},
+                                                         {0, 4, 4, 8},
+                                                         {2, 0, 4, 4},
+                                                         {0, 2, 2, 4},
+                                                         {1, 0, 2, 2},
+                                                         {0, 1, 1, 2}}};  // x0 y0 dx dy
   std::int64_t total = 0;
   for (const auto& [x0, y0, dx, dy] : kAdam7) {
     total += pass_bytes(header, (header.width - x0 + dx - 1) / dx, (header.height - y0 + dy - 1) / dy);
@@ -136,7 +162,8 @@ class ChunkOrder {
       else if (chunk.type == "eXIf") orientation_ = exif_orientation(chunk.data);
       else if (chunk.type == "IHDR") refuse("a second PNG IHDR", {.where = at_byte(chunk.offset)});
       else if (chunk.type == "CgBI") refuse("Apple's CgBI variant of PNG is not supported");
-      else if (chunk.type[0] >= 'A' && chunk.type[0] <= 'Z') refuse("an unknown critical PNG chunk", {.found = chunk.type});
+      else if (chunk.type[0] >= 'A' && chunk.type[0] <= 'Z')
+        refuse("an unknown critical PNG chunk", {.found = chunk.type});
     }
   }
 
@@ -187,12 +214,20 @@ class ChunkOrder {
   bool transparent_ = false;
 };
 
-// stb_image holds, at worst at once: the compressed data in a doubling buffer, the unpacked data in a doubling buffer, the
-// rows at stored depth (twice when interlaced), and the expanded pixels. A deflate bomb meets this budget long before memory.
-std::int64_t decoder_bytes(const Header& header, std::int64_t idat_bytes, std::int64_t unpacked) {
+// The decoder's steps, each with what it holds at once. While a buffer grows, the old and the new one exist. A deflate bomb
+// meets this budget long before it meets the machine's memory.
+std::int64_t decoder_bytes(const Header& header, const ChunkOrder& order, std::int64_t unpacked) {
   const std::int64_t pixels = std::int64_t{header.width} * header.height;
-  const std::int64_t stored = pixels * (header.samples + 1) * (header.depth == 16 ? 2 : 1);
-  return 2 * idat_bytes + 2 * unpacked + 2 * stored + 4 * pixels + kDecoderSlack;
+  const bool palette = header.color_type == 3;
+  const std::int64_t samples = header.samples + (order.transparent() && !palette ? 1 : 0);
+  const std::int64_t stored = pixels * samples * (header.depth == 16 ? 2 : 1);
+  // The decoder's guess of the unpacked size leaves out the filter bytes of the seven interlaced pictures and is doubled once.
+  const std::int64_t buffer = header.interlaced ? 2 * unpacked : unpacked;
+  const std::int64_t collect = 3 * order.idat_bytes();
+  const std::int64_t unpack = 2 * order.idat_bytes() + (header.interlaced ? buffer + unpacked : buffer);
+  const std::int64_t unfilter = buffer + (header.interlaced ? 2 : 1) * stored + (palette ? 4 * pixels : 0);
+  const std::int64_t narrow = stored + stored / 2;  // 16 bits to 8
+  return std::max({collect, unpack, unfilter, narrow}) + kDecoderSlack;
 }
 
 }  // namespace
@@ -210,10 +245,6 @@ Inspected inspect_png(Bytes file, const ImageLimits& limits) {
   }
   order.finish();
   const std::int64_t unpacked = unpacked_bytes(header);
-  if (unpacked > kDeflateMaxRatio * order.idat_bytes()) {
-    refuse("the PNG picture data are too short for the picture",
-           {.expected = std::to_string(unpacked) + " bytes unpacked", .found = std::to_string(order.idat_bytes()) + " bytes packed"});
-  }
   Inspected picture;
   picture.format = ImageFormat::png;
   picture.width = header.width;
@@ -224,9 +255,14 @@ Inspected inspect_png(Bytes file, const ImageLimits& limits) {
   picture.exif_orientation = order.orientation();
   picture.palette_entries = order.palette_entries();
   picture.palette_offset = order.palette_offset();
-  picture.decoder_bytes = decoder_bytes(header, order.idat_bytes(), unpacked);
+  picture.decoder_bytes = decoder_bytes(header, order, unpacked);
   picture.used_bytes = offset + kChunkFrame + chunk.data.size();
   check_memory(picture, limits);
+  if (unpacked > kDeflateMaxRatio * order.idat_bytes()) {
+    refuse("the PNG picture data are too short for the picture",
+           {.expected = std::to_string(unpacked) + " bytes unpacked",
+            .found = std::to_string(order.idat_bytes()) + " bytes packed"});
+  }
   return picture;
 }
 

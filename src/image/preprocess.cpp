@@ -21,7 +21,9 @@ struct Extent {
   int height = 0;
 };
 
-std::string to_text(std::int64_t width, std::int64_t height) { return std::to_string(width) + "x" + std::to_string(height); }
+std::string to_text(std::int64_t width, std::int64_t height) {
+  return std::to_string(width) + "x" + std::to_string(height);
+}
 
 [[noreturn]] void refuse_option(const char* where, const char* expected, std::string found) {
   throw Error(ErrorCode::usage, "a preprocessing step that makes no sense",
@@ -52,7 +54,8 @@ Extent resized_extent(const Preprocessing& steps, int width, int height) {
   const std::int64_t new_height = width <= height ? longer : steps.resize_width;
   if (longer > kMaxSide || new_width * new_height > kMaxResizedPixels) {
     throw Error(ErrorCode::limit, "the resized picture is too large: its aspect ratio is extreme",
-                {.expected = "at most " + std::to_string(kMaxSide) + " pixels a side", .found = to_text(new_width, new_height)});
+                {.expected = "at most " + std::to_string(kMaxSide) + " pixels a side",
+                 .found = to_text(new_width, new_height)});
   }
   return {static_cast<int>(new_width), static_cast<int>(new_height)};
 }
@@ -61,7 +64,8 @@ Extent final_extent(const Preprocessing& steps, Extent resized) {
   if (steps.crop_width == 0) return resized;
   if (steps.crop_width > resized.width || steps.crop_height > resized.height) {
     throw Error(ErrorCode::image, "the picture is smaller than the crop window",
-                {.where = "crop", .expected = "at least " + to_text(steps.crop_width, steps.crop_height),
+                {.where = "crop",
+                 .expected = "at least " + to_text(steps.crop_width, steps.crop_height),
                  .found = to_text(resized.width, resized.height)});
   }
   return {steps.crop_width, steps.crop_height};
@@ -104,7 +108,8 @@ image::Pixels with_channels(const Image& picture, int channels, std::vector<std:
       buffer.insert(buffer.end(), {p[0], grey ? p[0] : p[1], grey ? p[0] : p[2]});
     } else {
       // The rounding and weights of Pillow's convert("L"), ITU-R 601.
-      buffer.push_back(grey ? p[0] : static_cast<std::uint8_t>((p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 0x8000) >> 16));
+      buffer.push_back(grey ? p[0]
+                            : static_cast<std::uint8_t>((p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 0x8000) >> 16));
     }
   }
   result.data = buffer;
@@ -117,7 +122,8 @@ float channel_value(const std::vector<float>& values, int channel) {
 
 // Steps 3 to 6 from [resized.height][resized.width][channels].
 template <typename T>
-void write_values(const Preprocessing& steps, std::span<const T> pixels, Extent resized, Extent window, std::span<float> output) {
+void write_values(const Preprocessing& steps, std::span<const T> pixels, Extent resized, Extent window,
+                  std::span<float> output) {
   const int x0 = steps.crop_width == 0 ? 0 : crop_offset(steps.crop_offset, resized.width, window.width);
   const int y0 = steps.crop_width == 0 ? 0 : crop_offset(steps.crop_offset, resized.height, window.height);
   const bool planar = steps.layout == Layout::nchw;
@@ -132,7 +138,8 @@ void write_values(const Preprocessing& steps, std::span<const T> pixels, Extent 
     float* out = output.data() + (planar ? channel * plane : channel);
     const std::size_t step = planar ? 1 : channels;
     for (int y = 0; y < window.height; ++y) {
-      const std::size_t row = static_cast<std::size_t>(y0 + y) * static_cast<std::size_t>(resized.width) + static_cast<std::size_t>(x0);
+      const std::size_t row =
+          static_cast<std::size_t>(y0 + y) * static_cast<std::size_t>(resized.width) + static_cast<std::size_t>(x0);
       const T* in = pixels.data() + row * channels + static_cast<std::size_t>(source_channel);
       for (std::size_t x = 0; x < width; ++x, in += channels, out += step) {
         *out = (static_cast<float>(*in) * steps.scale - mean) / deviation;
@@ -149,7 +156,8 @@ void run(const Image& picture, const Preprocessing& steps, Extent resized, Exten
   } else if (steps.filter == ResizeFilter::bilinear) {
     write_values<float>(steps, image::resize_bilinear(source, resized.width, resized.height), resized, window, output);
   } else {
-    write_values<std::uint8_t>(steps, image::resize_antialiased(source, resized.width, resized.height), resized, window, output);
+    write_values<std::uint8_t>(steps, image::resize_antialiased(source, resized.width, resized.height), resized, window,
+                               output);
   }
 }
 
@@ -180,7 +188,8 @@ void validate(const Preprocessing& steps) {
   if (steps.crop_width != 0 || steps.crop_height != 0) {
     check_side(steps.crop_width, "crop");
     check_side(steps.crop_height, "crop");
-    if (steps.resize == ResizeMode::exact && (steps.crop_width > steps.resize_width || steps.crop_height > steps.resize_height)) {
+    if (steps.resize == ResizeMode::exact &&
+        (steps.crop_width > steps.resize_width || steps.crop_height > steps.resize_height)) {
       refuse_option("crop", "no more than the resize leaves", to_text(steps.crop_width, steps.crop_height));
     }
   }

@@ -68,7 +68,9 @@ constexpr std::array kPresets = {NamedPreset{"modelhub", modelhub}, NamedPreset{
 
 [[noreturn]] void refuse_value(std::string_view option, std::string_view expected, std::string_view value) {
   throw Error(ErrorCode::usage, "a preprocessing option with a value that it does not take",
-              {.where = "option '" + std::string(option) + "'", .expected = std::string(expected), .found = "'" + std::string(value) + "'"});
+              {.where = "option '" + std::string(option) + "'",
+               .expected = std::string(expected),
+               .found = "'" + std::string(value) + "'"});
 }
 
 template <typename T>
@@ -122,7 +124,8 @@ void set_scale(Preprocessing& steps, std::string_view text) {
   const std::size_t slash = text.find('/');
   const std::optional<float> top = number<float>(text.substr(0, slash));
   const std::optional<float> bottom = slash == std::string_view::npos ? 1.0f : number<float>(text.substr(slash + 1));
-  if (!top || !bottom || !std::isfinite(*top / *bottom)) refuse_value("scale", "a number, or a fraction such as 1/255", text);
+  if (!top || !bottom || !std::isfinite(*top / *bottom))
+    refuse_value("scale", "a number, or a fraction such as 1/255", text);
   steps.scale = *top / *bottom;
 }
 
@@ -174,9 +177,10 @@ struct Option {
   std::string_view name;
   void (*set)(Preprocessing&, std::string_view);
 };
-constexpr std::array kOptions = {Option{"resize", set_resize}, Option{"filter", set_filter}, Option{"crop", set_crop},
-                                 Option{"scale", set_scale},   Option{"mean", set_mean},     Option{"std", set_std},
-                                 Option{"color", set_color},   Option{"layout", set_layout}, Option{"channels", set_channels}};
+constexpr std::array kOptions = {
+    Option{"resize", set_resize}, Option{"filter", set_filter}, Option{"crop", set_crop},
+    Option{"scale", set_scale},   Option{"mean", set_mean},     Option{"std", set_std},
+    Option{"color", set_color},   Option{"layout", set_layout}, Option{"channels", set_channels}};
 
 // "a, b, c" of the names in a table.
 template <typename Table>
@@ -259,8 +263,11 @@ std::vector<std::string> describe(const Preprocessing& steps) {
           steps.channels == 3 ? "channels: 3, alpha dropped, grey replicated" : "channels: 1, luma (ITU-R 601)",
           describe_resize(steps),
           describe_crop(steps),
-          std::string("colour: ") + (steps.channels == 1 ? "grey" : steps.color == ColorOrder::rgb ? "RGB" : "BGR"),
-          "values: (x * " + to_text(steps.scale) + " - mean) / std, mean " + to_text(steps.mean) + ", std " + to_text(steps.std),
+          std::string("colour: ") + (steps.channels == 1              ? "grey"
+                                     : steps.color == ColorOrder::rgb ? "RGB"
+                                                                      : "BGR"),
+          "values: (x * " + to_text(steps.scale) + " - mean) / std, mean " + to_text(steps.mean) + ", std " +
+              to_text(steps.std),
           std::string("layout: ") + (steps.layout == Layout::nchw ? "NCHW" : "NHWC") + ", float32"};
 }
 

@@ -8,8 +8,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <exception>
-#include <memory>
 #include <new>
 
 namespace linnet::image {
@@ -32,7 +30,8 @@ class DecoderHeap {
 
   void* allocate(std::size_t bytes) {
     if (bytes > budget_ - used_) {
-      throw Error(ErrorCode::limit, "decoding the picture needs more memory than its header explains: a damaged or hostile file",
+      throw Error(ErrorCode::limit,
+                  "decoding the picture needs more memory than its header explains: a damaged or hostile file",
                   {.expected = "at most " + std::to_string(budget_) + " bytes"});
     }
     auto* block = static_cast<Block*>(std::calloc(1, sizeof(Block) + bytes));
@@ -48,16 +47,7 @@ class DecoderHeap {
   void* reallocate(void* old, std::size_t bytes) {
     if (old == nullptr) return allocate(bytes);
     const std::size_t kept = (static_cast<Block*>(old) - 1)->bytes;
-    // Off the books while both exist: what counts is what the decoder holds.
-    used_ -= kept;
-    void* grown = nullptr;
-    try {
-      grown = allocate(bytes);
-    } catch (...) {
-      used_ += kept;
-      throw;
-    }
-    used_ += kept;
+    void* grown = allocate(bytes);
     std::memcpy(grown, old, kept < bytes ? kept : bytes);
     release(old);
     return grown;
@@ -105,8 +95,8 @@ thread_local DecoderHeap* DecoderHeap::current_ = nullptr;
 #define STBI_NO_HDR
 #define STBI_MAX_DIMENSIONS 65535  // the fence's limits are lower; this is JPEG's own
 // Not assert(): a library that is given a stranger's file does not abort.
-#define STBI_ASSERT(condition) \
-  do { \
+#define STBI_ASSERT(condition)                           \
+  do {                                                   \
     if (!(condition)) linnet::image::broken_invariant(); \
   } while (false)
 #define STBI_MALLOC(bytes) linnet::image::DecoderHeap::current().allocate(bytes)
@@ -132,7 +122,8 @@ std::vector<std::byte> with_full_palette(Bytes file, const Inspected& picture) {
   copy.insert(copy.end(), file.begin(), file.begin() + static_cast<std::ptrdiff_t>(data_end));
   copy.resize(data_begin + full_bytes);
   copy.insert(copy.end(), file.begin() + static_cast<std::ptrdiff_t>(data_end), file.end());
-  for (std::size_t i = 0; i < 4; ++i) copy[picture.palette_offset + i] = std::byte{static_cast<unsigned char>(full_bytes >> (24 - 8 * i))};
+  for (std::size_t i = 0; i < 4; ++i)
+    copy[picture.palette_offset + i] = std::byte{static_cast<unsigned char>(full_bytes >> (24 - 8 * i))};
   return copy;
 }
 
@@ -149,18 +140,20 @@ std::vector<std::uint8_t> decode_pixels(Bytes file, const Inspected& picture) {
   int width = 0;
   int height = 0;
   int channels = 0;
-  const stbi_uc* pixels = stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()), static_cast<int>(bytes.size()),
-                                                &width, &height, &channels, 0);
+  const stbi_uc* pixels = stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()),
+                                                static_cast<int>(bytes.size()), &width, &height, &channels, 0);
   if (pixels == nullptr) {
     const char* reason = stbi_failure_reason();
     refuse("damaged picture data", {.found = reason != nullptr ? reason : "a decoder error"});
   }
   if (width != picture.width || height != picture.height || channels != picture.channels) {
     throw Error(ErrorCode::internal, "the decoder and the fence disagree about a picture",
-                {.expected = std::to_string(picture.width) + "x" + std::to_string(picture.height) + "x" + std::to_string(picture.channels),
+                {.expected = std::to_string(picture.width) + "x" + std::to_string(picture.height) + "x" +
+                             std::to_string(picture.channels),
                  .found = std::to_string(width) + "x" + std::to_string(height) + "x" + std::to_string(channels)});
   }
-  const std::size_t size = static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * static_cast<std::size_t>(channels);
+  const std::size_t size =
+      static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * static_cast<std::size_t>(channels);
   return {pixels, pixels + size};
 }
 

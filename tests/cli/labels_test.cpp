@@ -50,17 +50,17 @@ TEST_CASE("damaged label files are refused") {
       "\n\n",
       "{}",
       "[]",
-      "a\n\nb",                        // an empty line between
-      R"({"0": "a", "2": "c"})",       // a gap
-      R"({"0": "a", "0": "b"})",       // twice
-      R"({"0": "a", "00": "b"})",      // no index
-      R"({"x": "a"})",                 //
-      R"({"-1": "a"})",                //
-      R"({"0": 5})",                   // no string
-      R"({"0": ["a"]})",               //
-      R"([["a"]])",                    //
-      R"({"0": "a")",                  // cut
-      R"({"0": "a"} x)",               // and continued
+      "a\n\nb",                    // an empty line between
+      R"({"0": "a", "2": "c"})",   // a gap
+      R"({"0": "a", "0": "b"})",   // twice
+      R"({"0": "a", "00": "b"})",  // no index
+      R"({"x": "a"})",             //
+      R"({"-1": "a"})",            //
+      R"({"0": 5})",               // no string
+      R"({"0": ["a"]})",           //
+      R"([["a"]])",                //
+      R"({"0": "a")",              // cut
+      R"({"0": "a"} x)",           // and continued
       "{0: 'a', 0: 'b'}",
       "{0: 'a', 2: 'c'}",
       "{0: 'a'",
@@ -68,11 +68,12 @@ TEST_CASE("damaged label files are refused") {
       "{0: a}",
       "{0: 'a'} x",
       "{0: 'a\\n'}",
-      "caf\xE9\n",                     // Latin-1
-      "\xC0\xAF\n",                    // overlong
-      "\xED\xA0\x80\n",                // a surrogate
-      "a\x1B[2Jb\n",                   // an escape sequence
-      "a\xC2\x9Bb\n",                  // the same in eight bits
+      "caf\xE9\n",       // Latin-1
+      "\xC0\xAF\n",      // overlong
+      "\xED\xA0\x80\n",  // a surrogate
+      "a\x1B[2Jb\n",     // an escape sequence
+      "a\xC2\x9B"
+      "b\n",  // the same in eight bits
       std::string("a\0b\n", 4),
       R"(["a\u001b[2J"])",
   };

@@ -40,8 +40,10 @@ Image picture_5x3() {
 
 // rgb444.jpg with an EXIF segment after SOI.
 FileBytes with_orientation(int orientation, bool big_endian) {
-  const std::string tiff = big_endian ? std::string("MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", 19) + static_cast<char>(orientation)
-                                      : std::string("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0", 18) + static_cast<char>(orientation) + '\0';
+  const std::string tiff =
+      big_endian
+          ? std::string("MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", 19) + static_cast<char>(orientation)
+          : std::string("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0", 18) + static_cast<char>(orientation) + '\0';
   const std::string exif = std::string("Exif\0\0", 6) + tiff + std::string(6, '\0');
   const std::string segment = std::string("\xFF\xE1\0", 3) + static_cast<char>(exif.size() + 2) + exif;
   FileBytes file = read_data("rgb444.jpg");
@@ -53,9 +55,10 @@ FileBytes with_orientation(int orientation, bool big_endian) {
 }  // namespace
 
 TEST_CASE("every kind of PNG decodes to Pillow's pixels") {
-  const Expected kinds[] = {{"grey.png", 1, 1, 8},    {"grey_alpha.png", 2, 2, 8}, {"rgb.png", 3, 3, 8},     {"rgba.png", 4, 4, 8},
-                            {"grey1.png", 1, 1, 1},   {"grey2.png", 1, 1, 2},      {"grey4.png", 1, 1, 4},   {"rgb16.png", 3, 3, 16},
-                            {"palette.png", 3, 1, 4}, {"palette_alpha.png", 4, 1, 4}, {"interlaced.png", 3, 3, 8}};
+  const Expected kinds[] = {{"grey.png", 1, 1, 8},          {"grey_alpha.png", 2, 2, 8}, {"rgb.png", 3, 3, 8},
+                            {"rgba.png", 4, 4, 8},          {"grey1.png", 1, 1, 1},      {"grey2.png", 1, 1, 2},
+                            {"grey4.png", 1, 1, 4},         {"rgb16.png", 3, 3, 16},     {"palette.png", 3, 1, 4},
+                            {"palette_alpha.png", 4, 1, 4}, {"interlaced.png", 3, 3, 8}};
   for (const Expected& kind : kinds) {
     INFO(kind.file);
     const Image picture = load_image(data_path(kind.file));
@@ -70,7 +73,11 @@ TEST_CASE("every kind of PNG decodes to Pillow's pixels") {
 }
 
 TEST_CASE("every kind of JPEG decodes to within three levels of Pillow's pixels") {
-  const Expected kinds[] = {{"grey.jpg", 1, 1, 8}, {"rgb444.jpg", 3, 3, 8}, {"rgb420.jpg", 3, 3, 8}, {"progressive.jpg", 3, 3, 8}, {"restarts.jpg", 3, 3, 8}};
+  const Expected kinds[] = {{"luma.jpg", 1, 1, 8},
+                            {"rgb444.jpg", 3, 3, 8},
+                            {"rgb420.jpg", 3, 3, 8},
+                            {"progressive.jpg", 3, 3, 8},
+                            {"restarts.jpg", 3, 3, 8}};
   for (const Expected& kind : kinds) {
     INFO(kind.file);
     const Image picture = load_image(data_path(kind.file));

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
 
 #include "image/picture_files.h"
@@ -32,7 +31,9 @@ std::size_t find_marker(const FileBytes& file, int code, int n = 0) {
   return 0;
 }
 
-void set_byte(FileBytes& file, std::size_t offset, int value) { file.at(offset) = std::byte{static_cast<unsigned char>(value)}; }
+void set_byte(FileBytes& file, std::size_t offset, int value) {
+  file.at(offset) = std::byte{static_cast<unsigned char>(value)};
+}
 
 FileBytes jpeg_with(const char* name, int marker, std::size_t offset, int value) {
   FileBytes file = read_data(name);
@@ -65,7 +66,8 @@ constexpr int kSos = 0xDA;
 }  // namespace
 
 TEST_CASE("a picture that is cut anywhere is refused") {
-  for (const char* name : {"rgb.png", "interlaced.png", "palette_alpha.png", "grey.jpg", "rgb420.jpg", "progressive.jpg", "restarts.jpg"}) {
+  for (const char* name : {"rgb.png", "interlaced.png", "palette_alpha.png", "luma.jpg", "rgb420.jpg",
+                           "progressive.jpg", "restarts.jpg"}) {
     const FileBytes whole = read_data(name);
     REQUIRE(decode_error(whole) == std::nullopt);
     for (std::size_t size = 0; size < whole.size(); ++size) {
@@ -78,22 +80,31 @@ TEST_CASE("a picture that is cut anywhere is refused") {
 
 TEST_CASE("a JPEG whose data end early is refused even if it is closed with EOI") {
   // What stb_image and browsers show as a picture with a grey lower half.
-  for (const char* name : {"grey.jpg", "rgb420.jpg", "restarts.jpg", "progressive.jpg"}) {
+  const auto closed_at = [](const FileBytes& whole, std::size_t size) {
+    FileBytes file = whole;
+    file.resize(size);
+    for (const int end : {0xFF, 0xD9}) file.push_back(std::byte{static_cast<unsigned char>(end)});
+    return file;
+  };
+  for (const char* name : {"luma.jpg", "rgb420.jpg", "restarts.jpg"}) {
     const FileBytes whole = read_data(name);
-    const std::size_t data = find_marker(whole, kSos) + 14;
-    // The last byte may hold nothing but padding.
-    for (std::size_t size = data; size + 4 < whole.size(); ++size) {
+    // The last byte of the data may hold nothing but padding.
+    for (std::size_t size = find_marker(whole, kSos) + 14; size + 3 < whole.size(); ++size) {
       INFO(name << " cut to " << size << " of " << whole.size() << " bytes");
-      FileBytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
-      if (cut.back() == std::byte{0xFF}) continue;  // FF FF D9 would be the same cut again
-      set_byte(cut, cut.size() - 1, std::to_integer<int>(cut.back()));
-      cut.push_back(std::byte{0xFF});
-      cut.push_back(std::byte{0xD9});
-      // A progressive file may end after any scan: that is what it is for.
-      const bool between_scans = std::string(name) == "progressive.jpg" && decode_error(cut) == std::nullopt;
-      if (!between_scans) CHECK(decode_error(cut) == ErrorCode::image);
+      CHECK(decode_error(closed_at(whole, size)) == ErrorCode::image);
     }
   }
+  // A progressive file may end after any scan: that is what it is for. Inside a scan it may not.
+  const FileBytes progressive = read_data("progressive.jpg");
+  int accepted = 0;
+  int scans = 0;
+  for (std::size_t size = 2; size + 2 <= progressive.size(); ++size) {
+    scans += progressive[size - 2] == std::byte{0xFF} && progressive[size - 1] == std::byte{kSos} ? 1 : 0;
+    accepted += decode_error(closed_at(progressive, size)) == std::nullopt ? 1 : 0;
+  }
+  CHECK(scans > 5);
+  INFO(accepted << " cuts accepted, " << scans << " scans");
+  CHECK(accepted <= 4 * scans);  // at the end of its data, less a byte of padding, and with the next scan's tables
 }
 
 TEST_CASE("every single-bit flip of a PNG is refused") {
@@ -115,7 +126,9 @@ TEST_CASE("every single-bit flip of a JPEG decodes to a whole picture or is refu
       INFO(name << " bit " << bit);
       try {
         const Image picture = decode_image(flipped);
-        CHECK(picture.pixels.size() == static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * static_cast<std::size_t>(picture.channels));
+        CHECK(picture.pixels.size() == static_cast<std::size_t>(picture.width) *
+                                           static_cast<std::size_t>(picture.height) *
+                                           static_cast<std::size_t>(picture.channels));
       } catch (const Error& error) {
         const bool expected = error.code() == ErrorCode::image || error.code() == ErrorCode::limit;
         INFO(error.what());
@@ -130,9 +143,9 @@ TEST_CASE("picture bombs are refused from the header") {
   CHECK(decode_error(to_bytes(png_header(65535, 65535) + data)) == ErrorCode::limit);
   CHECK(decode_error(to_bytes(png_header(1u << 24, 1) + data)) == ErrorCode::limit);
   CHECK(decode_error(to_bytes(png_header(1, 0xFFFFFFFFu) + data)) == ErrorCode::limit);
-  CHECK(decode_error(to_bytes(png_header(16384, 16384) + data)) == ErrorCode::limit);     // pixels
+  CHECK(decode_error(to_bytes(png_header(16384, 16384) + data)) == ErrorCode::limit);       // pixels
   CHECK(decode_error(to_bytes(png_header(8192, 8192, 16, 6) + data)) == ErrorCode::limit);  // memory
-  CHECK(decode_error(to_bytes(png_header(8000, 8000) + data)) == ErrorCode::image);       // too few data for that
+  CHECK(decode_error(to_bytes(png_header(8000, 8000) + data)) == ErrorCode::image);         // too few data for that
   for (const int side : {65500, 8000}) {
     FileBytes jpeg = read_data("rgb420.jpg");
     const std::size_t sof = find_marker(jpeg, kSof0);
@@ -145,8 +158,8 @@ TEST_CASE("picture bombs are refused from the header") {
 }
 
 TEST_CASE("a deflate bomb stops at the size of the picture") {
-  // 64 bytes of pixels, and data that unpack to 100 MB.
-  const std::string bomb = png_header(8, 8) + png_data(std::string(100'000'000, '\0')) + kPngEnd;
+  // 64 bytes of pixels, and data that unpack to 10 MB.
+  const std::string bomb = png_header(8, 8) + png_data(std::string(10'000'000, '\0')) + kPngEnd;
   const std::optional<ErrorCode> error = decode_error(to_bytes(bomb));
   CHECK(error == ErrorCode::limit);
 }
@@ -155,8 +168,8 @@ TEST_CASE("pictures without pixels are refused") {
   const std::string data = png_data("") + kPngEnd;
   CHECK(decode_error(to_bytes(png_header(0, 5) + data)) == ErrorCode::image);
   CHECK(decode_error(to_bytes(png_header(5, 0) + data)) == ErrorCode::image);
-  CHECK(decode_error(jpeg_with("grey.jpg", kSof0, 6, 0)) == ErrorCode::image);  // 27 rows: 00 1B
-  CHECK(decode_error(jpeg_with("grey.jpg", kSof0, 8, 0)) == ErrorCode::image);
+  CHECK(decode_error(jpeg_with("luma.jpg", kSof0, 6, 0)) == ErrorCode::image);  // 27 rows: 00 1B
+  CHECK(decode_error(jpeg_with("luma.jpg", kSof0, 8, 0)) == ErrorCode::image);
 }
 
 TEST_CASE("malformed PNG files are refused") {
@@ -165,26 +178,26 @@ TEST_CASE("malformed PNG files are refused") {
   const std::string good = header + png_data(rows) + kPngEnd;
   REQUIRE(decode_error(to_bytes(good)) == std::nullopt);
   const std::string bad[] = {
-      header + kPngEnd,                                                           // no data
-      kPngSignature + png_data(rows) + kPngEnd,                                   // no header
-      header + png_header(4, 2).substr(8) + png_data(rows) + kPngEnd,             // two headers
-      header + png_data(rows),                                                    // no IEND
-      header + png_data(rows.substr(1)) + kPngEnd,                                // a byte too few
-      header + png_chunk("IDAT") + kPngEnd,                                       // no zlib stream
-      header + png_chunk("IDATnot a zlib stream") + kPngEnd,                      //
-      header + png_data(rows) + png_chunk("tEXta") + png_data(rows) + kPngEnd,    // data interrupted
-      header + png_chunk("ABCDx") + png_data(rows) + kPngEnd,                     // unknown critical chunk
-      header + png_chunk("a1cdx") + png_data(rows) + kPngEnd,                     // no chunk type
-      header + png_data("\5" + rows.substr(1)) + kPngEnd,                         // filter type 5
-      header + png_chunk("PLTE\1\2\3") + png_data(rows) + kPngEnd,                // palette of a grey picture
+      header + kPngEnd,                                                         // no data
+      kPngSignature + png_data(rows) + kPngEnd,                                 // no header
+      header + png_header(4, 2).substr(8) + png_data(rows) + kPngEnd,           // two headers
+      header + png_data(rows),                                                  // no IEND
+      header + png_data(rows.substr(1)) + kPngEnd,                              // a byte too few
+      header + png_chunk("IDAT") + kPngEnd,                                     // no zlib stream
+      header + png_chunk("IDATnot a zlib stream") + kPngEnd,                    //
+      header + png_data(rows) + png_chunk("tEXta") + png_data(rows) + kPngEnd,  // data interrupted
+      header + png_chunk("ABCDx") + png_data(rows) + kPngEnd,                   // unknown critical chunk
+      header + png_chunk("a1cdx") + png_data(rows) + kPngEnd,                   // no chunk type
+      header + png_data("\5" + rows.substr(1)) + kPngEnd,                       // filter type 5
+      header + png_chunk("PLTE\1\2\3") + png_data(rows) + kPngEnd,              // palette of a grey picture
       kPngSignature + png_chunk("CgBI1234") + header.substr(8) + png_data(rows) + kPngEnd,
       png_header(4, 2, 8, 3) + png_data(rows) + kPngEnd,                          // palette picture without one
       png_header(4, 2, 8, 3) + png_chunk("PLTE\1\2") + png_data(rows) + kPngEnd,  //
       png_header(4, 2, 8, 3) + png_chunk("tRNS\1") + png_chunk("PLTE\1\2\3") + png_data(rows) + kPngEnd,
-      png_header(4, 2, 3) + png_data(rows) + kPngEnd,                             // depth 3
-      png_header(4, 2, 8, 5) + png_data(rows) + kPngEnd,                          // colour type 5
-      png_header(4, 2, 16, 3) + png_data(rows) + kPngEnd,                         //
-      png_header(4, 2, 8, 0, 2) + png_data(rows) + kPngEnd,                       // interlace method 2
+      png_header(4, 2, 3) + png_data(rows) + kPngEnd,        // depth 3
+      png_header(4, 2, 8, 5) + png_data(rows) + kPngEnd,     // colour type 5
+      png_header(4, 2, 16, 3) + png_data(rows) + kPngEnd,    //
+      png_header(4, 2, 8, 0, 2) + png_data(rows) + kPngEnd,  // interlace method 2
   };
   for (const std::string& file : bad) {
     INFO("case " << (&file - bad));
@@ -206,9 +219,9 @@ TEST_CASE("kinds of JPEG that are not supported are refused") {
   CHECK(decode_error(read_data("cmyk.jpg")) == ErrorCode::image);
   for (const int sof : {0xC3, 0xC5, 0xC9, 0xCA, 0xCB}) {
     INFO("SOF " << sof);
-    CHECK(decode_error(jpeg_with("grey.jpg", kSof0, 1, sof)) == ErrorCode::image);
+    CHECK(decode_error(jpeg_with("luma.jpg", kSof0, 1, sof)) == ErrorCode::image);
   }
-  CHECK(decode_error(jpeg_with("grey.jpg", kSof0, 4, 12)) == ErrorCode::image);  // 12 bits a sample
+  CHECK(decode_error(jpeg_with("luma.jpg", kSof0, 4, 12)) == ErrorCode::image);  // 12 bits a sample
 }
 
 TEST_CASE("malformed JPEG files are refused") {
@@ -224,7 +237,7 @@ TEST_CASE("malformed JPEG files are refused") {
 }
 
 TEST_CASE("a JPEG with too many scans is refused") {
-  FileBytes file = read_data("grey.jpg");
+  FileBytes file = read_data("luma.jpg");
   const std::size_t scan = find_marker(file, kSos);
   const FileBytes data(file.begin() + static_cast<std::ptrdiff_t>(scan), file.end() - 2);
   for (int i = 0; i < 10'000; ++i) file.insert(file.end() - 2, data.begin(), data.begin() + 11);

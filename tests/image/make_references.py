@@ -182,7 +182,7 @@ def write_pngs():
 def write_jpegs():
     w, h = 35, 27
     rgb = cv2.GaussianBlur(draw(w, h, 3, 300), (0, 0), 1.0)
-    save("grey.jpg", encoded(rgb[:, :, :1], "JPEG", quality=90))
+    save("luma.jpg", encoded(rgb[:, :, :1], "JPEG", quality=90))
     save("rgb444.jpg", encoded(rgb, "JPEG", quality=90, subsampling=0))
     save("rgb420.jpg", encoded(rgb, "JPEG", quality=90, subsampling=2))
     save("progressive.jpg", encoded(rgb, "JPEG", quality=90, subsampling=2, progressive=True))

@@ -18,7 +18,9 @@ namespace linnet::test {
 
 using FileBytes = std::vector<std::byte>;
 
-inline std::string data_path(const std::string& name) { return std::string(LINNET_SOURCE_DIR) + "/tests/image/data/" + name; }
+inline std::string data_path(const std::string& name) {
+  return std::string(LINNET_SOURCE_DIR) + "/tests/image/data/" + name;
+}
 
 inline FileBytes to_bytes(const std::string& text) {
   FileBytes bytes(text.size());
@@ -89,7 +91,8 @@ inline std::string png_chunk(const std::string& type_and_data) {
 inline const std::string kPngSignature = "\x89PNG\r\n\x1A\n";
 inline const std::string kPngEnd = png_chunk("IEND");
 
-inline std::string png_header(std::uint32_t width, std::uint32_t height, int depth = 8, int color_type = 0, int interlace = 0) {
+inline std::string png_header(std::uint32_t width, std::uint32_t height, int depth = 8, int color_type = 0,
+                              int interlace = 0) {
   std::string data = "IHDR" + be32_text(width) + be32_text(height);
   for (const int value : {depth, color_type, 0, 0, interlace}) data += static_cast<char>(value);
   return kPngSignature + png_chunk(data);

@@ -58,7 +58,8 @@ void check_preset(ReferenceReader& reference, const Image& picture) {
   std::size_t at = 0;
   for (std::size_t c = 0; c < 3; ++c) {
     for (std::size_t y = 0; y < height; y += step) {
-      for (std::size_t x = 0; x < width; x += step) worst = std::max(worst, std::abs(values[(c * height + y) * width + x] - expected[at++]));
+      for (std::size_t x = 0; x < width; x += step)
+        worst = std::max(worst, std::abs(values[(c * height + y) * width + x] - expected[at++]));
     }
   }
   CHECK(worst < 1e-5f);
@@ -120,7 +121,8 @@ TEST_CASE("the crop is centred by the rule") {
 TEST_CASE("channels, colour order, values and layout") {
   Preprocessing steps;
   CHECK(preprocess(small_picture(3), steps).shape() == Shape{1, 3, 2, 3});
-  CHECK(values_of(small_picture(3), steps) == std::vector<float>{0, 10, 20, 30, 40, 50, 1, 11, 21, 31, 41, 51, 2, 12, 22, 32, 42, 52});
+  CHECK(values_of(small_picture(3), steps) ==
+        std::vector<float>{0, 10, 20, 30, 40, 50, 1, 11, 21, 31, 41, 51, 2, 12, 22, 32, 42, 52});
   CHECK(values_of(small_picture(4), steps) == values_of(small_picture(3), steps));  // alpha is dropped
   const std::vector<float> grey = values_of(small_picture(2), steps);
   CHECK(grey == values_of(small_picture(1), steps));
@@ -172,12 +174,20 @@ TEST_CASE("options are read from text") {
 }
 
 TEST_CASE("options that make no sense are refused") {
-  const std::pair<const char*, const char*> bad[] = {
-      {"resize", ""},       {"resize", "0"},         {"resize", "-5"},         {"resize", "256x"},     {"resize", "x256"},  {"resize", "256x256x3"},
-      {"resize", "short:"}, {"resize", "short:2x2"}, {"resize", "256 "},       {"resize", "99999999999"}, {"crop", "big"},  {"crop", "0"},
-      {"scale", "1/0"},     {"scale", "nan"},        {"scale", "fast"},        {"scale", "inf"},       {"mean", "1,2,3,4"}, {"mean", ""},
-      {"mean", "1,,2"},     {"mean", "nan"},         {"std", "0"},             {"std", "1,0,1"},       {"color", "RGB"},    {"layout", "hwc"},
-      {"channels", "2"},    {"filter", "lanczos"},   {"gamma", "2"},           {"", ""}};
+  const std::pair<const char*, const char*> bad[] = {{"resize", ""},       {"resize", "0"},
+                                                     {"resize", "-5"},     {"resize", "256x"},
+                                                     {"resize", "x256"},   {"resize", "256x256x3"},
+                                                     {"resize", "short:"}, {"resize", "short:2x2"},
+                                                     {"resize", "256 "},   {"resize", "99999999999"},
+                                                     {"crop", "big"},      {"crop", "0"},
+                                                     {"scale", "1/0"},     {"scale", "nan"},
+                                                     {"scale", "fast"},    {"scale", "inf"},
+                                                     {"mean", "1,2,3,4"},  {"mean", ""},
+                                                     {"mean", "1,,2"},     {"mean", "nan"},
+                                                     {"std", "0"},         {"std", "1,0,1"},
+                                                     {"color", "RGB"},     {"layout", "hwc"},
+                                                     {"channels", "2"},    {"filter", "lanczos"},
+                                                     {"gamma", "2"},       {"", ""}};
   for (const auto& [option, value] : bad) {
     INFO(option << " = " << value);
     Preprocessing steps;
@@ -219,7 +229,8 @@ TEST_CASE("odd pictures and extreme aspect ratios") {
   Image dot = thin;
   dot.width = 1;
   dot.pixels.assign(1, 7);
-  for (const std::string& name : list_presets()) CHECK(error_of([&] { (void)preprocess(dot, preset(name)); }) == std::nullopt);
+  for (const std::string& name : list_presets())
+    CHECK(error_of([&] { (void)preprocess(dot, preset(name)); }) == std::nullopt);
   Image empty;
   CHECK(error_of([&] { (void)preprocess(empty, preset("modelhub")); }) == ErrorCode::image);
   Image wrong = dot;

@@ -30,7 +30,8 @@ TEST_CASE("resizing equals Pillow's bit for bit and OpenCV's to a hundredth of a
     const std::vector<float> linear = image::resize_bilinear(pixels, new_w, new_h);
     REQUIRE(linear.size() == size);
     float worst = 0.0f;
-    for (std::size_t i = 0; i < size; ++i) worst = std::max(worst, std::abs(linear[i] - static_cast<float>(opencv[i]) / 256.0f));
+    for (std::size_t i = 0; i < size; ++i)
+      worst = std::max(worst, std::abs(linear[i] - static_cast<float>(opencv[i]) / 256.0f));
     CHECK(worst < 0.01f);  // the reference itself is rounded to 1/512
   }
   CHECK(cases == 15);
@@ -41,7 +42,8 @@ TEST_CASE("resizing to the same size changes nothing") {
   const image::Pixels pixels{source, 2, 2, 3};
   CHECK(image::resize_antialiased(pixels, 2, 2) == source);
   const std::vector<float> same = image::resize_bilinear(pixels, 2, 2);
-  CHECK(std::equal(same.begin(), same.end(), source.begin(), source.end(), [](float a, std::uint8_t b) { return a == static_cast<float>(b); }));
+  CHECK(std::equal(same.begin(), same.end(), source.begin(), source.end(),
+                   [](float a, std::uint8_t b) { return a == static_cast<float>(b); }));
 }
 
 TEST_CASE("a flat picture stays flat at any size") {
