@@ -105,7 +105,7 @@ thread_local DecoderHeap* DecoderHeap::current_ = nullptr;
 #if defined(__aarch64__)
 #define STBI_NEON  // its saturating arithmetic, as SSE2's on x86-64, is defined for every input; the portable path's is not
 #endif
-#include "stb/stb_image.h"
+#include <stb/stb_image.h>
 
 namespace linnet::image {
 

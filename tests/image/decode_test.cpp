@@ -1,6 +1,8 @@
 // Pictures that are right: their pixels against Pillow's.
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <thread>
 
 #include "image/picture_files.h"
 
@@ -96,6 +98,20 @@ TEST_CASE("bytes after the end of a picture are ignored") {
     file.insert(file.end(), 100, std::byte{0xFF});
     CHECK(decode_image(file).pixels == before.pixels);
   }
+}
+
+TEST_CASE("pictures decode in several threads at once") {
+  const FileBytes file = read_data("progressive.jpg");
+  const std::vector<std::uint8_t> expected = decode_image(file).pixels;
+  std::array<int, 4> equal{};
+  std::vector<std::thread> threads;
+  for (int& count : equal) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 50; ++i) count += decode_image(file).pixels == expected ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(equal == std::array{50, 50, 50, 50});
 }
 
 TEST_CASE("the contents decide, not the name") {
