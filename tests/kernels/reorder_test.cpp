@@ -1,0 +1,211 @@
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <vector>
+
+#include "kernels/table.h"
+#include "support/kernel_check.h"
+
+using namespace linnet;
+using namespace linnet::kernels;
+using namespace linnet::test;
+
+namespace {
+
+/// A plain tensor that ends at a guard page.
+struct PlainBuffer {
+  int channels, height, width;
+  bool channels_last;
+  GuardBuffer memory;
+
+  PlainBuffer(int n, int c, int h, int w, bool last)
+      : channels(c), height(h), width(w), channels_last(last), memory(static_cast<std::size_t>(n * c * h * w)) {}
+  float& at(int n, int c, int y, int x) {
+    const int i = channels_last ? ((n * height + y) * width + x) * channels + c : ((n * channels + c) * height + y) * width + x;
+    return memory.data()[i];
+  }
+  template <class Float>
+  PlainView<Float> view() {
+    PlainView<Float> v;
+    v.data = memory.data();
+    v.image = std::ptrdiff_t{channels} * height * width;
+    v.row = channels_last ? std::ptrdiff_t{width} * channels : width;
+    v.step = channels_last ? channels : std::ptrdiff_t{height} * width;
+    return v;
+  }
+};
+
+void check_there_and_back(int channels, int height, int width, bool channels_last, int halo, Random& random) {
+  INFO(channels << " channels, " << height << "x" << width << ", halo " << halo << (channels_last ? ", NHWC" : ", NCHW"));
+  PlainBuffer plain(2, channels, height, width, channels_last);
+  for (std::size_t i = 0; i < plain.memory.size(); ++i) plain.memory.data()[i] = random_float(random);
+  on_every_isa([&](const Table& k) {
+    BlockedBuffer blocked(2, channels, height, width, halo);
+    ToBlockedArguments to;
+    to.x = plain.view<const float>(), to.y = blocked.target();
+    to.channels = channels, to.width = width;
+    run_in_parts(channels_last ? k.nhwc_to_blocked : k.nchw_to_blocked, to, blocked.all());
+    int wrong = 0;
+    blocked.each([&](int n, int c, int y, int x) { wrong += blocked.at(n, c, y, x) != plain.at(n, c, y, x); });
+    for (int n = 0; n < 2; ++n) {
+      for (int c = channels; c < blocked.blocks() * 16; ++c) {
+        for (int y = 0; y < height; ++y) {
+          for (int x = 0; x < width; ++x) wrong += bits_of(blocked.at(n, c, y, x)) != 0;
+        }
+      }
+    }
+    CHECK(wrong == 0);
+    const auto nans = std::count_if(blocked.memory.data(), blocked.memory.data() + blocked.memory.size(),
+                                    [](float v) { return std::isnan(v); });
+    CHECK(nans == 2 * blocked.blocks() * (blocked.plane() - std::ptrdiff_t{height} * width * 16));
+
+    PlainBuffer back(2, channels, height, width, channels_last);
+    FromBlockedArguments from;
+    from.x = blocked.source(), from.y = back.view<float>();
+    from.channels = channels, from.width = width;
+    run_in_parts(channels_last ? k.blocked_to_nhwc : k.blocked_to_nchw, from, blocked.all());
+    CHECK(first_difference(back.memory.values(), plain.memory.values()) == "");
+    return blocked.values();
+  });
+}
+
+}  // namespace
+
+TEST_CASE("plain tensors go into blocks and come back, for every width and number of channels") {
+  Random random(1);
+  for (const bool channels_last : {false, true}) {
+    for (int n = 1; n <= 40; ++n) {
+      check_there_and_back(n, 3, 5, channels_last, n % 3, random);
+      check_there_and_back(20, 2, n, channels_last, n % 2, random);
+      check_there_and_back(16, n, 7, channels_last, 0, random);
+    }
+    check_there_and_back(64, 16, 32, channels_last, 0, random);
+  }
+}
+
+TEST_CASE("reorders keep every bit, of NaN too") {
+  PlainBuffer plain(1, 16, 1, 16, false);
+  for (int i = 0; i < 256; ++i) plain.memory.data()[i] = float_of(0x7f800001u + static_cast<std::uint32_t>(i) * 0x1234u);
+  for (const Table* k : runnable_tables()) {
+    BlockedBuffer blocked(1, 16, 1, 16);
+    ToBlockedArguments to;
+    to.x = plain.view<const float>(), to.y = blocked.target();
+    to.channels = 16, to.width = 16, to.range = blocked.all();
+    k->nchw_to_blocked(to);
+    PlainBuffer back(1, 16, 1, 16, false);
+    FromBlockedArguments from;
+    from.x = blocked.source(), from.y = back.view<float>();
+    from.channels = 16, from.width = 16, from.range = blocked.all();
+    k->blocked_to_nchw(from);
+    CHECK(std::memcmp(back.memory.data(), plain.memory.data(), 256 * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("the border is zeroed, and nothing else") {
+  Random random(2);
+  on_every_isa([&](const Table& k) {
+    BlockedBuffer x(2, 20, 3, 4, 2);
+    x.fill(random);
+    ZeroBorderArguments args;
+    args.y = x.target(), args.blocks = 2, args.height = 3, args.width = 4;
+    args.top = 1, args.left = 2, args.bottom = 2, args.right = 1;
+    args.plane_begin = 1, args.plane_end = 4;
+    k.zero_border(args);
+    int wrong = 0;
+    for (int n = 0; n < 2; ++n) {
+      for (int c = 0; c < 32; ++c) {
+        for (int y = -2; y < 5; ++y) {
+          for (int px = -2; px < 6; ++px) {
+            const float at = x.at(n, c, y, px);
+            const bool inside = y >= 0 && y < 3 && px >= 0 && px < 4;
+            const bool zeroed = (n > 0 || c >= 16) && y >= -1 && px >= -2 && px < 5;
+            wrong += inside ? std::isnan(at) : zeroed ? bits_of(at) != 0 : !std::isnan(at);
+          }
+        }
+      }
+    }
+    CHECK(wrong == 0);
+    return std::vector<float>{};
+  });
+}
+
+TEST_CASE("the padded channels are zeroed, and nothing else") {
+  for (const int channels : {1, 15, 16, 20, 47}) {
+    on_every_isa([&](const Table& k) {
+      BlockedBuffer x(2, channels, 3, 4);
+      std::fill_n(x.memory.data(), x.memory.size(), 1.0f);
+      ZeroChannelTailArguments args;
+      args.y = x.target(), args.channels = channels, args.width = 4;
+      args.image_begin = 0, args.image_end = 2, args.row_begin = 1, args.row_end = 3;
+      k.zero_channel_tail(args);
+      const auto zeros = std::count(x.memory.data(), x.memory.data() + x.memory.size(), 0.0f);
+      CHECK(zeros == 2 * 2 * 4 * (x.blocks() * 16 - channels));
+      int wrong = 0;
+      x.each([&](int n, int c, int y, int w) { wrong += x.at(n, c, y, w) != 1.0f; });
+      CHECK(wrong == 0);
+      return x.values();
+    });
+  }
+}
+
+TEST_CASE("strided copies transpose, reverse, repeat and cut") {
+  Random random(3);
+  for (int round = 0; round < 200; ++round) {
+    CopyStridedArguments args;
+    args.rank = static_cast<int>(random.integer(1, 5));
+    std::ptrdiff_t y_step = 1, least = 0, greatest = 0;
+    for (int axis = args.rank - 1; axis >= 0; --axis) {
+      args.size[axis] = random.integer(1, 6);
+      args.y_stride[axis] = y_step;
+      y_step *= args.size[axis];
+      args.x_stride[axis] = random.chance(0.3) ? 1 : static_cast<std::ptrdiff_t>(random.integer(-9, 9));
+      const std::ptrdiff_t span = (args.size[axis] - 1) * args.x_stride[axis];
+      (span < 0 ? least : greatest) += span;
+    }
+    const GuardBuffer x(random_floats(random, static_cast<std::size_t>(greatest - least + 1)));
+    args.x = x.data() - least;
+    const std::vector<float> y = on_every_isa([&](const Table& k) {
+      GuardBuffer out(static_cast<std::size_t>(y_step));
+      args.y = out.data();
+      for (const auto& [begin, end] : {std::pair{args.size[0] / 2, args.size[0]}, std::pair{std::int64_t{0}, args.size[0] / 2}}) {
+        args.begin = begin, args.end = end;
+        k.copy_strided(args);
+      }
+      return out.values();
+    });
+    int wrong = 0;
+    for (std::ptrdiff_t i = 0; i < y_step; ++i) {
+      std::ptrdiff_t from = 0, rest = i;
+      for (int axis = args.rank - 1; axis >= 0; --axis) {
+        from += rest % args.size[axis] * args.x_stride[axis];
+        rest /= args.size[axis];
+      }
+      wrong += y[static_cast<std::size_t>(i)] != args.x[from];
+    }
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("rows are copied and memory is filled") {
+  Random random(4);
+  for (std::int64_t width = 0; width <= 40; ++width) {
+    const GuardBuffer x(random_floats(random, 200));
+    on_every_isa([&](const Table& k) {
+      GuardBuffer y(static_cast<std::size_t>(3 * 45 + width));
+      Copy2dArguments args;
+      args.x = x.data(), args.y = y.data(), args.x_row = 50, args.y_row = 45, args.width = width;
+      args.row_begin = 1, args.row_end = 4;
+      k.copy_2d(args);
+      int wrong = 0;
+      for (int row = 1; row < 4; ++row) {
+        for (int i = 0; i < width; ++i) wrong += y.data()[row * 45 + i] != x.data()[row * 50 + i];
+      }
+      CHECK(wrong == 0);
+      FillArguments fill;
+      fill.y = y.data(), fill.value = 2, fill.begin = 3, fill.end = 3 + width;
+      k.fill(fill);
+      CHECK(std::count(y.data(), y.data() + y.size(), 2.0f) == width);
+      return y.values();
+    });
+  }
+}
