@@ -46,7 +46,8 @@ static void softmax(const SoftmaxArguments& a) {
   });
 }
 
-/// Mean and variance in two passes. The mean stands as a float and a remainder, so that x - mean is exact where it matters.
+/// Mean and variance in two passes. The first adds differences from x[0], so that a row far from zero loses nothing; the
+/// mean stands as a float and a remainder for the same reason.
 struct Moments {
   float mean;
   double remainder;  // true mean - mean
@@ -54,7 +55,9 @@ struct Moments {
 };
 static inline Moments moments_of(const float* x, int64_t n) {
   const double count = static_cast<double>(n);
-  const double exact = fold_row<Addition>(x, n, [](const V& v) LINNET_LAMBDA { return v; }) / count;
+  const V first = V::set(x[0]);
+  const double shifted = fold_row<Addition>(x, n, [&](const V& v) LINNET_LAMBDA { return V::sub(v, first); });
+  const double exact = static_cast<double>(x[0]) + shifted / count;
   const float mean = static_cast<float>(exact);
   const double remainder = exact - static_cast<double>(mean);
   const V m = V::set(mean);
