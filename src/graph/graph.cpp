@@ -60,6 +60,12 @@ std::string Graph::unique_name(std::string_view stem) const {
   return candidate;
 }
 
+void Graph::reserve(std::size_t values, std::size_t nodes) {
+  values_.reserve(values_.size() + values);
+  nodes_.reserve(nodes_.size() + nodes);
+  order_.reserve(order_.size() + nodes);
+}
+
 ValueId Graph::add_value(std::string value_name, TensorDesc desc) {
   if (value_name.empty()) value_name = unique_name("value");
   const auto id = static_cast<ValueId>(values_.size());
@@ -92,21 +98,46 @@ void Graph::add_output(ValueId id) {
   outputs.push_back(id);
 }
 
-void Graph::attach(NodeId id) {
-  const Node& n = node(id);
-  for (const ValueId input : n.inputs) {
-    if (input != kNoValue) value(input).consumers.push_back(id);
-  }
-  for (const ValueId output : n.outputs) {
-    if (output != kNoValue) value(output).producer = id;
+void Graph::index_uses() {
+  if (uses_) return;
+  uses_.emplace();
+  for (Value& v : values_) v.consumers.clear();
+  for (NodeId id = 0; id < static_cast<NodeId>(nodes_.size()); ++id) {
+    for (std::size_t i = 0; i < node(id).inputs.size(); ++i) link(id, i);
   }
 }
 
+void Graph::link(NodeId id, std::size_t i) {
+  const ValueId input = node(id).inputs[i];
+  if (input == kNoValue) return;
+  std::vector<NodeId>& consumers = value(input).consumers;
+  consumers.push_back(id);
+  if (!uses_) return;
+  uses_->slots.resize(values_.size());
+  uses_->places.resize(nodes_.size());
+  uses_->places[at(id)].resize(node(id).inputs.size());
+  uses_->slots[at(input)].push_back(i);
+  uses_->places[at(id)][i] = consumers.size() - 1;
+}
+
+void Graph::unlink(NodeId id, std::size_t i) {
+  const ValueId input = node(id).inputs[i];
+  if (input == kNoValue) return;
+  std::vector<NodeId>& consumers = value(input).consumers;
+  std::vector<std::size_t>& slots = uses_->slots[at(input)];
+  const std::size_t place = uses_->places[at(id)][i];
+  // The last one moves into the gap.
+  consumers[place] = consumers.back();
+  slots[place] = slots.back();
+  uses_->places[at(consumers[place])][slots[place]] = place;
+  consumers.pop_back();
+  slots.pop_back();
+}
+
 void Graph::detach(NodeId id) {
+  index_uses();
   const Node& n = node(id);
-  for (const ValueId input : n.inputs) {
-    if (input != kNoValue) std::erase(value(input).consumers, id);
-  }
+  for (std::size_t i = 0; i < n.inputs.size(); ++i) unlink(id, i);
   for (const ValueId output : n.outputs) {
     if (output != kNoValue && value(output).producer == id) value(output).producer = kNoNode;
   }
@@ -126,7 +157,10 @@ NodeId Graph::add_node(Node new_node) {
     }
   }
   order_.push_back(id);
-  attach(id);
+  for (std::size_t i = 0; i < node(id).inputs.size(); ++i) link(id, i);
+  for (const ValueId output : node(id).outputs) {
+    if (output != kNoValue) value(output).producer = id;
+  }
   return id;
 }
 
@@ -145,29 +179,35 @@ void Graph::purge() const {
 }
 
 void Graph::set_input(NodeId id, std::size_t index, ValueId new_value) {
-  detach(id);
+  index_uses();
   auto& list = nodes_[at(id)].inputs;
-  if (index >= list.size()) list.resize(index + 1, kNoValue);
+  if (index < list.size()) {
+    unlink(id, index);
+  } else {
+    list.resize(index + 1, kNoValue);
+  }
   list[index] = new_value;
-  attach(id);
+  link(id, index);
 }
 
 void Graph::set_output(NodeId id, std::size_t index, ValueId new_value) {
-  detach(id);
   auto& list = nodes_[at(id)].outputs;
   if (index >= list.size()) list.resize(index + 1, kNoValue);
+  if (list[index] != kNoValue && value(list[index]).producer == id) value(list[index]).producer = kNoNode;
   list[index] = new_value;
-  attach(id);
+  if (new_value != kNoValue) value(new_value).producer = id;
 }
 
 void Graph::replace_uses(ValueId from, ValueId to) {
+  index_uses();
+  uses_->slots.resize(values_.size());
   const std::vector<NodeId> users = std::move(value(from).consumers);
+  const std::vector<std::size_t> slots = std::move(uses_->slots[at(from)]);
   value(from).consumers.clear();
-  for (const NodeId user : users) {  // a node that reads it twice comes twice, and each time one use moves
-    auto& list = nodes_[at(user)].inputs;
-    const auto use = std::find(list.begin(), list.end(), from);
-    *use = to;
-    value(to).consumers.push_back(user);
+  uses_->slots[at(from)].clear();
+  for (std::size_t i = 0; i < users.size(); ++i) {
+    nodes_[at(users[i])].inputs[slots[i]] = to;
+    link(users[i], slots[i]);
   }
 }
 

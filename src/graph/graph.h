@@ -68,7 +68,7 @@ struct Value {
   TensorDesc desc;
   std::optional<Tensor> constant;  // an initializer's or a folded node's bytes
   NodeId producer = kNoNode;
-  std::vector<NodeId> consumers;   // one entry a use: a node that reads it twice stands here twice
+  std::vector<NodeId> consumers;   // one entry a use: a node that reads it twice stands here twice; in no order
   bool graph_input = false;
   bool graph_output = false;
 
@@ -119,6 +119,8 @@ class Graph {
   [[nodiscard]] std::string label(NodeId id) const;
 
   // Building and editing. These keep producer, consumers and graph_input/graph_output true.
+  /// Room for so many more, so that vectors of a known final size do not grow by doubling.
+  void reserve(std::size_t values, std::size_t nodes);
   /// Throws Error(model) if the name is taken; an empty name is made up.
   ValueId add_value(std::string value_name, TensorDesc desc = {});
   ValueId add_constant(std::string value_name, Tensor tensor);
@@ -144,7 +146,15 @@ class Graph {
   [[nodiscard]] std::string unique_name(std::string_view stem) const;
 
  private:
-  void attach(NodeId id);
+  // Where each use stands in its value's consumers, so that one of 100,000 can be removed in constant time.
+  struct UseIndex {
+    std::vector<std::vector<std::size_t>> places;  // by node, by input: the use's place among the value's consumers
+    std::vector<std::vector<std::size_t>> slots;   // by value, beside its consumers: which input of that node it is
+  };
+  // Made by the first edit: a graph that is only loaded and read does without.
+  void index_uses();
+  void link(NodeId id, std::size_t i);
+  void unlink(NodeId id, std::size_t i);
   void detach(NodeId id);
   void purge() const;
 
@@ -153,6 +163,7 @@ class Graph {
   mutable std::vector<NodeId> order_;
   mutable bool removed_ = false;  // order_ may hold removed nodes
   std::map<std::string, ValueId, std::less<>> names_;
+  std::optional<UseIndex> uses_;
 };
 
 }  // namespace linnet::graph
