@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/printable.h"
+
 namespace linnet {
 
 std::string_view to_string(ErrorCode code) noexcept {
@@ -23,20 +25,24 @@ std::string_view to_string(ErrorCode code) noexcept {
 
 namespace {
 
+// A name of 4096 bytes is legal in a model, and of no use in a message.
+constexpr std::size_t kMaxFieldBytes = 256;
+
 std::string compose(ErrorCode code, const std::string& message, const ErrorDetails& d) {
   std::string fields;
   auto add = [&fields](const std::string& text) {
     if (!fields.empty()) fields += ", ";
     fields += text;
   };
-  if (!d.file.empty()) add("file '" + d.file + "'");
-  if (!d.node.empty()) add("node '" + d.node + "'");
-  if (!d.op.empty()) add("op " + d.op);
-  if (!d.where.empty()) add(d.where);
-  if (!d.expected.empty()) add("expected " + d.expected);
-  if (!d.found.empty()) add("found " + d.found);
+  const auto cut = [](const std::string& field) { return base::printable(field, kMaxFieldBytes); };
+  if (!d.file.empty()) add("file '" + base::printable(d.file) + "'");
+  if (!d.node.empty()) add("node '" + cut(d.node) + "'");
+  if (!d.op.empty()) add("op " + cut(d.op));
+  if (!d.where.empty()) add(cut(d.where));
+  if (!d.expected.empty()) add("expected " + cut(d.expected));
+  if (!d.found.empty()) add("found " + cut(d.found));
   std::string text(to_string(code));
-  text += ": " + message;
+  text += ": " + base::printable(message);
   if (!fields.empty()) text += " (" + fields + ")";
   return text;
 }
@@ -44,6 +50,9 @@ std::string compose(ErrorCode code, const std::string& message, const ErrorDetai
 }  // namespace
 
 Error::Error(ErrorCode code, std::string message, ErrorDetails details)
-    : code_(code), message_(std::move(message)), details_(std::move(details)), text_(compose(code_, message_, details_)) {}
+    : code_(code),
+      message_(std::move(message)),
+      details_(std::move(details)),
+      text_(compose(code_, message_, details_)) {}
 
 }  // namespace linnet

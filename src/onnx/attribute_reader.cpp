@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/printable.h"
 #include "linnet_onnx.pb.h"
 #include "onnx/graph_reader.h"
 #include "onnx/tensor_reader.h"
@@ -13,7 +14,11 @@ namespace linnet::onnx {
 
 namespace {
 
+using base::quote_name;
 using Proto = linnet_onnx::AttributeProto;
+
+// With the allocations of a name or a list, allocator overhead included.
+constexpr std::size_t kAttributeBytes = sizeof(graph::Attributes::Entry) + 24;
 
 /// What an AttributeProto holds, before anything is made of it.
 struct Contents {
@@ -97,7 +102,7 @@ Contents read_contents(const Message& message, std::int64_t max_name_bytes) {
   // The first exporters left the type out; then the only value tells it.
   if (contents.type == Proto::UNDEFINED && std::has_single_bit(contents.kinds))
     contents.type = std::countr_zero(contents.kinds);
-  const std::string label = "attribute '" + std::string(contents.name) + "'";
+  const std::string label = "attribute " + quote_name(contents.name);
   if (contents.type <= Proto::UNDEFINED || contents.type > Proto::TYPE_PROTOS) {
     message.fail(ErrorCode::model, label + " has no type that ONNX knows", {}, kind_name(contents.type));
   }
@@ -149,7 +154,7 @@ std::vector<std::string> read_strings(const Contents& contents) {
 }
 
 const Message& required(const std::optional<Message>& value, const Contents& contents) {
-  if (!value) contents.message.fail(ErrorCode::model, "attribute '" + std::string(contents.name) + "' has no value");
+  if (!value) contents.message.fail(ErrorCode::model, "attribute " + quote_name(contents.name) + " has no value");
   return *value;
 }
 
@@ -165,7 +170,7 @@ NamedAttribute read_attribute(const Message& message, LoadContext& context) {
   const Contents contents = read_contents(message, context.options.max_name_bytes);
   const std::size_t list_bytes =
       contents.ints * sizeof(std::int64_t) + contents.floats * sizeof(float) + contents.strings * sizeof(std::string);
-  context.budget.charge(sizeof(graph::Attributes::Entry) + list_bytes, message);
+  context.budget.charge(kAttributeBytes + list_bytes, message);
   NamedAttribute attribute{.name = contents.name, .value = std::nullopt, .unsupported = {}};
   switch (contents.type) {
     case Proto::FLOAT: attribute.value = contents.f; break;

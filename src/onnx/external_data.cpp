@@ -7,13 +7,16 @@
 #include <cstring>
 
 #include "base/checked_math.h"
+#include "base/printable.h"
 
 namespace linnet::onnx {
 
 namespace {
 
+using base::quote_name;
+
 [[noreturn]] void refuse(const Message& message, const std::string& why, const std::string& location) {
-  message.fail(ErrorCode::model, "external data: " + why, {}, "location '" + location + "'");
+  message.fail(ErrorCode::model, "external data: " + why, {}, "location " + quote_name(location));
 }
 
 std::string_view next_component(std::string_view& path) {
@@ -77,7 +80,7 @@ Tensor ExternalData::read(const ExternalEntry& entry, DataType type, const Shape
     message.fail(ErrorCode::unsupported,
                  "the model's tensors lie in another file, and a model from memory has no folder: "
                  "set LoadOptions::external_data_dir",
-                 {}, "location '" + entry.location + "'");
+                 {}, "location " + quote_name(entry.location));
   }
   open(entry.location, message);
   const std::int64_t room = open_facts_.bytes - entry.offset;

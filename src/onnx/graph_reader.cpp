@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/printable.h"
 #include "linnet_onnx.pb.h"
 #include "onnx/attribute_reader.h"
 #include "onnx/tensor_reader.h"
@@ -17,19 +18,29 @@ namespace {
 
 using GraphProto = linnet_onnx::GraphProto;
 using NodeProto = linnet_onnx::NodeProto;
+using base::quote_name;
 using graph::kNoNode;
 using graph::kNoValue;
 using graph::NodeId;
 using graph::ValueId;
 
+// The operators that passes make take for granted what those passes have checked.
+constexpr std::string_view kOwnDomain = "linnet";
 constexpr std::int64_t kFirstOverridableIr = 4;
 // No operator has more than a few dozen; Attributes looks names up one by one.
 constexpr std::size_t kMaxAttributes = 256;
-// A value with its entry in the table of names, allocator overhead included.
-constexpr std::size_t kValueBytes = sizeof(graph::Value) + 120;
-constexpr std::size_t kNodeBytes = sizeof(graph::Node) + 64;
+// What a value takes with its entry in the table of names, and a node with its lists, allocator overhead included.
+constexpr std::size_t kValueBytes = sizeof(graph::Value) + 112;
+constexpr std::size_t kNodeBytes = sizeof(graph::Node) + 68;
+// What is set aside before anything is looked at: address space, not memory.
+constexpr std::size_t kMaxReserve = std::size_t{1} << 20;
+// An input stands in the value's list of consumers as well.
+constexpr std::size_t kUseBytes = 2 * sizeof(ValueId);
+// An extent of an initializer, in its Tensor and its TensorDesc.
+constexpr std::size_t kDimBytes = sizeof(std::int64_t) + sizeof(graph::Dim);
 
-std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"; }
+/// What a name takes beyond the string object that holds it.
+std::size_t name_bytes(std::string_view name) { return name.size() < 16 ? 0 : name.size() + 16; }
 
 class GraphReader {
  public:
@@ -65,36 +76,56 @@ class GraphReader {
   }
 
   void read_facts() {
+    std::size_t nodes = 0, values = 0;
     MessageReader reader(message_);
     while (reader.next()) {
-      if (reader.field() == GraphProto::kNameFieldNumber) graph_.name = reader.as_text(context_.options.max_name_bytes);
-      if (reader.field() == GraphProto::kSparseInitializerFieldNumber) {
-        context_.refusals.add("a sparse initializer", "sparse tensors are not supported", {});
+      switch (reader.field()) {
+        case GraphProto::kNameFieldNumber: graph_.name = reader.as_text(context_.options.max_name_bytes); break;
+        case GraphProto::kInputFieldNumber:
+        case GraphProto::kInitializerFieldNumber: ++values; break;
+        case GraphProto::kNodeFieldNumber:
+          ++nodes;
+          values += count_outputs(reader.as_message("NodeProto"));
+          break;
+        case GraphProto::kSparseInitializerFieldNumber:
+          context_.refusals.add("a sparse initializer", "sparse tensors are not supported", {});
+          break;
+        default: break;
       }
     }
+    graph_.reserve(std::min(values, kMaxReserve), std::min(nodes, kMaxReserve));
+  }
+
+  static std::size_t count_outputs(const Message& node) {
+    std::size_t count = 0;
+    MessageReader reader(node);
+    while (reader.next()) {
+      if (reader.field() == NodeProto::kOutputFieldNumber) ++count;
+    }
+    return count;
   }
 
   void read_input(const Message& message) {
     NamedDesc value = read_value_info(message, context_);
-    context_.budget.charge(kValueBytes, message);
+    context_.budget.charge(kValueBytes + 2 * name_bytes(value.name), message);
     if (graph_.find_value(value.name) != kNoValue)
-      message.fail(ErrorCode::model, "two inputs have the name " + quoted(value.name));
+      message.fail(ErrorCode::model, "two inputs have the name " + quote_name(value.name));
     if (!value.unsupported.empty())
-      context_.refusals.add("input " + quoted(value.name), value.unsupported + " are not supported", {});
+      context_.refusals.add("input " + quote_name(value.name), value.unsupported + " are not supported", {});
     else if (value.desc.type == DataType::undefined && !nested_) {
-      message.fail(ErrorCode::model, "the input " + quoted(value.name) + " has no type");
+      message.fail(ErrorCode::model, "the input " + quote_name(value.name) + " has no type");
     }
     declared_inputs_.push_back(graph_.add_value(std::string(value.name), std::move(value.desc)));
   }
 
   void read_initializer(const Message& message) {
     const TensorHeader header = read_tensor_header(message, context_);
-    context_.budget.charge(kValueBytes, message);
+    context_.budget.charge(kValueBytes + 2 * name_bytes(header.name) + header.dims.size() * kDimBytes, message);
     if (header.name.empty()) message.fail(ErrorCode::model, "an initializer without a name");
     ValueId id = graph_.find_value(header.name);
     const bool declared = id != kNoValue && graph_.value(id).desc.type != DataType::undefined;
     if (id != kNoValue && (graph_.value(id).constant || refused_.contains(id))) {
-      message.fail(ErrorCode::model, "two initializers have the name " + quoted(header.name));
+      message.fail(ErrorCode::model, "two initializers have the name " + quote_name(header.name));
     }
     if (id == kNoValue) id = graph_.add_value(std::string(header.name));
     if (std::string why = why_unsupported(header); !why.empty()) {
@@ -118,7 +149,7 @@ class GraphReader {
                         [](const graph::Dim& dim, std::int64_t extent) { return !dim.known() || dim.value == extent; });
     }
     if (fits) return;
-    message.fail(ErrorCode::model, "the initializer " + quoted(value.name) + " differs from the input of its name",
+    message.fail(ErrorCode::model, "the initializer " + quote_name(value.name) + " differs from the input of its name",
                  graph::to_string(value.desc), std::string(to_string(tensor.type())) + to_string(tensor.shape()));
   }
 
@@ -127,7 +158,7 @@ class GraphReader {
     if (name.empty()) return kNoValue;
     const ValueId id = graph_.find_value(name);
     if (id != kNoValue) return id;
-    context_.budget.charge(kValueBytes + name.size(), message);
+    context_.budget.charge(kValueBytes + 2 * name_bytes(name), message);
     return graph_.add_value(std::string(name));
   }
 
@@ -142,10 +173,11 @@ class GraphReader {
     const auto version = context_.opsets.find(node.domain);
     node.opset = version == context_.opsets.end() ? 0 : version->second;
     if (node.op_type.empty())
-      message.fail(ErrorCode::model, "a node without an operator", {}, "node " + quoted(node.name));
+      message.fail(ErrorCode::model, "a node without an operator", {}, "node " + quote_name(node.name));
     require_distinct_outputs(node, message);
     unsorted_ = unsorted_ || std::any_of(node.inputs.begin(), node.inputs.end(),
                                          [this](ValueId id) { return id != kNoValue && !has_source(id); });
+    context_.budget.charge(name_bytes(node.name) + name_bytes(node.op_type) + name_bytes(node.domain), message);
     const NodeId id = graph_.add_node(std::move(node));
     collect_refusals(id, reasons);
   }
@@ -164,21 +196,24 @@ class GraphReader {
   }
 
   void add_use(std::vector<ValueId>& uses, const MessageReader& reader) {
-    // Vectors grow by doubling, and an input stands in the value's list of consumers as well.
-    context_.budget.charge(4 * sizeof(ValueId), message_);
-    uses.push_back(named(reader.as_text(context_.options.max_name_bytes), message_));
+    context_.budget.charge(kUseBytes, reader.message());
+    uses.push_back(named(reader.as_text(context_.options.max_name_bytes), reader.message()));
   }
 
   void add_attribute(const MessageReader& reader, graph::Node& node, std::vector<std::string>& reasons) {
     const Message message = reader.as_message("AttributeProto");
     NamedAttribute attribute = read_attribute(message, context_);
     if (node.attributes.has(attribute.name))
-      message.fail(ErrorCode::model, "attribute " + quoted(attribute.name) + " stands twice");
-    if (node.attributes.entries().size() == kMaxAttributes) {
+      message.fail(ErrorCode::model, "attribute " + quote_name(attribute.name) + " stands twice");
+    if (node.attributes.entries().size() + reasons.size() == kMaxAttributes) {
       message.fail(ErrorCode::limit, "a node has too many attributes", "at most " + std::to_string(kMaxAttributes));
     }
-    if (attribute.value) node.attributes.set(attribute.name, std::move(*attribute.value));
-    else reasons.push_back("attribute " + quoted(attribute.name) + ": " + attribute.unsupported + " are not supported");
+    if (attribute.value) {
+      node.attributes.set(attribute.name, std::move(*attribute.value));
+    } else {
+      reasons.push_back("attribute " + quote_name(attribute.name) + ": " + attribute.unsupported +
+                        " are not supported");
+    }
   }
 
   void require_distinct_outputs(const graph::Node& node, const Message& message) const {
@@ -187,8 +222,8 @@ class GraphReader {
     std::sort(sorted.begin(), sorted.end());
     const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
     if (twice == sorted.end()) return;
-    message.fail(ErrorCode::model,
-                 "node " + quoted(node.name) + " writes the value " + quoted(graph_.value(*twice).name) + " twice");
+    message.fail(ErrorCode::model, "node " + quote_name(node.name) + " writes the value " +
+                                       quote_name(graph_.value(*twice).name) + " twice");
   }
 
   [[nodiscard]] bool has_source(ValueId id) const {
@@ -196,19 +231,22 @@ class GraphReader {
     return value.producer != kNoNode || value.constant || value.graph_input || refused_.contains(id);
   }
 
+  [[nodiscard]] std::string why_refused(const graph::Node& node) const {
+    if (context_.functions.contains({node.domain, node.op_type})) return "model-local functions are not supported";
+    if (node.domain == kOwnDomain) return "the domain '" + std::string(kOwnDomain) + "' is not for models";
+    if (node.opset != 0) return ops::why_unsupported(node);
+    return "the model does not import the domain " + quote_name(node.domain.empty() ? "ai.onnx" : node.domain);
+  }
+
   void collect_refusals(NodeId id, std::vector<std::string>& reasons) {
     const graph::Node& node = graph_.node(id);
     for (const ValueId input : node.inputs) {
       if (const auto refused = refused_.find(input); refused != refused_.end()) {
-        reasons.push_back("input " + quoted(graph_.value(input).name) + ": " + refused->second + " are not supported");
+        reasons.push_back("input " + quote_name(graph_.value(input).name) + ": " + refused->second +
+                          " are not supported");
       }
     }
-    if (context_.functions.contains({node.domain, node.op_type}))
-      reasons.emplace_back("model-local functions are not supported");
-    else if (node.opset == 0)
-      reasons.push_back("the model does not import the domain " +
-                        quoted(node.domain.empty() ? "ai.onnx" : node.domain));
-    else if (std::string why = ops::why_unsupported(node); !why.empty()) reasons.push_back(std::move(why));
+    if (std::string why = why_refused(node); !why.empty()) reasons.push_back(std::move(why));
     if (reasons.empty()) return;
     const auto typed = std::find_if(node.inputs.begin(), node.inputs.end(), [this](ValueId input) {
       return input != kNoValue && graph_.value(input).desc.type != DataType::undefined;
@@ -216,7 +254,7 @@ class GraphReader {
     std::string subject = graph::op_label(node);
     if (typed != node.inputs.end()) subject += " (" + std::string(to_string(graph_.value(*typed).desc.type)) + ")";
     for (const std::string& reason : reasons)
-      context_.refusals.add(subject, reason, "node " + quoted(graph_.label(id)));
+      context_.refusals.add(subject, reason, "node " + quote_name(graph_.label(id)));
   }
 
   /// Every name that a node reads must come from somewhere.
@@ -229,7 +267,7 @@ class GraphReader {
                     {.file = graph_.file,
                      .node = graph_.label(id),
                      .op = graph::op_label(node),
-                     .where = "input " + std::to_string(i) + " " + quoted(graph_.value(node.inputs[i]).name)});
+                     .where = "input " + std::to_string(i) + " " + quote_name(graph_.value(node.inputs[i]).name)});
       }
     }
   }
@@ -238,12 +276,13 @@ class GraphReader {
     const NamedDesc value = read_value_info(message, context_);
     ValueId id = graph_.find_value(value.name);
     if (id == kNoValue || !has_source(id)) {
-      if (!nested_) message.fail(ErrorCode::model, "nothing in the model produces the output " + quoted(value.name));
+      if (!nested_)
+        message.fail(ErrorCode::model, "nothing in the model produces the output " + quote_name(value.name));
       id = named(value.name, message);
     }
     const auto refused = refused_.find(id);
     const std::string why = refused == refused_.end() ? value.unsupported : refused->second;
-    if (!why.empty()) context_.refusals.add("output " + quoted(value.name), why + " are not supported", {});
+    if (!why.empty()) context_.refusals.add("output " + quote_name(value.name), why + " are not supported", {});
     if (graph_.value(id).desc.type == DataType::undefined) graph_.value(id).desc = value.desc;
     graph_.add_output(id);
   }

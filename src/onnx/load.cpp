@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/printable.h"
 #include "linnet_onnx.pb.h"
 #include "onnx/context.h"
 #include "onnx/graph_reader.h"
@@ -15,6 +16,7 @@ namespace linnet::onnx {
 
 namespace {
 
+using base::quote_name;
 using ModelProto = linnet_onnx::ModelProto;
 
 constexpr std::int64_t kOldestIr = 3, kNewestIr = 13;
@@ -57,7 +59,7 @@ void read_opset(const Message& message, LoadContext& context) {
     if (reader.field() == Opset::kVersionFieldNumber) version = reader.as_int64();
   }
   if (domain == "ai.onnx") domain.clear();
-  const std::string label = "domain '" + (domain.empty() ? "ai.onnx" : domain) + "'";
+  const std::string label = "domain " + quote_name(domain.empty() ? "ai.onnx" : domain);
   if (version < 1 || version > std::numeric_limits<int>::max()) {
     message.fail(ErrorCode::model, "no opset of " + label + " has this version", "1 or more", std::to_string(version));
   }

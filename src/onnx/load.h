@@ -12,7 +12,7 @@
 //   dims      -1 stands for an unknown extent in an input or output, as exporters write it; any other negative one is refused.
 //
 // Memory: messages never become protobuf objects. Objects made for a model are charged against a budget of
-// 48 MiB + 3 bytes for each byte of the file that is no tensor payload, so a file of a million empty messages is refused
+// 60 MiB + 3 bytes for each byte of the file that is no tensor payload, so a file of a million empty messages is refused
 // (Error `limit`) before it hurts. Tensor payloads are views of the file's bytes.
 #pragma once
 

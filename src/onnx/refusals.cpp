@@ -21,7 +21,7 @@ void Refusals::add(const std::string& subject, const std::string& reason, const 
       ++unlisted_;
       return;
     }
-    group = groups_.insert(groups_.end(), {.subject = subject, .reason = reason, .first_place = place});
+    group = groups_.insert(groups_.end(), {.subject = subject, .reason = reason, .places = {}});
   }
   ++group->count;
   if (place.empty() || group->count > kMaxPlaces) return;

@@ -19,7 +19,6 @@ class Refusals {
  private:
   struct Group {
     std::string subject, reason;
-    std::string first_place;
     std::string places;     // the first few
     std::size_t count = 0;  // of all
   };

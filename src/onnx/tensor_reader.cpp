@@ -9,12 +9,14 @@
 #include <utility>
 
 #include "base/checked_math.h"
+#include "base/printable.h"
 #include "linnet_onnx.pb.h"
 
 namespace linnet::onnx {
 
 namespace {
 
+using base::quote_name;
 using Proto = linnet_onnx::TensorProto;
 
 constexpr std::size_t kMaxRank = 32;
@@ -51,8 +53,7 @@ std::int64_t parse_number(std::string_view text, const Message& message) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < 0) {
-    message.fail(ErrorCode::model, "external data: offset and length are decimal numbers", {},
-                 "'" + std::string(text) + "'");
+    message.fail(ErrorCode::model, "external data: offset and length are decimal numbers", {}, quote_name(text));
   }
   return value;
 }
@@ -68,10 +69,9 @@ void read_external_entry(const Message& message, ExternalEntry& entry, unsigned&
   }
   constexpr std::string_view kKeys[] = {"location", "offset", "length", "checksum"};
   const auto* const known = std::find(std::begin(kKeys), std::end(kKeys), key);
-  if (known == std::end(kKeys)) message.fail(ErrorCode::model, "external data: unknown key '" + std::string(key) + "'");
+  if (known == std::end(kKeys)) message.fail(ErrorCode::model, "external data: unknown key " + quote_name(key));
   const unsigned bit = 1U << (known - std::begin(kKeys));
-  if ((seen & bit) != 0)
-    message.fail(ErrorCode::model, "external data: the key '" + std::string(key) + "' stands twice");
+  if ((seen & bit) != 0) message.fail(ErrorCode::model, "external data: the key " + quote_name(key) + " stands twice");
   seen |= bit;
   if (key == "location") entry.location = value;
   if (key == "offset") entry.offset = parse_number(value, message);
@@ -104,11 +104,13 @@ void add_numbers(const MessageReader& reader, TensorHeader& header) {
   if (reader.wire_type() == WireType::length_delimited) header.numbers = reader.as_bytes();
 }
 
+std::string label(const TensorHeader& header) {
+  return "tensor " + quote_name(header.name) + " " + data_type_name(header.type) + to_string(header.dims);
+}
+
 [[noreturn]] void refuse_payload(const TensorHeader& header, const std::string& what, std::size_t expected,
                                  std::size_t found) {
-  const std::string tensor = data_type_name(header.type) + to_string(header.dims);
-  header.message.fail(ErrorCode::model, "tensor '" + std::string(header.name) + "' " + tensor + ": " + what,
-                      std::to_string(expected), std::to_string(found));
+  header.message.fail(ErrorCode::model, label(header) + ": " + what, std::to_string(expected), std::to_string(found));
 }
 
 /// Bytes between the start of a length-delimited field and its payload, at least: the tag and the length.
@@ -163,7 +165,7 @@ void narrow_into(Tensor& tensor, const TensorHeader& header) {
     const auto value = static_cast<Stored>(number);
     if (!std::in_range<Element>(value)) {
       header.message.fail(ErrorCode::model,
-                          "tensor '" + std::string(header.name) + "': element " + std::to_string(count) +
+                          "tensor " + quote_name(header.name) + ": element " + std::to_string(count) +
                               " does not fit " + data_type_name(header.type),
                           {}, std::to_string(value));
     }
@@ -186,7 +188,7 @@ void copy_into(Tensor& tensor, const TensorHeader& header) {
 Tensor read_numbers(const TensorHeader& header, DataType type, std::size_t bytes, LoadContext& context) {
   if (header.numbers_field != 0 && header.numbers_field != numbers_field_of(type)) {
     header.message.fail(ErrorCode::model,
-                        "tensor '" + std::string(header.name) + "' of " + data_type_name(header.type) +
+                        "tensor " + quote_name(header.name) + " of " + data_type_name(header.type) +
                             " has its elements in the wrong field",
                         "field " + std::to_string(numbers_field_of(type)),
                         "field " + std::to_string(header.numbers_field));
@@ -221,20 +223,18 @@ Tensor read_numbers(const TensorHeader& header, DataType type, std::size_t bytes
 }
 
 std::size_t checked_bytes(const TensorHeader& header, DataType type, std::int64_t max_bytes) {
-  const std::string tensor =
-      "tensor '" + std::string(header.name) + "' " + data_type_name(header.type) + to_string(header.dims);
   std::int64_t bytes = 0;
   try {
-    bytes = base::checked_mul(base::checked_product(header.dims, tensor),
-                              static_cast<std::int64_t>(element_bytes(type)), tensor);
+    bytes = base::checked_mul(base::checked_product(header.dims, "the elements"),
+                              static_cast<std::int64_t>(element_bytes(type)), "the bytes");
   } catch (const Error& error) {
-    header.message.fail(error.code(), error.message());
+    header.message.fail(error.code(), label(header) + ": " + error.message());
   }
   if (bytes > max_bytes) {
-    header.message.fail(ErrorCode::limit, tensor + " is too large", "at most " + std::to_string(max_bytes) + " bytes",
-                        std::to_string(bytes));
+    header.message.fail(ErrorCode::limit, label(header) + " is too large",
+                        "at most " + std::to_string(max_bytes) + " bytes", std::to_string(bytes));
   }
-  return base::to_size(bytes, tensor);
+  return base::to_size(bytes, "a tensor's bytes");
 }
 
 /// A bool that is neither 0 nor 1 has no defined meaning in C++.
@@ -244,7 +244,7 @@ void check_booleans(const TensorHeader& header, const Tensor& tensor) {
   if (wrong == first + tensor.bytes()) return;
   header.message.fail(
       ErrorCode::model,
-      "tensor '" + std::string(header.name) + "': element " + std::to_string(wrong - first) + " is no bool", "0 or 1",
+      "tensor " + quote_name(header.name) + ": element " + std::to_string(wrong - first) + " is no bool", "0 or 1",
       std::to_string(*wrong));
 }
 
@@ -296,7 +296,7 @@ TensorHeader read_tensor_header(const Message& message, const LoadContext& conte
   if (header.raw && header.raw->empty() && header.numbers_field != 0) header.raw.reset();
   if (is_external) header.external = std::move(external);
   if ((header.raw && !header.raw->empty()) + (header.numbers_field != 0) + is_external > 1) {
-    message.fail(ErrorCode::model, "tensor '" + std::string(header.name) + "' has its elements in two places");
+    message.fail(ErrorCode::model, "tensor " + quote_name(header.name) + " has its elements in two places");
   }
   return header;
 }

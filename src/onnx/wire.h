@@ -47,6 +47,7 @@ class MessageReader {
   bool next();
   [[nodiscard]] int field() const noexcept { return field_; }
   [[nodiscard]] WireType wire_type() const noexcept { return type_; }
+  [[nodiscard]] const Message& message() const noexcept { return message_; }
 
   // The value of the present field. Each throws Error(format) where the wire type is another.
   [[nodiscard]] std::int64_t as_int64() const;
