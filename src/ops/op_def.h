@@ -1,8 +1,10 @@
 // The operator table. operators.inc is the list; nothing registers itself.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "ops/node_context.h"
 #include "ops/plan_context.h"
@@ -56,6 +58,9 @@ Step plan_node(const graph::Graph& graph, graph::NodeId id, const kernels::Table
 /// planning throw, `unsupported` where the result's shape is not known before it runs, `limit` before it would allocate an
 /// unreasonably large one, and `input` for data that break the operator's rules, such as an index out of range.
 std::vector<Tensor> evaluate(const graph::Node& node, std::span<const Tensor> inputs);
+
+/// The output of Shape or Size if the extents they ask for are known (the elements need not be); none for other operators.
+std::optional<Tensor> known_result(const graph::Graph& graph, graph::NodeId id);
 
 // Layout rules and halos in common use.
 LayoutRule plain_only(const NodeContext&);

@@ -1,0 +1,103 @@
+// Concat: each input is copied to its place, by planes where all channels come in whole blocks.
+#include <string>
+
+#include "base/checked_math.h"
+#include "ops/blocked.h"
+#include "ops/extents.h"
+#include "ops/op_def.h"
+#include "ops/strided_copy.h"
+
+namespace linnet::ops {
+
+namespace {
+
+using graph::Dim;
+using graph::DimList;
+
+std::int64_t axis_attribute(const NodeContext& c) {
+  if (!c.has_attribute("axis")) c.fail(ErrorCode::model, "a required attribute is missing", "attribute 'axis'");
+  return c.attribute_int("axis", 0);
+}
+
+/// One extent of the result from two inputs; `along`: it is the axis that grows.
+Dim joined(const NodeContext& c, std::size_t input, const Dim& a, const Dim& b, bool along) {
+  if (along) return a.known() && b.known() ? Dim(base::checked_add(a.value, b.value, "Concat")) : Dim();
+  if (a.known() && b.known() && a.value != b.value) {
+    c.fail(ErrorCode::model, "the inputs differ beside the axis", c.input_label(input), std::to_string(a.value),
+           std::to_string(b.value));
+  }
+  if (a.known() || b.known()) return a.known() ? a : b;
+  return a.same_as(b) ? a : Dim();
+}
+
+void require_alike(const NodeContext& c, std::size_t i) {
+  const graph::TensorDesc& first = c.input(0);
+  const graph::TensorDesc& other = c.input(i);
+  if (first.type != other.type) {
+    c.fail(ErrorCode::model, "the inputs have different types", c.input_label(i), std::string(to_string(first.type)),
+           std::string(to_string(other.type)));
+  }
+  if (first.has_rank() && other.has_rank() && first.shape->size() != other.shape->size())
+    c.fail(ErrorCode::model, "the inputs have different ranks", c.input_label(i), graph::to_string(first),
+           graph::to_string(other));
+}
+
+struct ConcatStep {
+  std::vector<StridedCopy> copies;  // one an input
+  void run(const RunArgs& args) const {
+    for (std::size_t i = 0; i < copies.size(); ++i) copies[i].run(args, args.inputs[i], args.outputs[0]);
+  }
+};
+
+StridedCopy plain_part(const PlanContext& c, std::size_t i, std::size_t axis, std::int64_t at) {
+  const Shape& shape = c.placement_in(i).shape;
+  const std::vector<std::int64_t> from = dense_strides(shape), to = dense_strides(c.placement_out(0).shape);
+  return {c, element_bytes(c.placement_in(i).type), copy_axes(shape, from, to), 0, at * to[axis]};
+}
+
+}  // namespace
+
+void infer_concat(InferContext& c) {
+  const std::int64_t given = axis_attribute(c);
+  const DataType type = c.input(0).type;
+  for (std::size_t i = 1; i < c.input_count(); ++i) require_alike(c, i);
+  for (std::size_t i = 0; i < c.input_count(); ++i) {
+    if (!c.input(i).has_rank()) return c.set_output_unknown_rank(0, type);
+  }
+  DimList out = *c.input(0).shape;
+  const std::size_t axis = c.axis(given, out.size());
+  for (std::size_t i = 1; i < c.input_count(); ++i) {
+    const DimList& dims = *c.input(i).shape;
+    for (std::size_t k = 0; k < out.size(); ++k) out[k] = joined(c, i, out[k], dims[k], k == axis);
+  }
+  c.set_output(0, type, std::move(out));
+}
+
+LayoutRule layout_concat(const NodeContext& c) {
+  LayoutRule rule;
+  if (c.input_count() > 32) return rule;
+  for (std::size_t i = 0; i < c.input_count(); ++i) {
+    if (!has_whole_blocks(c.input(i)) || c.axis(axis_attribute(c), 4) != 1) return {};
+    rule.blocked_inputs |= 1u << i;
+  }
+  rule.preference = LayoutRule::Preference::follow;
+  return rule;
+}
+
+void plan_concat(PlanContext& c) {
+  const Placement& out = c.placement_out(0);
+  const bool blocked = out.layout == graph::Layout::nchw16c;
+  const std::size_t axis = c.axis(axis_attribute(c), out.shape.size());
+  if (c.input_count() == 1) return plan_view(c);
+  ConcatStep plan;
+  std::int64_t at = 0;
+  for (std::size_t i = 0; i < c.input_count(); ++i) {
+    plan.copies.push_back(blocked ? copy_planes(c, c.placement_in(i), out, at / kernels::kBlock)
+                                  : plain_part(c, i, axis, at));
+    at += c.placement_in(i).shape[axis];
+  }
+  c.step().algorithm = blocked ? "plane_copy" : "strided_copy";
+  c.step().run = [plan = std::move(plan)](const RunArgs& args) { plan.run(args); };
+}
+
+}  // namespace linnet::ops

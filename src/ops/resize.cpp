@@ -1,0 +1,212 @@
+// Resize and Upsample. Nearest is a table of positions; linear and cubic are one pass an axis over tables of weights.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+
+#include "base/checked_math.h"
+#include "ops/blocked.h"
+#include "ops/convert.h"
+#include "ops/extents.h"
+#include "ops/op_def.h"
+#include "ops/resize.h"
+#include "ops/strided_copy.h"
+
+namespace linnet::ops {
+
+namespace {
+
+using graph::Dim;
+using graph::DimList;
+
+std::int64_t nearest(ResizeRounding rounding, const ResizeAxis& axis, float at) {
+  switch (rounding) {
+    case ResizeRounding::round_prefer_floor: return static_cast<std::int64_t>(std::ceil(at - 0.5f));
+    case ResizeRounding::round_prefer_ceil: return static_cast<std::int64_t>(std::floor(at + 0.5f));
+    case ResizeRounding::floor: return static_cast<std::int64_t>(std::floor(at));
+    case ResizeRounding::ceil: return static_cast<std::int64_t>(std::ceil(at));
+    case ResizeRounding::towards_grid:
+      return static_cast<std::int64_t>(axis.scale < 1 ? std::ceil(at) : std::floor(at));
+  }
+  return 0;
+}
+
+std::vector<std::int64_t> nearest_table(const ResizeOptions& o, const ResizeAxis& axis, std::int64_t stride) {
+  std::vector<std::int64_t> table(static_cast<std::size_t>(axis.out));
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const auto x = static_cast<std::int64_t>(i);
+    const float at = axis.active(o.transform) ? axis.source(o.transform, x) : static_cast<float>(x);
+    if (!axis.active(o.transform)) table[i] = x * stride;
+    else if (!axis.covers(o.transform, at)) table[i] = TableCopy::kFill;
+    else table[i] = std::clamp<std::int64_t>(nearest(o.rounding, axis, at), 0, axis.in - 1) * stride;
+  }
+  return table;
+}
+
+void plan_nearest(PlanContext& c, const ResizeOptions& o, const std::vector<ResizeAxis>& axes) {
+  const Placement& in = c.placement_in(0);
+  const std::vector<std::int64_t> strides = dense_strides(in.shape);
+  std::vector<std::vector<std::int64_t>> tables;
+  for (std::size_t i = 0; i < axes.size(); ++i) tables.push_back(nearest_table(o, axes[i], strides[i]));
+  c.step().algorithm = "table_copy";
+  c.step().run = [copy = TableCopy(c, element_bytes(in.type), std::move(tables)),
+                  fill = element_of(in.type, static_cast<double>(o.extrapolation))](const RunArgs& args) {
+    copy.run(args, args.inputs[0], args.outputs[0], fill.data());
+  };
+}
+
+double filter(const ResizeOptions& o, double distance) {
+  const double x = std::abs(distance), a = o.cubic_a;
+  if (o.mode == ResizeMode::linear) return std::max(0.0, 1 - x);
+  if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
+}
+
+/// One axis resized by weighted sums: [outer][in][inner] -> [outer][out][inner].
+struct Pass {
+  std::int64_t outer = 1, in = 0, out = 0, inner = 1;
+  std::int64_t taps = 0;
+  std::vector<std::int64_t> index;  // [out][taps], within the axis
+  std::vector<float> weight;        // [out][taps]
+  std::vector<char> outside;        // [out]: the extrapolation value instead
+
+  [[nodiscard]] std::int64_t elements() const { return outer * out * inner; }
+
+  template <typename T>
+  void run(const RunArgs& args, const T* from, T* to, T extrapolation) const {
+    const Range rows = thread_share(args, outer * out, elements());
+    for (std::int64_t row = rows.first; row < rows.last; ++row) {
+      const std::int64_t x = row % out;
+      const T* const source = from + row / out * in * inner;
+      T* const target = to + row * inner;
+      if (outside[static_cast<std::size_t>(x)] != 0) std::fill_n(target, inner, extrapolation);
+      else sum(source, target, x);
+    }
+  }
+
+  template <typename T>
+  void sum(const T* source, T* target, std::int64_t x) const {
+    for (std::int64_t k = 0; k < taps; ++k) {
+      const auto entry = static_cast<std::size_t>(x * taps + k);
+      const T* const line = source + index[entry] * inner;
+      const T w = static_cast<T>(weight[entry]);
+      if (k == 0) {
+        for (std::int64_t i = 0; i < inner; ++i) target[i] = line[i] * w;
+      } else {
+        for (std::int64_t i = 0; i < inner; ++i) target[i] += line[i] * w;
+      }
+    }
+  }
+};
+
+/// The weights of one position. Computed in double and rounded once.
+void add_taps(const ResizeOptions& o, const ResizeAxis& axis, float at, Pass& pass) {
+  const double stretch = o.antialias ? std::min(1.0, static_cast<double>(axis.scale)) : 1.0;
+  const auto first = static_cast<std::int64_t>(std::floor(at)) + 1 - pass.taps / 2;
+  std::vector<double> weights(static_cast<std::size_t>(pass.taps));
+  double total = 0;
+  for (std::int64_t k = 0; k < pass.taps; ++k) {
+    const std::int64_t position = first + k;
+    const bool inside = position >= 0 && position < axis.in;
+    double& w = weights[static_cast<std::size_t>(k)];
+    w = o.exclude_outside && !inside ? 0
+                                     : filter(o, (static_cast<double>(position) - static_cast<double>(at)) * stretch);
+    total += w;
+    pass.index.push_back(std::clamp<std::int64_t>(position, 0, axis.in - 1));
+  }
+  const bool normalised = (o.antialias || o.exclude_outside) && total != 0;
+  for (const double w : weights) pass.weight.push_back(static_cast<float>(normalised ? w / total : w));
+}
+
+Pass make_pass(const ResizeOptions& o, const ResizeAxis& axis, const Shape& shape, std::size_t position) {
+  Pass pass;
+  pass.in = axis.in;
+  pass.out = axis.out;
+  pass.outer = base::checked_product(std::span(shape).first(position), "a resized tensor");
+  pass.inner = base::checked_product(std::span(shape).subspan(position + 1), "a resized tensor");
+  const double support = o.mode == ResizeMode::linear ? 1 : 2;
+  const double stretch = o.antialias ? std::min(1.0, static_cast<double>(axis.scale)) : 1.0;
+  pass.taps = -2 * static_cast<std::int64_t>(std::floor(-support / stretch));
+  for (std::int64_t x = 0; x < axis.out; ++x) {
+    const float at = axis.source(o.transform, x);
+    const bool covered = axis.covers(o.transform, at);
+    pass.outside.push_back(covered ? 0 : 1);
+    add_taps(o, axis, covered ? at : 0, pass);
+  }
+  return pass;
+}
+
+template <typename T>
+void plan_passes(PlanContext& c, std::vector<Pass> passes, float extrapolation) {
+  // What lies between two passes takes turns in two halves of the scratch.
+  std::int64_t largest = 0;
+  for (std::size_t i = 0; i + 1 < passes.size(); ++i) largest = std::max(largest, passes[i].elements());
+  const std::size_t half =
+      base::to_size(base::round_up(base::checked_mul(largest, sizeof(T), "scratch"), 64), "scratch");
+  Step& step = c.step();
+  step.phases = static_cast<int>(passes.size());
+  step.shared_scratch_bytes = half * std::min<std::size_t>(passes.size() - 1, 2);
+  step.run = [passes = std::move(passes), half, extrapolation](const RunArgs& args) {
+    const auto phase = static_cast<std::size_t>(args.phase);
+    const auto between = [&](std::size_t i) { return reinterpret_cast<T*>(args.shared_scratch + i % 2 * half); };
+    const T* from = phase == 0 ? args.in<T>(0) : between(phase - 1);
+    T* to = phase + 1 == passes.size() ? args.out<T>(0) : between(phase);
+    passes[phase].run(args, from, to, static_cast<T>(extrapolation));
+  };
+}
+
+void plan_weighted(PlanContext& c, const ResizeOptions& o, const std::vector<ResizeAxis>& axes) {
+  std::vector<Pass> passes;
+  Shape shape = c.placement_in(0).shape;
+  for (std::size_t i = axes.size(); i-- > 0;) {
+    if (!axes[i].active(o.transform)) continue;
+    passes.push_back(make_pass(o, axes[i], shape, i));
+    shape[i] = axes[i].out;
+  }
+  if (passes.empty()) return plan_view(c);
+  c.step().algorithm = o.mode == ResizeMode::linear ? "linear" : "cubic";
+  if (c.placement_in(0).type == DataType::float64) plan_passes<double>(c, std::move(passes), o.extrapolation);
+  else plan_passes<float>(c, std::move(passes), o.extrapolation);
+}
+
+}  // namespace
+
+/// Resize and Upsample.
+void infer_resize(InferContext& c) {
+  const graph::TensorDesc& input = c.input(0);
+  const ResizeOptions options = read_resize_options(c);
+  const bool weighted = options.mode != ResizeMode::nearest;
+  if (weighted && input.type != DataType::float32 && input.type != DataType::float64 &&
+      input.type != DataType::undefined)
+    c.fail(ErrorCode::unsupported, "only floats are interpolated", c.input_label(0), "float or double",
+           std::string(to_string(input.type)));
+  if (!input.has_rank()) return c.set_output_unknown_rank(0, input.type);
+  DimList out = *input.shape;
+  if (!resize_is_known(c)) return c.set_output(0, input.type, unknown_dims(out.size()));
+  const std::vector<ResizeAxis> axes = read_resize_axes(c, out);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    if (axes[i].in == axes[i].out && (out[i].known() || axes[i].scale == 1))
+      continue;  // the symbol stays, if there is one
+    if (axes[i].in == 0 && axes[i].out > 0)
+      c.fail(ErrorCode::model, "nothing cannot be resized", c.input_label(0), "an extent of 1 or more", "0");
+    out[i] = axes[i].out < 0 ? Dim() : Dim(axes[i].out);
+  }
+  c.set_output(0, input.type, std::move(out));
+}
+
+void plan_resize(PlanContext& c) {
+  const ResizeOptions options = read_resize_options(c);
+  const Shape& shape = c.placement_in(0).shape;
+  const std::vector<ResizeAxis> axes = read_resize_axes(c, DimList(shape.begin(), shape.end()));
+  for (std::size_t i = 1; i < c.input_count(); ++i) c.consumed(i);
+  if (c.placement_out(0).elements() == 0) {  // no tables: beside an extent of 0 another may be beyond all memory
+    c.step().algorithm = "nothing";
+    c.step().run = [](const RunArgs&) {};
+  } else if (options.mode == ResizeMode::nearest) {
+    plan_nearest(c, options, axes);
+  } else {
+    plan_weighted(c, options, axes);
+  }
+}
+
+}  // namespace linnet::ops

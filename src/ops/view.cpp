@@ -1,0 +1,80 @@
+// Views: the same bytes as the input. Identity and Dropout, and how all the operators that only rename extents are planned.
+#include <string>
+
+#include "ops/blocked.h"
+#include "ops/convert.h"
+#include "ops/extents.h"
+#include "ops/op_def.h"
+#include "ops/strided_copy.h"
+
+namespace linnet::ops {
+
+namespace {
+
+bool lie_alike(const Placement& a, const Placement& b) {
+  return a.layout == b.layout && (a.layout == graph::Layout::plain || a.halo == b.halo);
+}
+
+StridedCopy dense_copy(const NodeContext& context, const Placement& from) {
+  return {context, element_bytes(from.type), {{from.elements(), 1, 1}}};
+}
+
+bool has_mask(const NodeContext& context) { return context.has_output(1); }
+
+}  // namespace
+
+void plan_view(PlanContext& c) {
+  const Placement& from = c.placement_in(0);
+  const Placement& to = c.placement_out(0);
+  const bool same_count = from.elements() == to.elements() && from.type == to.type && from.layout == to.layout;
+  if (!same_count) {
+    c.fail(ErrorCode::internal, "a view changes more than the extents", {}, linnet::to_string(from.shape),
+           linnet::to_string(to.shape));
+  }
+  for (std::size_t i = 1; i < c.input_count(); ++i) c.consumed(i);
+  if (lie_alike(from, to)) {
+    c.step().algorithm = "view";
+    c.step().view_of = 0;
+    return;
+  }
+  plan_copy(c, copy_planes(c, from, to));  // another halo
+}
+
+void infer_identity(InferContext& c) { c.set(0, {c.input(0).type, c.input(0).shape, graph::Layout::plain}); }
+
+void infer_dropout(InferContext& c) {
+  if (is_runtime_input(c, 2)) {
+    c.fail(ErrorCode::unsupported, "training_mode must be known before the model runs", c.input_label(2), "a constant");
+  }
+  if (const Tensor* training = c.constant(2)) {
+    if (training->type() != DataType::boolean || training->size() != 1) {
+      c.fail(ErrorCode::model, "training_mode is not a truth value", c.input_label(2), "bool[]",
+             graph::to_string(c.input(2)));
+    }
+    if (*static_cast<const std::byte*>(training->raw()) != std::byte{0})
+      c.fail(ErrorCode::unsupported, "Dropout is run for inference only", c.input_label(2), "false", "true");
+  }
+  infer_identity(c);
+  if (has_mask(c))
+    c.set(1, {c.opset() >= 10 ? DataType::boolean : c.input(0).type, c.input(0).shape, graph::Layout::plain});
+}
+
+LayoutRule layout_identity(const NodeContext& c) {
+  if (has_mask(c) || !can_be_blocked(c.input(0))) return {};
+  return {LayoutRule::Preference::follow, 1u};
+}
+
+void plan_dropout(PlanContext& c) {
+  if (!has_mask(c)) return plan_view(c);
+  for (std::size_t i = 1; i < c.input_count(); ++i) c.consumed(i);
+  c.step().algorithm = "strided_copy";
+  c.step().run = [copy = dense_copy(c, c.placement_in(0)),
+                  one = element_of(c.placement_out(1).type, 1)  // kept: all of them, as nothing is dropped at inference
+                  ,
+                  count = c.placement_in(0).elements(), wanted = c.has_output(0)](const RunArgs& args) {
+    if (wanted) copy.run(args, args.inputs[0], args.outputs[0]);
+    fill_elements(args, args.outputs[1], count, one.data(), one.size());
+  };
+}
+
+}  // namespace linnet::ops
