@@ -50,7 +50,7 @@ struct Image {
   ImageFormat format = ImageFormat::unknown;
   int file_channels = 0;     ///< as stored: a palette PNG has 1, a JPEG 1 or 3
   int file_bit_depth = 0;    ///< as stored: 1, 2, 4, 8 or 16 bits a channel
-  int exif_orientation = 1;  ///< 1..8 as found in a JPEG; 1 when absent, and once it has been applied
+  int exif_orientation = 1;  ///< 1..8 as found (JPEG: EXIF, PNG: eXIf); 1 when absent or applied
 };
 
 /// Checked before anything is decoded; exceeding one is an Error of code `limit` that names it.
