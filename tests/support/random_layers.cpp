@@ -78,13 +78,14 @@ std::string LayerBuilder::node(const std::string& op_type, const std::vector<Nam
 }
 
 std::string LayerBuilder::constant(reference::Tensor tensor) {
-  // Mostly an initializer; sometimes what exporters write in its place.
-  if (random_.chance(0.08)) return node("Constant", {}, {{"value", std::move(tensor)}});
+  // Mostly an initializer; sometimes what exporters write in its place. An empty tensor is no layer's result.
+  const bool empty = tensor.size() == 0;
+  if (!empty && random_.chance(0.08)) return node("Constant", {}, {{"value", std::move(tensor)}});
   const Name name = "c" + std::to_string(next_++);
   values_[name] = tensor;
   graph_.model.constants[name] = std::move(tensor);
   if (graph_.ir_version >= 4 && random_.chance(0.03)) graph_.overridable.push_back(name);
-  return random_.chance(0.05) ? node("Identity", {name}) : name;
+  return !empty && random_.chance(0.05) ? node("Identity", {name}) : name;
 }
 
 std::string LayerBuilder::ints(Ints values) {

@@ -1,0 +1,122 @@
+// Promise 3: one build, one model, one set of options: the same bits for any threads, batch and instruction set.
+#include <catch2/catch.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "linnet/linnet.h"
+#include "support/compare.h"
+#include "support/data_dir.h"
+#include "support/env_guard.h"
+#include "support/random_data.h"
+#include "support/tensor_adapter.h"
+
+namespace {
+
+using namespace linnet;
+
+/// A model and the shape of one image.
+struct Network {
+  std::string path;
+  Shape image;
+};
+
+std::vector<Network> networks() {
+  std::vector<Network> list = {
+      {(test::source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx").string(), {1, 3, 32, 32}}};
+  const auto models = test::data_dir() / "models";
+  if (test::skip_without(models)) return list;
+  list.push_back({(models / "resnet18" / "model.onnx").string(), {1, 3, 224, 224}});
+  list.push_back({(models / "squeezenet1.0" / "model.onnx").string(), {1, 3, 227, 227}});
+  list.push_back({(models / "mnist-8" / "model.onnx").string(), {1, 1, 28, 28}});
+  list.push_back({(models / "ultraface" / "model.onnx").string(), {1, 3, 240, 320}});
+  return list;
+}
+
+Tensor batch_of(const Shape& image, std::int64_t count, std::uint64_t seed) {
+  test::Random random(seed);
+  Shape shape = image;
+  shape[0] = count;
+  return test::from_reference(test::random_reals(random, shape, -2, 2));
+}
+
+Tensor image_of(const Tensor& batch, std::int64_t n) {
+  Shape shape = batch.shape();
+  const std::size_t bytes = batch.bytes() / static_cast<std::size_t>(shape[0]);
+  shape[0] = 1;
+  const auto* first = static_cast<const std::byte*>(batch.raw()) + static_cast<std::size_t>(n) * bytes;
+  return Tensor::view(batch.type(), shape, first).clone();
+}
+
+std::vector<Tensor> run(const Network& network, const Tensor& input, const SessionOptions& options) {
+  Session session(Model::load(network.path), options);
+  return session.run(input);
+}
+
+void check_same(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+  REQUIRE(a.size() == b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(test::bit_difference(a[i], b[i]) == "");
+}
+
+bool takes_batches(const Network& network) {
+  const Model model = Model::load(network.path);
+  return model.inputs().at(0).shape.at(0).value < 0;
+}
+
+}  // namespace
+
+TEST_CASE("the number of threads changes no bit") {
+  for (const Network& network : networks()) {
+    INFO(network.path);
+    const Tensor input = batch_of(network.image, 1, 1);
+    SessionOptions options;
+    options.threads = 1;
+    const std::vector<Tensor> expected = run(network, input, options);
+    for (const int threads : {2, 3, 5}) {
+      INFO(threads << " threads");
+      options.threads = threads;
+      check_same(run(network, input, options), expected);
+    }
+  }
+}
+
+TEST_CASE("the instruction set changes no bit") {
+  for (const Network& network : networks()) {
+    INFO(network.path);
+    const Tensor input = batch_of(network.image, 1, 2);
+    const test::EnvGuard scalar("LINNET_MAX_ISA", "scalar");
+    const std::vector<Tensor> expected = run(network, input, {});
+    for (const std::string& isa : cpu_info().available_isas) {
+      INFO(isa);
+      const test::EnvGuard cap("LINNET_MAX_ISA", isa);
+      CHECK(cpu_info().isa == isa);
+      check_same(run(network, input, {}), expected);
+    }
+  }
+}
+
+TEST_CASE("the batch and the place in it change no bit") {
+  for (const Network& network : networks()) {
+    if (!takes_batches(network)) continue;
+    INFO(network.path);
+    const Tensor batch = batch_of(network.image, 3, 3);
+    Session session(Model::load(network.path));
+    const std::vector<Tensor> together = session.run(batch);
+    for (std::int64_t n = 0; n < 3; ++n) {
+      INFO("image " << n);
+      const std::vector<Tensor> alone = session.run(image_of(batch, n));
+      for (std::size_t i = 0; i < alone.size(); ++i)
+        CHECK(test::bit_difference(alone[i], image_of(together[i], n)) == "");
+    }
+  }
+}
+
+TEST_CASE("a second run gives the same bits") {
+  const Network network = networks()[0];
+  const Tensor input = batch_of(network.image, 2, 4);
+  const Tensor other = batch_of(network.image, 2, 5);
+  Session session(Model::load(network.path));
+  const std::vector<Tensor> first = session.run(input);
+  session.run(other);
+  check_same(session.run(input), first);
+}
