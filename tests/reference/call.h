@@ -125,6 +125,11 @@ Outputs tile(const Call& call);
 Outputs depth_to_space(const Call& call);
 Outputs space_to_depth(const Call& call);
 
+Outputs gather_elements(const Call& call);  // indexing.cpp
+Outputs gather_nd(const Call& call);
+Outputs one_hot(const Call& call);
+Outputs eye_like(const Call& call);
+
 Outputs resize(const Call& call);  // resize.cpp: Resize, Upsample
 
 }  // namespace linnet::reference
