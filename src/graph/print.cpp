@@ -5,24 +5,14 @@
 #include <string>
 #include <string_view>
 
+#include "base/printable.h"
+
 namespace linnet::graph {
 
 namespace {
 
 // Names come from files: a line break or a control character in one must not break the line format or a terminal.
-std::string printable(std::string_view text) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string result;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      result += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
-    } else {
-      result += c;
-    }
-  }
-  return result;
-}
+using base::printable;
 
 template <typename T>
 std::string number(const Tensor& tensor) {
