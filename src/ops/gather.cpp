@@ -148,16 +148,7 @@ void infer_gather_elements(InferContext& c) {
   const graph::TensorDesc& indices = c.input(1);
   require_integers(c, 1);
   if (data.has_rank() && indices.has_rank()) {
-    const std::size_t axis = gather_axis(c, data.shape->size());
-    if (data.shape->size() != indices.shape->size())
-      c.fail(ErrorCode::model, "the indices have another rank than the data", c.input_label(1), graph::to_string(data),
-             graph::to_string(indices));
-    for (std::size_t k = 0; k < data.shape->size(); ++k) {
-      const Dim &d = (*data.shape)[k], &i = (*indices.shape)[k];
-      if (k != axis && d.known() && i.known() && i.value > d.value)
-        c.fail(ErrorCode::model, "the indices reach beyond the data", c.input_label(1), graph::to_string(data),
-               graph::to_string(indices));
-    }
+    require_indices_within(c, gather_axis(c, data.shape->size()));
   }
   c.set(0, {data.type, indices.shape, graph::Layout::plain});
 }

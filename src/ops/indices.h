@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "ops/node_context.h"
 #include "ops/step.h"
 
 namespace linnet::ops {
@@ -29,5 +30,9 @@ class Indices {
   const std::byte* data_;
   bool wide_;
 };
+
+/// For GatherElements and ScatterElements, which walk the indices (input 1) and the data (input 0) together: throws unless
+/// the ranks are equal and the indices' extents lie within the data's, but along `axis`.
+void require_indices_within(const NodeContext& context, std::size_t axis);
 
 }  // namespace linnet::ops
