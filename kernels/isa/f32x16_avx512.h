@@ -70,7 +70,7 @@ struct f32x16 {
   LINNET_UNARY(f32x16, abs, _mm512_abs_ps)
   LINNET_FN f32x16 neg(const f32x16& a) { return {_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0f))}; }
 #define LINNET_ROUND(name, mode) \
-  LINNET_FN f32x16 name(const f32x16& a) { return {_mm512_roundscale_ps(a.v, (mode) | _MM_FROUND_NO_EXC)}; }
+  LINNET_FN f32x16 name(const f32x16& a) { return {_mm512_roundscale_ps(a.v, ((mode) | _MM_FROUND_NO_EXC))}; }
   LINNET_ROUND(floor, _MM_FROUND_TO_NEG_INF)
   LINNET_ROUND(ceil, _MM_FROUND_TO_POS_INF)
   LINNET_ROUND(round, _MM_FROUND_TO_NEAREST_INT)
