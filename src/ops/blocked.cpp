@@ -1,0 +1,64 @@
+#include "ops/blocked.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include "base/checked_math.h"
+
+namespace linnet::ops {
+
+namespace {
+constexpr int kPixelsOfARow = 64;
+}
+
+Range thread_share(const RunArgs& args, std::int64_t n, std::int64_t elements, std::int64_t unit) {
+  if (args.threads == 1 || elements < kLeastElementsToShare) return args.thread == 0 ? Range{0, n} : Range{};
+  const Range units = split(base::ceil_div(n, unit), args.threads, args.thread);
+  return {std::min(n, units.first * unit), std::min(n, units.last * unit)};
+}
+
+int kernel_int(const NodeContext& context, std::int64_t extent) {
+  if (extent < std::numeric_limits<int>::min() || extent > std::numeric_limits<int>::max()) {
+    context.fail(ErrorCode::limit, "an extent is too large", {}, "less than 2^31", std::to_string(extent));
+  }
+  return static_cast<int>(extent);
+}
+
+BlockedExtent blocked_extent(const NodeContext& context, const Placement& p) {
+  BlockedExtent e;
+  e.images = p.shape[0];
+  e.blocks = kernel_int(context, p.channel_blocks());
+  e.height = kernel_int(context, p.shape.size() == 4 ? p.shape[2] : 1);
+  e.width = kernel_int(context, p.shape.back());
+  return e;
+}
+
+WalkExtent walk_extent(const NodeContext& context, std::initializer_list<const Placement*> operands) {
+  WalkExtent e{blocked_extent(context, **(operands.end() - 1))};
+  const bool dense = std::all_of(operands.begin(), operands.end(), [&](const Placement* p) {
+    return p->row_stride == std::int64_t{e.width} * kernels::kBlock;
+  });
+  if (!dense || e.height <= 1 || e.width == 0) return e;
+  // Enough pixels that the start of a row costs nothing, and no more: rows are what threads share.
+  while (e.height % e.merged != 0 || (e.merged < e.height && e.merged * e.width < kPixelsOfARow)) ++e.merged;
+  e.height /= e.merged;
+  e.width *= e.merged;
+  return e;
+}
+
+bool can_be_blocked(const graph::TensorDesc& desc) {
+  return desc.type == DataType::float32 && desc.has_rank() && desc.shape->size() == 4 && (*desc.shape)[1].known();
+}
+
+bool has_whole_blocks(const graph::TensorDesc& desc) {
+  return can_be_blocked(desc) && (*desc.shape)[1].value % kernels::kBlock == 0;
+}
+
+bool same_shape(const graph::TensorDesc& a, const graph::TensorDesc& b) {
+  return a.has_rank() && b.has_rank() &&
+         std::equal(a.shape->begin(), a.shape->end(), b.shape->begin(), b.shape->end(),
+                    [](const graph::Dim& x, const graph::Dim& y) { return x.same_as(y); });
+}
+
+}  // namespace linnet::ops

@@ -1,0 +1,77 @@
+// Walking over nchw16c tensors: their extents, views for the kernels, and how a step's rows are split over threads.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+
+#include "kernels/view.h"
+#include "ops/node_context.h"
+#include "ops/step.h"
+
+namespace linnet::ops {
+
+/// Below so many elements a second thread costs more than it saves.
+constexpr std::int64_t kLeastElementsToShare = 16384;
+
+/// This thread's part of `n` items that hold `elements` elements in all. `unit`: items that stay together.
+Range thread_share(const RunArgs& args, std::int64_t n, std::int64_t elements, std::int64_t unit = 1);
+
+/// The extents of an nchw16c tensor as the kernels count them.
+struct BlockedExtent {
+  std::int64_t images = 0;
+  int blocks = 0, height = 0, width = 0;
+
+  [[nodiscard]] std::int64_t planes() const { return images * blocks; }
+  [[nodiscard]] std::int64_t elements() const { return planes() * height * width * kernels::kBlock; }
+  /// This thread's rows of all planes, counted plane by plane.
+  [[nodiscard]] Range share(const RunArgs& args) const { return thread_share(args, planes() * height, elements()); }
+};
+/// Throws Error(limit) for an extent that the kernels cannot count.
+BlockedExtent blocked_extent(const NodeContext& context, const Placement& placement);
+/// The extent of the last operand, for walking over all of them together element by element: short rows count as one
+/// where they follow each other without a gap in every operand.
+struct WalkExtent : BlockedExtent {
+  int merged = 1;  // rows that count as one
+};
+WalkExtent walk_extent(const NodeContext& context, std::initializer_list<const Placement*> operands);
+/// An extent as the kernels' int; throws Error(limit) if it does not fit.
+int kernel_int(const NodeContext& context, std::int64_t extent);
+
+inline kernels::BlockedSource source_view(const Placement& p, const float* buffer, int merged = 1) {
+  return {buffer + p.origin, p.image_stride, p.plane_stride, p.row_stride * merged};
+}
+inline kernels::BlockedTarget target_view(const Placement& p, float* buffer, int merged = 1) {
+  return {buffer + p.origin, p.image_stride, p.plane_stride, p.row_stride * merged};
+}
+
+/// visit(kernels::PlaneRange) for the rows [rows.first, rows.last) of all planes, counted plane by plane: whole planes
+/// together, and what is left of the first and the last.
+template <typename Visit>
+void each_plane_range(Range rows, int height, const Visit& visit) {
+  while (rows.first < rows.last) {
+    const std::int64_t plane = rows.first / height, row = rows.first % height, left = rows.last - rows.first;
+    kernels::PlaneRange range;
+    range.plane_begin = plane;
+    range.row_begin = static_cast<int>(row);
+    if (row == 0 && left >= height) {
+      range.plane_end = plane + left / height;
+      range.row_end = height;
+      rows.first += left / height * height;
+    } else {
+      range.plane_end = plane + 1;
+      range.row_end = static_cast<int>(row + left < height ? row + left : height);
+      rows.first += range.row_end - row;
+    }
+    visit(range);
+  }
+}
+
+// Facts for layout rules.
+
+/// A float32 tensor that may lie in nchw16c: of rank 4, its channels known.
+bool can_be_blocked(const graph::TensorDesc& desc);
+/// Blocked without padded channels.
+bool has_whole_blocks(const graph::TensorDesc& desc);
+bool same_shape(const graph::TensorDesc& a, const graph::TensorDesc& b);
+
+}  // namespace linnet::ops
