@@ -124,8 +124,11 @@ struct f32x16 {
   LINNET_LANEWISE(sqrt, __builtin_sqrtf(a.lane[i]))
   LINNET_LANEWISE(floor, __builtin_floorf(a.lane[i]))
   LINNET_LANEWISE(ceil, __builtin_ceilf(a.lane[i]))
-  /// Half to even, whatever the rounding mode.
-  LINNET_LANEWISE(round, __builtin_roundevenf(a.lane[i]))
+  /// Half to even. From 2^23 on every float is a whole number; below, adding 2^23 pushes the fraction out and rounds as
+  /// every sum does. Not __builtin_roundevenf: clang 14 has none, and gcc makes it a call a lane.
+  LINNET_LANEWISE(round, __builtin_fabsf(a.lane[i]) < 0x1p23f
+                             ? __builtin_copysignf((__builtin_fabsf(a.lane[i]) + 0x1p23f) - 0x1p23f, a.lane[i])
+                             : a.lane[i])
 #undef LINNET_LANEWISE
   /// a * b + c, rounded once.
   LINNET_FN f32x16 fma(const f32x16& a, const f32x16& b, const f32x16& c) {
