@@ -1,0 +1,57 @@
+// linnet cpu: what was detected.
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/verbs.h"
+#include "linnet/cpu.h"
+
+namespace linnet::cli {
+
+namespace {
+
+struct Options {
+  bool json = false;
+  bool peak = false;
+};
+
+int run(const Options& options) {
+  const CpuInfo cpu = cpu_info();
+  const double peak = options.peak ? measure_peak_gflops(cpu.default_threads, 200) : 0;
+  if (options.json) {
+    nlohmann::ordered_json json = {{"brand", cpu.brand},
+                                   {"isa", cpu.isa},
+                                   {"best_isa", cpu.best_isa},
+                                   {"available_isas", cpu.available_isas},
+                                   {"logical_cpus", cpu.logical_cpus},
+                                   {"cgroup_quota", cpu.cgroup_quota},
+                                   {"default_threads", cpu.default_threads},
+                                   {"l1d_bytes", cpu.l1d_bytes},
+                                   {"l2_bytes", cpu.l2_bytes},
+                                   {"l3_bytes", cpu.l3_bytes}};
+    if (options.peak) json["peak_gflops"] = peak;
+    std::cout << json.dump(2) << '\n';
+    return 0;
+  }
+  std::cout << "processor        " << (cpu.brand.empty() ? "unknown" : cpu.brand) << '\n'
+            << "instruction set  " << cpu.isa << (cpu.isa == cpu.best_isa ? "" : " (capped by LINNET_MAX_ISA; " + cpu.best_isa + " is available)") << '\n'
+            << "available        ";
+  for (const std::string& isa : cpu.available_isas) std::cout << isa << ' ';
+  std::cout << "\nprocessors       " << cpu.logical_cpus << " in the affinity mask";
+  if (cpu.cgroup_quota > 0) std::cout << ", cgroup quota " << cpu.cgroup_quota;
+  std::cout << "\nthreads          " << cpu.default_threads << " by default\n"
+            << "caches           L1d " << cpu.l1d_bytes / 1024 << " KiB, L2 " << cpu.l2_bytes / 1024 << " KiB, L3 " << cpu.l3_bytes / 1024 << " KiB\n";
+  if (options.peak) std::cout << "FMA peak         " << peak << " GFLOP/s on " << cpu.default_threads << " threads, measured now\n";
+  return 0;
+}
+
+}  // namespace
+
+void add_cpu(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = app.add_subcommand("cpu", "Show what was detected: instruction set, caches, threads.");
+  verb->add_flag("--json", options->json, "Print one JSON object.");
+  verb->add_flag("--peak", options->peak, "Also measure the fp32 FMA peak (0.2 s).");
+  verb->callback([options, &action] { action = [options] { return run(*options); }; });
+}
+
+}  // namespace linnet::cli
