@@ -112,16 +112,6 @@ T integer_power(T base, std::uint64_t exponent) {
   return result;
 }
 
-/// Cut to an integer, within the type's range; a NaN becomes 0.
-template <typename T>
-T saturated(double x) {
-  if (std::isnan(x)) return 0;
-  const double least = static_cast<double>(std::numeric_limits<T>::lowest()),
-               most = -least;  // two's complement: max + 1
-  if (x <= least) return std::numeric_limits<T>::lowest();
-  return x >= most ? std::numeric_limits<T>::max() : static_cast<T>(x);
-}
-
 template <typename A, typename B>
 A power(A a, B b) {
   if constexpr (std::is_floating_point_v<A> || std::is_floating_point_v<B>) {
