@@ -19,10 +19,4 @@ static inline ptrdiff_t strided_offset(int64_t index, int rank, const int64_t* s
 [[gnu::always_inline]] static inline int64_t smaller_of(int64_t a, int64_t b) { return a < b ? a : b; }
 [[gnu::always_inline]] static inline int64_t larger_of(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/// A number that a lambda can use as a template argument.
-template <int n>
-struct Constant {
-  constexpr int operator()() const { return n; }
-};
-
 }  // namespace linnet::kernels::LINNET_ISA

@@ -49,18 +49,15 @@ template <class... Floats>
 // ln 2 = kLn2High + kLn2Low; the first has 15 bits, so that its products with exponents are exact.
 constexpr float kLn2High = 0.693145752f, kLn2Low = 1.42860677e-06f, kLog2E = 1.44269502f;
 
-/// x = n * ln 2 + rest, |rest| <= ln(2) / 2 (and a little).
-struct ExpParts {
-  V rest, n_float;
-  i32x16 n;
-};
-[[gnu::always_inline]] static inline ExpParts split_exp(const V& x) {
+/// x = n * ln 2 + rest, |rest| <= ln(2) / 2 (and a little). Results in variables, not in a struct: gcc 12 moves structs of vectors
+/// through memory, which made exp four times slower.
+[[gnu::always_inline]] static inline void split_exp(const V& x, V& rest, V& n_float, i32x16& n) {
   // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits; no conversion that could trap on NaN.
   const V magic = V::set(12582912.0f);
   const V shifted = V::fma(x, V::set(kLog2E), magic);
-  const V n = V::sub(shifted, magic);
-  const V rest = V::fnma(n, V::set(kLn2Low), V::fnma(n, V::set(kLn2High), x));
-  return {rest, n, i32x16::sub(V::bits(shifted), V::bits(magic))};
+  n_float = V::sub(shifted, magic);
+  n = i32x16::sub(V::bits(shifted), V::bits(magic));
+  rest = V::fnma(n_float, V::set(kLn2Low), V::fnma(n_float, V::set(kLn2High), x));
 }
 
 /// a + exp(f) - 1 - f for |f| <= ln(2) / 2; with a = f it is exp(f) - 1.
@@ -77,41 +74,43 @@ struct ExpParts {
 
 [[gnu::always_inline]] static inline V exp(const V& x) {
   // Beyond these bounds the result is 0 or infinity; the bounds keep n small enough for scale().
-  const ExpParts parts = split_exp(clamp(x, V::set(-104.0f), V::set(89.0f)));
-  return scale(exp_near_zero(parts.rest), parts.n);
+  V rest, n_float;
+  i32x16 n;
+  split_exp(clamp(x, V::set(-104.0f), V::set(89.0f)), rest, n_float, n);
+  return scale(exp_near_zero(rest), n);
 }
 
 /// exp(x) - 1 without cancellation near 0.
 [[gnu::always_inline]] static inline V expm1(const V& x) {
-  const ExpParts parts = split_exp(clamp(x, V::set(-30.0f), V::set(89.0f)));
+  V rest, n_float;
+  i32x16 n;
+  split_exp(clamp(x, V::set(-30.0f), V::set(89.0f)), rest, n_float, n);
   // With half of 2^n, because 2^128 is no float.
-  const V half = power_of_two(i32x16::sub(parts.n, i32x16::set(1)));
-  const V r = V::fma(half, exp_tail(parts.rest, parts.rest), V::sub(half, V::set(0.5f)));
+  const V half = power_of_two(i32x16::sub(n, i32x16::set(1)));
+  const V r = V::fma(half, exp_tail(rest, rest), V::sub(half, V::set(0.5f)));
   return V::add(r, r);
 }
 
 /// x = m * 2^e for finite x > 0, denormals too; sqrt(1/2) <= m < sqrt(2).
-struct LogParts {
-  V m, e;
-};
-[[gnu::always_inline]] static inline LogParts split_log(const V& x) {
+[[gnu::always_inline]] static inline void split_log(const V& x, V& m, V& e) {
   const mask16 tiny = V::less(x, V::set(1.17549435e-38f));
   const i32x16 bits = V::bits(V::select(tiny, V::mul(x, V::set(8388608.0f)), x));
-  const i32x16 e = i32x16::shift_right<23>(i32x16::sub(bits, i32x16::set(0x3f3504f3)));
-  const V m = V::from_bits(i32x16::sub(bits, i32x16::shift_left<23>(e)));
-  return {m, V::add(V::from_int(e), V::select(tiny, V::set(-23.0f), V::zero()))};
+  const i32x16 exponent = i32x16::shift_right<23>(i32x16::sub(bits, i32x16::set(0x3f3504f3)));
+  m = V::from_bits(i32x16::sub(bits, i32x16::shift_left<23>(exponent)));
+  e = V::add(V::from_int(exponent), V::select(tiny, V::set(-23.0f), V::zero()));
 }
 
 [[gnu::always_inline]] static inline V log(const V& x) {
-  const LogParts parts = split_log(x);
-  const V f = V::sub(parts.m, V::set(1.0f));
+  V m, e;
+  split_log(x, m, e);
+  const V f = V::sub(m, V::set(1.0f));
   const V f2 = V::mul(f, f);
   const V p = polynomial(f, 0.0674953833f, -0.116701841f, 0.118834719f, -0.124062084f, 0.142203629f, -0.166679904f,
                          0.200020716f, -0.250000089f, 0.333333135f);
   V r = V::mul(V::mul(f, f2), p);
-  r = V::fma(parts.e, V::set(kLn2Low), r);
+  r = V::fma(e, V::set(kLn2Low), r);
   r = V::fma(V::set(-0.5f), f2, r);
-  r = V::fma(parts.e, V::set(kLn2High), V::add(f, r));
+  r = V::fma(e, V::set(kLn2High), V::add(f, r));
   r = V::select(V::less(x, infinity()), r, x);
   r = V::select(V::equal(x, V::zero()), V::neg(infinity()), r);
   return V::select(V::less(x, V::zero()), V::set(__builtin_nanf("")), r);
@@ -189,9 +188,10 @@ struct Pair {
 /// log(x) for finite x > 0 to about 2^-40: pow multiplies it by up to 2^7 before it loses the integer part.
 /// With s = (m-1)/(m+1), log(m) = 2 s + s^3 (2/3 + s^2 (2/5 + ...)).
 [[gnu::always_inline]] static inline Pair log_pair(const V& x) {
-  const LogParts parts = split_log(x);
-  const V one = V::set(1.0f), numerator = V::sub(parts.m, one);
-  const Pair sum = add_exactly(one, parts.m);  // exact for m > 1 too, as m < 2
+  V m, e;
+  split_log(x, m, e);
+  const V one = V::set(1.0f), numerator = V::sub(m, one);
+  const Pair sum = add_exactly(one, m);  // exact for m > 1 too, as m < 2
   const V s_hi = V::div(numerator, sum.hi);
   const V remainder = V::fnma(s_hi, sum.lo, V::fnma(s_hi, sum.hi, numerator));
   const Pair s = {s_hi, V::div(remainder, sum.hi)};
@@ -201,9 +201,9 @@ struct Pair {
   w.lo = V::add(w.lo, V::set(-1.98682155e-08f));
   const Pair q = multiply(multiply(s2, s), w);
   const V two = V::set(2.0f);
-  const Pair a = add_exactly(V::mul(parts.e, V::set(kLn2High)), V::mul(two, s.hi));
+  const Pair a = add_exactly(V::mul(e, V::set(kLn2High)), V::mul(two, s.hi));
   const Pair b = add_exactly(a.hi, q.hi);
-  const V low = V::fma(parts.e, V::set(kLn2Low), V::fma(two, s.lo, q.lo));
+  const V low = V::fma(e, V::set(kLn2Low), V::fma(two, s.lo, q.lo));
   return add_exactly(b.hi, V::add(low, V::add(a.lo, b.lo)));
 }
 
@@ -214,9 +214,11 @@ struct Pair {
   const V bound = V::set(120.0f);  // exp(+-120) is infinity and 0, and scale() still takes it
   const V hi = clamp(d.hi, V::neg(bound), bound);
   const V lo = V::select(V::less(V::abs(d.hi), bound), V::fma(y, l.lo, d.lo), V::zero());
-  const ExpParts parts = split_exp(hi);
-  const V rest = V::add(V::fnma(parts.n_float, V::set(kLn2High), hi), V::fnma(parts.n_float, V::set(kLn2Low), lo));
-  return scale(exp_near_zero(rest), parts.n);
+  V unused, n_float;
+  i32x16 n;
+  split_exp(hi, unused, n_float, n);
+  const V rest = V::add(V::fnma(n_float, V::set(kLn2High), hi), V::fnma(n_float, V::set(kLn2Low), lo));
+  return scale(exp_near_zero(rest), n);
 }
 
 /// C's pow, with all of its special cases. A call, not inlined: it is 200 instructions, and used in many loops.
