@@ -75,9 +75,9 @@ void plan_conv_depthwise(PlanContext& c, const ConvProblem& problem) {
   step.weight_bytes = d->weights->bytes() + d->bias->bytes();
   step.algorithm = "depthwise";
   step.kernel = "row";
-  c.consumed(kConvW);
-  if (c.has_input(kConvB)) c.consumed(kConvB);
-  if (c.has_input(kConvScale)) c.consumed(kConvScale);
+  c.packed(kConvW);
+  if (c.has_input(kConvB)) c.packed(kConvB);
+  if (c.has_input(kConvScale)) c.packed(kConvScale);
   step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo ? static_cast<int>(kConvResidual) : -1;
   step.run = [d](const RunArgs& args) { d->run(args); };
 }

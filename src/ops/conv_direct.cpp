@@ -253,9 +253,9 @@ void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
   Step& step = c.step();
   step.algorithm = d->plain ? "im2col_gemm_plain" : "im2col_gemm";
   step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
-  c.consumed(kConvW);
-  if (c.has_input(kConvB)) c.consumed(kConvB);
-  if (c.has_input(kConvScale)) c.consumed(kConvScale);
+  c.packed(kConvW);
+  if (c.has_input(kConvB)) c.packed(kConvB);
+  if (c.has_input(kConvScale)) c.packed(kConvScale);
   step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo ? static_cast<int>(kConvResidual) : -1;
   step.run = [d](const RunArgs& args) { d->run(args); };
 }

@@ -193,8 +193,8 @@ void plan_conv_gather(PlanContext& c, const ConvProblem& problem, bool transpose
       }
     });
     step.weight_bytes = bytes;
-    c.consumed(kConvW);
-    if (c.has_input(kConvScale)) c.consumed(kConvScale);
+    c.packed(kConvW);
+    if (c.has_input(kConvScale)) c.packed(kConvScale);
   }
   const Tensor* bias = c.constant(kConvB);
   if (bias != nullptr) {
@@ -204,7 +204,7 @@ void plan_conv_gather(PlanContext& c, const ConvProblem& problem, bool transpose
         std::copy_n(bias->data<float>().data() + g * d->group_out, d->group_out, reinterpret_cast<float*>(to) + g * columns);
       }
     });
-    c.consumed(kConvB);
+    c.packed(kConvB);
   }
   step.thread_scratch_bytes = base::to_size(base::checked_mul(kPixels * (d->k + base::round_up(d->group_out, kLanes)), 4, "scratch"), "scratch");
   step.algorithm = "im2col_gemm_gathered";

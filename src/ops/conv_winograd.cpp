@@ -225,9 +225,9 @@ void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, int m) {
   Step& step = c.step();
   step.algorithm = m == 4 ? "winograd_f4x4_3x3" : "winograd_f2x2_3x3";
   step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
-  c.consumed(kConvW);
-  if (c.has_input(kConvB)) c.consumed(kConvB);
-  if (c.has_input(kConvScale)) c.consumed(kConvScale);
+  c.packed(kConvW);
+  if (c.has_input(kConvB)) c.packed(kConvB);
+  if (c.has_input(kConvScale)) c.packed(kConvScale);
   step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo ? static_cast<int>(kConvResidual) : -1;
   const auto bytes = [](std::int64_t floats) { return base::to_size(base::checked_mul(floats, 4, "scratch"), "scratch"); };
   if (d->shared) {

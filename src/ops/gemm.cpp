@@ -131,7 +131,7 @@ void finish(PlanContext& c, const std::shared_ptr<MatrixProduct>& p) {
       }
     });
     step.weight_bytes = bytes;
-    c.consumed(1);
+    c.packed(1);
   } else {
     step.shared_scratch_bytes = bytes;
     step.phases = 2;
@@ -240,7 +240,7 @@ void plan_gemm(PlanContext& c) {
       p->bias = c.pack(2, "gemm bias", base::to_size(base::round_up(p->n, kLanes) * 4, "a bias"), [&](std::byte* to) {
         for (std::int64_t j = 0; j < p->n; ++j) reinterpret_cast<float*>(to)[j] = p->beta * bias->data<float>()[static_cast<std::size_t>(j * p->c_column)];
       });
-      c.consumed(2);
+      c.packed(2);
     }
   }
   finish(c, p);

@@ -58,6 +58,11 @@ WeightStore::Buffer PlanContext::pack(std::size_t input, std::string_view what, 
   return weights_.get(key, bytes, fill);
 }
 
+void PlanContext::packed(std::size_t input) {
+  consumed(input);
+  if (!pack_key().empty()) step_.packed_inputs |= 1U << input;  // without a key the packing is this plan's alone
+}
+
 void PlanContext::parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) const {
   if (options_.parallel_for != nullptr) return options_.parallel_for(options_.threads, n, body);
   for (std::int64_t i = 0; i < n; ++i) body(i);

@@ -30,8 +30,8 @@ class WeightStore {
 };
 
 struct PlanOptions {
-  bool winograd = true;   // SessionOptions::convolution == auto
-  int threads = 1;        // a hint for scratch and partitions; results never depend on it
+  bool winograd = true;  // SessionOptions::convolution == auto
+  int threads = 1;       // a hint for scratch and partitions; results never depend on it
   /// The graph that all sets of input shapes start from: constants of its own are the same in all their plans, under the
   /// same id. Null: nothing is shared.
   const graph::Graph* common = nullptr;
@@ -41,9 +41,14 @@ struct PlanOptions {
 
 class PlanContext : public NodeContext {
  public:
-  PlanContext(const graph::Graph& graph, graph::NodeId id, const kernels::Table& table, const PlanOptions& options, WeightStore& weights,
-              const std::vector<Placement>& placements, Step& step)
-      : NodeContext(graph, id), table_(table), options_(options), weights_(weights), placements_(placements), step_(step) {}
+  PlanContext(const graph::Graph& graph, graph::NodeId id, const kernels::Table& table, const PlanOptions& options,
+              WeightStore& weights, const std::vector<Placement>& placements, Step& step)
+      : NodeContext(graph, id),
+        table_(table),
+        options_(options),
+        weights_(weights),
+        placements_(placements),
+        step_(step) {}
 
   [[nodiscard]] const kernels::Table& kernels() const noexcept { return table_; }
   [[nodiscard]] const PlanOptions& options() const noexcept { return options_; }
@@ -55,11 +60,15 @@ class PlanContext : public NodeContext {
 
   /// Packs a constant, once for all shape-bound plans. `what` tells apart two packings of one constant, and must name all
   /// else (of the shapes) that the packing depends on. `fill` is given zeroed memory and need not run again.
-  WeightStore::Buffer pack(std::size_t input, std::string_view what, std::size_t bytes, const std::function<void(std::byte*)>& fill);
+  WeightStore::Buffer pack(std::size_t input, std::string_view what, std::size_t bytes,
+                           const std::function<void(std::byte*)>& fill);
   /// For packing: see PlanOptions::parallel_for.
   void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) const;
   /// The step has its own copy of this constant input: the planner need not keep the original at hand for run().
   void consumed(std::size_t input) { step_.inputs[input] = graph::kNoValue; }
+  /// Consumed, and what pack() made of it serves every batch extent: the planner may give the original's bytes back. Not for
+  /// what inference reads (the shape of a Reshape), and not where another batch may want another packing.
+  void packed(std::size_t input);
 
  private:
   [[nodiscard]] std::string pack_key() const;

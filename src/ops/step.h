@@ -23,16 +23,16 @@ struct Halo {
 /// How a value of known shape lies in its buffer. Strides count elements. For plain tensors only type, shape and bytes matter.
 struct Placement {
   DataType type = DataType::undefined;
-  Shape shape;                                 // the ONNX shape, whatever the layout
+  Shape shape;  // the ONNX shape, whatever the layout
   graph::Layout layout = graph::Layout::plain;
   Halo halo;
-  std::int64_t row_stride = 0;                 // nchw16c, from one row of 16-channel pixels to the next
-  std::int64_t plane_stride = 0;               // from one channel block to the next
-  std::int64_t image_stride = 0;               // from one image to the next
-  std::int64_t origin = 0;                     // of pixel (0,0) inside the halo
+  std::int64_t row_stride = 0;    // nchw16c, from one row of 16-channel pixels to the next
+  std::int64_t plane_stride = 0;  // from one channel block to the next
+  std::int64_t image_stride = 0;  // from one image to the next
+  std::int64_t origin = 0;        // of pixel (0,0) inside the halo
   std::size_t bytes = 0;
 
-  [[nodiscard]] std::int64_t elements() const;              // of the ONNX shape
+  [[nodiscard]] std::int64_t elements() const;  // of the ONNX shape
   [[nodiscard]] std::int64_t channel_blocks() const { return (shape[1] + 15) / 16; }
 };
 
@@ -42,11 +42,12 @@ Placement place(DataType type, Shape shape, graph::Layout layout, Halo halo = {}
 /// What a step gets when it runs. Pointers are 64-byte aligned but for the caller's own input and output tensors;
 /// an omitted input or output is null.
 struct RunArgs {
-  const std::byte* const* inputs = nullptr;   // the buffers of Step::inputs; for nchw16c the start of the buffer, halo included
+  const std::byte* const* inputs =
+      nullptr;  // the buffers of Step::inputs; for nchw16c the start of the buffer, halo included
   std::byte* const* outputs = nullptr;
-  std::byte* shared_scratch = nullptr;        // Step::shared_scratch_bytes, the same for all threads
-  std::byte* thread_scratch = nullptr;        // Step::thread_scratch_bytes, this thread's own
-  int phase = 0;                              // 0 .. Step::phases-1; all threads finish a phase before any starts the next
+  std::byte* shared_scratch = nullptr;  // Step::shared_scratch_bytes, the same for all threads
+  std::byte* thread_scratch = nullptr;  // Step::thread_scratch_bytes, this thread's own
+  int phase = 0;                        // 0 .. Step::phases-1; all threads finish a phase before any starts the next
   int thread = 0;
   int threads = 1;
   /// Set to a literal by a step whose data break the operator's rules (an index out of range): a step must not throw, so
@@ -67,11 +68,12 @@ struct RunArgs {
 };
 
 struct Step {
-  std::string name;                    // the node's label
-  std::string op;                      // "Conv"
-  std::string algorithm;               // "im2col_gemm", "winograd_f4x4_3x3", "elementwise", "view", ...
-  std::string kernel;                  // "6x16 avx2"; empty for data movement
-  std::vector<graph::ValueId> inputs;  // as the node's, but for those the step does not read at run time (kNoValue there)
+  std::string name;       // the node's label
+  std::string op;         // "Conv"
+  std::string algorithm;  // "im2col_gemm", "winograd_f4x4_3x3", "elementwise", "view", ...
+  std::string kernel;     // "6x16 avx2"; empty for data movement
+  std::vector<graph::ValueId>
+      inputs;  // as the node's, but for those the step does not read at run time (kNoValue there)
   std::vector<graph::ValueId> outputs;
   /// Called by every thread once a phase. Must not throw, allocate or lock. Splits its work by (thread, threads) so that
   /// the result does not depend on `threads`. Null for a view.
@@ -83,16 +85,16 @@ struct Step {
   int view_of = -1;
   /// Output 0 may share the buffer of input `in_place` if nothing reads that input later. -1: never.
   int in_place = -1;
-  std::int64_t macs = 0;               // multiply-adds of the operator's definition (direct convolution), per run
-  std::size_t weight_bytes = 0;        // packed constants this step reads
+  /// Bit i: input i is a constant whose packed form serves every batch extent, so that its own bytes may be given back.
+  std::uint32_t packed_inputs = 0;
+  std::int64_t macs = 0;         // multiply-adds of the operator's definition (direct convolution), per run
+  std::size_t weight_bytes = 0;  // packed constants this step reads
 };
 
 /// [first, last) of part `part` when n items are split into `parts` contiguous, balanced ranges.
 struct Range {
   std::int64_t first = 0, last = 0;
 };
-constexpr Range split(std::int64_t n, int parts, int part) {
-  return {n * part / parts, n * (part + 1) / parts};
-}
+constexpr Range split(std::int64_t n, int parts, int part) { return {n * part / parts, n * (part + 1) / parts}; }
 
 }  // namespace linnet::ops
