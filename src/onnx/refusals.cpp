@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/printable.h"
 #include "linnet/error.h"
 
 namespace linnet::onnx {
@@ -10,10 +11,14 @@ namespace {
 // A model of a foreign domain may have thousands of them: a message of this many is still read by a person.
 constexpr std::size_t kMaxGroups = 50;
 constexpr std::size_t kMaxPlaces = 8;
+// Names of operators and attributes come from the file too.
+constexpr std::size_t kMaxTextBytes = 256;
 }  // namespace
 
-void Refusals::add(const std::string& subject, const std::string& reason, const std::string& place) {
+void Refusals::add(const std::string& full_subject, const std::string& full_reason, const std::string& place) {
   ++total_;
+  const std::string subject = base::printable(full_subject, kMaxTextBytes);
+  const std::string reason = base::printable(full_reason, kMaxTextBytes);
   auto group = std::find_if(groups_.begin(), groups_.end(),
                             [&](const Group& g) { return g.subject == subject && g.reason == reason; });
   if (group == groups_.end()) {

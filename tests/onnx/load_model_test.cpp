@@ -1,0 +1,160 @@
+// The ModelProto around the graph: versions, imports, metadata, files that are something else.
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "onnx/loading.h"
+
+using namespace linnet;
+using namespace linnet::test;
+
+namespace {
+OnnxModel model_without_graph_fields(std::int64_t ir_version) {
+  OnnxModel model(ir_version, 13);
+  return model;
+}
+}  // namespace
+
+TEST_CASE("the facts of a model are kept") {
+  OnnxModel model = relu_model(8, 13);
+  model.import("com.example.unused", 3).metadata("author", "somebody").metadata("empty", "");
+  model.fields().bytes(3, "1.13");
+  const graph::Graph graph = load(model);
+  CHECK(graph.ir_version == 8);
+  CHECK(graph.name == "g");
+  CHECK(graph.producer == "linnet-test 1.13");
+  CHECK(graph.opsets == std::map<std::string, int>{{"", 13}, {"com.example.unused", 3}});
+  REQUIRE(graph.metadata.size() == 2);
+  CHECK(graph.metadata[0] == std::pair<std::string, std::string>("author", "somebody"));
+  CHECK(graph.metadata[1] == std::pair<std::string, std::string>("empty", ""));
+  CHECK(graph.file == "test.onnx");
+  REQUIRE(graph.order().size() == 1);
+  CHECK(graph::op_label(graph.node(graph.order()[0])) == "Relu-13");
+  CHECK(to_string(graph.value(graph.inputs.at(0)).desc) == "float[N,3]");
+}
+
+TEST_CASE("an empty file and other kinds of file are named") {  // A05, A09, B16
+  const Error empty = refusal(std::vector<std::byte>{});
+  CHECK(empty.code() == ErrorCode::format);
+  CHECK(contains(empty.message(), "empty"));
+  const std::pair<std::string, std::string> kinds[] = {
+      {std::string("\x1f\x8b\x08\x00", 4), "gzip"},
+      {std::string("PK\x03\x04rest", 8), "zip"},
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:12\n", "Git LFS"},
+      {"<!DOCTYPE html><html></html>", "web page"},
+      {std::string("\x80\x02}q\x00", 5), "pickle"},
+      {std::string("\x1c\x00\x00\x00ORTM", 8), "ONNX Runtime"},
+      {"{\"ir_version\": 8}", "JSON"},
+      {"ir_version: 8\ngraph {}", "text protobuf"},
+  };
+  for (const auto& [text, name] : kinds) {
+    const Error error = refusal(to_bytes(text));
+    INFO(error.what());
+    CHECK(error.code() == ErrorCode::format);
+    CHECK(contains(error.details().found, name));
+    CHECK(error.details().file == "test.onnx");
+  }
+}
+
+TEST_CASE("IR versions") {  // C01
+  CHECK_NOTHROW(load(relu_model(3)));
+  CHECK_NOTHROW(load(relu_model(13)));
+  CHECK(refusal(relu_model(0)).code() == ErrorCode::model);
+  CHECK(refusal(relu_model(-1)).code() == ErrorCode::model);
+  for (const std::int64_t version : {std::int64_t{1}, std::int64_t{2}, std::int64_t{14}, std::int64_t{1'000'000'000}}) {
+    const Error error = refusal(relu_model(version));
+    CHECK(error.code() == ErrorCode::unsupported);
+    CHECK(error.details().expected == "3 to 13");
+    CHECK(error.details().found == std::to_string(version));
+  }
+}
+
+TEST_CASE("opset imports") {  // C02, C03
+  SECTION("none, and a node needs one") {
+    const Error error = refusal(relu_model(8, 0));
+    CHECK(error.code() == ErrorCode::unsupported);
+    CHECK(contains(error.message(), "does not import the domain 'ai.onnx'"));
+  }
+  SECTION("ai.onnx is the empty domain") {
+    OnnxModel model(8, 0);
+    model.import("ai.onnx", 13);
+    model.graph.node(OnnxNode("Relu", {"x"}, {"y"}).domain("ai.onnx"))
+        .input("x", DataType::float32, {1})
+        .output("y", DataType::float32, {1});
+    const graph::Graph graph = load(model);
+    CHECK(graph.node(0).domain.empty());
+    CHECK(graph.node(0).opset == 13);
+  }
+  SECTION("the same domain twice") {
+    CHECK_NOTHROW(load(relu_model(8, 13).import("ai.onnx", 13)));
+    CHECK(refusal(relu_model(8, 13).import("ai.onnx", 12)).code() == ErrorCode::model);
+  }
+  SECTION("versions that cannot be") {
+    for (const std::int64_t version : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 40}) {
+      CHECK(refusal(OnnxModel(8, 0).import("", version)).code() == ErrorCode::model);
+    }
+  }
+  SECTION("newer than the operators") {
+    const Error error = refusal(relu_model(8, 1'000'000));
+    CHECK(error.code() == ErrorCode::unsupported);
+    CHECK(contains(error.message(), "Relu-1000000"));
+  }
+}
+
+TEST_CASE("a model without a graph, a graph without an output") {  // C05
+  const ProtoWriter bare = ProtoWriter().number(1, 8);
+  const Error no_graph = refusal(to_bytes(bare.text()));
+  CHECK(no_graph.code() == ErrorCode::model);
+  CHECK(contains(no_graph.message(), "no graph"));
+  const Error no_output = refusal(model_without_graph_fields(8));
+  CHECK(no_output.code() == ErrorCode::model);
+  CHECK(contains(no_output.message(), "no output"));
+}
+
+TEST_CASE("a graph stands once") {  // B09, B18
+  const std::string text = relu_model().text();
+  const Error error = refusal(to_bytes(text + text));
+  CHECK(error.code() == ErrorCode::format);
+  CHECK(contains(error.message(), "second time"));
+  CHECK(error.details().where == "byte " + std::to_string(text.size() + text.find('\x3a')));
+}
+
+TEST_CASE("unknown fields, long documentation and training information are passed over") {  // B12, B15, C08
+  OnnxModel model = relu_model();
+  model.fields()
+      .bytes(6, std::string(1'000'000, 'd'))
+      .bytes(20, "\x0a\x00")
+      .number(99, 7)
+      .fixed32(100, 1)
+      .fixed64(101, 1)
+      .bytes(102, "bytes");
+  model.graph.fields().bytes(10, std::string(1'000'000, 'd'));
+  CHECK_NOTHROW(load(model));
+}
+
+TEST_CASE("a model-local function is refused, also where it has an operator's name") {  // C06
+  OnnxModel model = relu_model();
+  model.fields().message(25, ProtoWriter().bytes(1, "Relu").bytes(10, "ai.onnx"));
+  const Error error = refusal(model);
+  CHECK(error.code() == ErrorCode::unsupported);
+  CHECK(contains(error.message(), "model-local functions are not supported"));
+  OnnxModel unused = relu_model();
+  unused.fields().message(25, ProtoWriter().bytes(1, "Relu").bytes(10, "custom"));
+  CHECK_NOTHROW(load(unused));
+}
+
+TEST_CASE("limits of LoadOptions") {
+  LoadOptions options;
+  options.max_file_bytes = 10;
+  const Error error = refusal(relu_model(), options);
+  CHECK(error.code() == ErrorCode::limit);
+  CHECK(error.details().expected == "at most 10 bytes");
+  options = {};
+  options.max_nodes = 0;
+  CHECK(refusal(relu_model(), options).code() == ErrorCode::limit);
+  options = {};
+  options.max_depth = 2;
+  CHECK(refusal(relu_model(), options).code() == ErrorCode::limit);
+  options = {};
+  options.max_name_bytes = 3;
+  CHECK(refusal(relu_model(), options).code() == ErrorCode::limit);
+}
