@@ -68,19 +68,28 @@ struct Pass {
   std::int64_t taps = 0;
   std::vector<std::int64_t> index;  // [out][taps], within the axis
   std::vector<float> weight;        // [out][taps]
-  std::vector<char> outside;        // [out]: the extrapolation value instead
+  std::vector<char> outside;        // [out]: 1 for the extrapolation value instead
+
+  std::int64_t final_outer = 1;  // `outer` in the result, when all axes are resized
 
   [[nodiscard]] std::int64_t elements() const { return outer * out * inner; }
+  [[nodiscard]] bool reaches_outside() const { return std::find(outside.begin(), outside.end(), 1) != outside.end(); }
 
   template <typename T>
-  void run(const RunArgs& args, const T* from, T* to, T extrapolation) const {
+  void run(const RunArgs& args, const T* from, T* to) const {
     const Range rows = thread_share(args, outer * out, elements());
     for (std::int64_t row = rows.first; row < rows.last; ++row) {
       const std::int64_t x = row % out;
       const T* const source = from + row / out * in * inner;
-      T* const target = to + row * inner;
-      if (outside[static_cast<std::size_t>(x)] != 0) std::fill_n(target, inner, extrapolation);
-      else sum(source, target, x);
+      sum(source, to + row * inner, x);
+    }
+  }
+
+  /// Over the finished result: where a weighted sum of the same value again and again would no longer be that value.
+  template <typename T>
+  void fill_outside(T* result, T extrapolation) const {
+    for (std::int64_t row = 0; row < final_outer * out; ++row) {
+      if (outside[static_cast<std::size_t>(row % out)] != 0) std::fill_n(result + row * inner, inner, extrapolation);
     }
   }
 
@@ -144,14 +153,21 @@ void plan_passes(PlanContext& c, std::vector<Pass> passes, float extrapolation) 
   const std::size_t half =
       base::to_size(base::round_up(base::checked_mul(largest, sizeof(T), "scratch"), 64), "scratch");
   Step& step = c.step();
-  step.phases = static_cast<int>(passes.size());
+  const bool fills = std::any_of(passes.begin(), passes.end(), [](const Pass& pass) { return pass.reaches_outside(); });
+  step.phases = static_cast<int>(passes.size()) + (fills ? 1 : 0);
   step.shared_scratch_bytes = half * std::min<std::size_t>(passes.size() - 1, 2);
   step.run = [passes = std::move(passes), half, extrapolation](const RunArgs& args) {
     const auto phase = static_cast<std::size_t>(args.phase);
+    if (phase == passes.size()) {  // rare, and of several axes: one thread, so that no element is written twice at once
+      for (const Pass& pass : passes) {
+        if (args.thread == 0) pass.fill_outside(args.out<T>(0), static_cast<T>(extrapolation));
+      }
+      return;
+    }
     const auto between = [&](std::size_t i) { return reinterpret_cast<T*>(args.shared_scratch + i % 2 * half); };
     const T* from = phase == 0 ? args.in<T>(0) : between(phase - 1);
     T* to = phase + 1 == passes.size() ? args.out<T>(0) : between(phase);
-    passes[phase].run(args, from, to, static_cast<T>(extrapolation));
+    passes[phase].run(args, from, to);
   };
 }
 
@@ -162,6 +178,8 @@ void plan_weighted(PlanContext& c, const ResizeOptions& o, const std::vector<Res
     if (!axes[i].active(o.transform)) continue;
     passes.push_back(make_pass(o, axes[i], shape, i));
     shape[i] = axes[i].out;
+    const std::span<const std::int64_t> result(c.placement_out(0).shape);
+    passes.back().final_outer = base::checked_product(result.first(i), "a resized tensor");
   }
   if (passes.empty()) return plan_view(c);
   c.step().algorithm = o.mode == ResizeMode::linear ? "linear" : "cubic";

@@ -196,21 +196,21 @@ std::vector<ResizeAxis> read_resize_axes(const NodeContext& c, const graph::DimL
 }
 
 float ResizeAxis::source(ResizeTransform transform, std::int64_t position) const {
-  const auto x = static_cast<float>(position), length = static_cast<float>(in);
+  const auto x = static_cast<float>(position), length = static_cast<float>(in), result = static_cast<float>(out);
   switch (transform) {
     case ResizeTransform::half_pixel: return (x + 0.5f) / scale - 0.5f;
     case ResizeTransform::half_pixel_symmetric: {
       // The centre of the image stays in the centre, also where the extent was rounded.
-      const float adjustment = static_cast<float>(out) / resized;
+      const float adjustment = result / resized;
       return length / 2 * (1 - adjustment) + (x + 0.5f) / scale - 0.5f;
     }
     case ResizeTransform::pytorch_half_pixel: return out > 1 ? (x + 0.5f) / scale - 0.5f : 0;
-    case ResizeTransform::align_corners: return out > 1 ? x * (length - 1) / (resized - 1) : 0;
+    case ResizeTransform::align_corners: return out > 1 ? x * (length - 1) / (result - 1) : 0;
     case ResizeTransform::asymmetric: return x / scale;
     case ResizeTransform::tf_half_pixel_for_nn: return (x + 0.5f) / scale;
     case ResizeTransform::tf_crop_and_resize:
       if (out <= 1) return 0.5f * (roi_begin + roi_end) * (length - 1);
-      return roi_begin * (length - 1) + x * (roi_end - roi_begin) * (length - 1) / (resized - 1);
+      return roi_begin * (length - 1) + x * (roi_end - roi_begin) * (length - 1) / (result - 1);
   }
   return 0;
 }

@@ -42,8 +42,7 @@ Placement place(DataType type, Shape shape, graph::Layout layout, Halo halo = {}
 /// What a step gets when it runs. Pointers are 64-byte aligned but for the caller's own input and output tensors;
 /// an omitted input or output is null.
 struct RunArgs {
-  const std::byte* const* inputs =
-      nullptr;  // the buffers of Step::inputs; for nchw16c the start of the buffer, halo included
+  const std::byte* const* inputs = nullptr;  // the buffers of Step::inputs; for nchw16c their start, halo included
   std::byte* const* outputs = nullptr;
   std::byte* shared_scratch = nullptr;  // Step::shared_scratch_bytes, the same for all threads
   std::byte* thread_scratch = nullptr;  // Step::thread_scratch_bytes, this thread's own
@@ -72,8 +71,7 @@ struct Step {
   std::string op;         // "Conv"
   std::string algorithm;  // "im2col_gemm", "winograd_f4x4_3x3", "elementwise", "view", ...
   std::string kernel;     // "6x16 avx2"; empty for data movement
-  std::vector<graph::ValueId>
-      inputs;  // as the node's, but for those the step does not read at run time (kNoValue there)
+  std::vector<graph::ValueId> inputs;  // as the node's; kNoValue where the step does not read one at run time
   std::vector<graph::ValueId> outputs;
   /// Called by every thread once a phase. Must not throw, allocate or lock. Splits its work by (thread, threads) so that
   /// the result does not depend on `threads`. Null for a view.

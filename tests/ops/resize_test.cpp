@@ -1,0 +1,152 @@
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "support/op_case.h"
+#include "support/random_data.h"
+#include "support/tensor_adapter.h"
+
+namespace linnet::test {
+namespace {
+
+using Floats = std::vector<float>;
+using graph::Dim;
+
+constexpr Tolerance kRounding = {1e-5, 1e-5};
+const DataType kFloat = DataType::float32;
+
+AttributeList with(AttributeList list, const AttributeList& more) {
+  list.insert(list.end(), more.begin(), more.end());
+  return list;
+}
+AttributeList mode(const char* name) { return {{"mode", std::string(name)}}; }
+AttributeList transform(const char* name) { return {{"coordinate_transformation_mode", std::string(name)}}; }
+std::pair<std::string, graph::Attribute> flag(const char* name) { return {name, std::int64_t{1}}; }
+
+OpCase by_scales(const Tensor& x, const Floats& scales, const AttributeList& attributes, int opset = 19) {
+  return op_case("Resize", opset, {x, Tensor(), tensor<float>({static_cast<std::int64_t>(scales.size())}, scales)},
+                 attributes);
+}
+OpCase by_sizes(const Tensor& x, const std::vector<std::int64_t>& sizes, const AttributeList& attributes,
+                int opset = 19) {
+  return op_case("Resize", opset, {x, Tensor(), Tensor(), int64s(sizes)}, attributes);
+}
+Tensor random_image(Shape shape) {
+  Random random(3);
+  return from_reference(random_reals(random, std::move(shape), -1, 1));
+}
+
+const char* const kTransforms[] = {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric",
+                                   "half_pixel_symmetric"};
+
+TEST_CASE("Nearest Resize in all its roundings and transformations", "[ops]") {
+  const Tensor x = counting(kFloat, {1, 2, 5, 4});
+  for (const char* t : kTransforms) {
+    for (const char* rounding : {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}) {
+      const AttributeList list = with(transform(t), {{"nearest_mode", std::string(rounding)}});
+      CAPTURE(t, rounding);
+      check_op(by_scales(x, {1, 1, 2, 2}, list));
+      check_op(by_scales(x, {1, 1, 0.5f, 0.25f}, list));
+      check_op(by_sizes(x, {1, 2, 10, 2}, list));
+    }
+  }
+  check_op(by_scales(counting(DataType::uint8, {1, 1, 3, 3}), {1, 1, 3, 2}, {}));
+  check_op(by_scales(counting(kFloat, {2, 8, 30, 30}), {1, 1, 2, 2}, transform("asymmetric")));
+}
+
+TEST_CASE("A scale of a third finds the third pixel", "[ops]") {
+  // In double, 1 / float(1/3) is below 3, and floor would give pixel 2.
+  const OpCase c = by_scales(tensor<float>({6}, {0, 1, 2, 3, 4, 5}), {1.0f / 3},
+                             with(transform("asymmetric"), {{"nearest_mode", std::string("floor")}}));
+  CHECK(values<float>(run(c)[0]) == Floats{0, 3});
+}
+
+TEST_CASE("Linear and cubic Resize", "[ops]") {
+  const Tensor x = random_image({1, 2, 5, 6});
+  for (const char* m : {"linear", "cubic"}) {
+    for (const char* t : kTransforms) {
+      CAPTURE(m, t);
+      const AttributeList list = with(mode(m), transform(t));
+      check_op(by_scales(x, {1, 1, 2, 2}, list), kRounding);
+      check_op(by_scales(x, {1, 1, 0.6f, 1.7f}, list), kRounding);
+      check_op(by_sizes(x, {1, 2, 3, 11}, list), kRounding);
+      check_op(by_sizes(x, {1, 2, 1, 6}, list), kRounding);
+    }
+    check_op(by_scales(x, {1, 1, 0.6f, 0.8f}, with(mode(m), {flag("antialias")})), kRounding);
+    check_op(by_scales(x, {1, 1, 1.5f, 0.3f}, with(mode(m), {flag("antialias"), flag("exclude_outside")})), kRounding);
+    check_op(by_scales(x, {1, 1, 0.6f, 2}, with(mode(m), {flag("exclude_outside"), {"cubic_coeff_a", -0.5f}})),
+             kRounding);
+  }
+  check_op(by_scales(random_image({2, 4, 40, 50}), {1, 1, 2, 2}, mode("linear")), kRounding);
+  check_op(by_scales(random_image({2, 3, 4, 3, 2}), {1, 2, 1.5f, 2, 3}, mode("linear")), kRounding);
+  CHECK(values<float>(run(by_scales(tensor<float>({2}, {0, 1}), {2}, mode("linear")))[0]) ==
+        Floats{0, 0.25f, 0.75f, 1});
+  CHECK(values<double>(run(by_scales(tensor<double>({2}, {0, 1}), {2}, mode("linear")))[0]) ==
+        std::vector<double>{0, 0.25, 0.75, 1});
+}
+
+TEST_CASE("Resize crops a region and fills what lies outside of the image", "[ops]") {
+  const Tensor x = random_image({1, 1, 4, 4}), roi = tensor<float>({8}, {0, 0, 0.25f, -0.5f, 1, 1, 0.75f, 1.5f});
+  for (const char* m : {"nearest", "linear", "cubic"}) {
+    const OpCase c = op_case("Resize", 13, {x, roi, Tensor(), int64s({1, 1, 3, 5})},
+                             with(with(mode(m), transform("tf_crop_and_resize")), {{"extrapolation_value", 10.0f}}));
+    check_op(c, kRounding);
+    CHECK(values<float>(run(c)[0])[0] == 10);
+  }
+  CHECK(refusal(op_case("Resize", 13, {x, Tensor(), Tensor(), int64s({1, 1, 3, 3})},
+                        transform("tf_crop_and_resize"))) == ErrorCode::model);
+  const Tensor nowhere = tensor<float>({8}, {0, 0, NAN, INFINITY, 1, 1, 1, 1});
+  const OpCase c = op_case("Resize", 13, {x, nowhere, Tensor(), int64s({1, 1, 2, 2})},
+                           with(mode("linear"), transform("tf_crop_and_resize")));
+  CHECK(values<float>(run(c)[0]) == Floats(4, 0));
+}
+
+TEST_CASE("Resize of some axes, keeping their ratio", "[ops]") {
+  const Tensor x = random_image({1, 2, 4, 6});
+  const AttributeList axes = {{"axes", ints({-1, 2})}};
+  check_op(by_scales(x, {2, 1.5f}, with(mode("linear"), axes)), kRounding);
+  check_op(by_sizes(x, {9, 7}, with(mode("linear"), axes)), kRounding);
+  for (const char* policy : {"stretch", "not_larger", "not_smaller"}) {
+    const AttributeList list = with(axes, {{"keep_aspect_ratio_policy", std::string(policy)}});
+    check_op(by_sizes(x, {9, 7}, list));
+    check_op(by_sizes(x, {3, 7}, with(mode("linear"), list)), kRounding);
+  }
+}
+
+TEST_CASE("Upsample and the first Resize", "[ops]") {
+  const Tensor x = counting(kFloat, {1, 1, 2, 4});
+  check_op(op_case("Upsample", 7, {x}, {{"scales", Floats{1, 1, 2, 3}}}));
+  check_op(op_case("Upsample", 9, {x, tensor<float>({4}, {1, 1, 2, 3})}, mode("linear")), kRounding);
+  check_op(op_case("Resize", 10, {x, tensor<float>({4}, {1, 1, 2, 3})}));
+  CHECK(values<float>(run(op_case("Resize", 10, {x, tensor<float>({4}, {1, 1, 0.6f, 0.6f})}))[0]) == Floats{0, 2});
+  CHECK(refusal(op_case("Upsample", 9, {x, tensor<float>({4}, {1, 1, 0.5f, 1})})) == ErrorCode::model);
+  CHECK(refusal(op_case("Upsample", 10, {x, tensor<float>({4}, {1, 1, 2, 2})})) == ErrorCode::unsupported);
+}
+
+TEST_CASE("Resize refuses what makes no sense", "[ops]") {
+  const Tensor x = counting(kFloat, {1, 1, 2, 2});
+  CHECK(refusal(by_scales(x, {1, 1, 2}, {})) == ErrorCode::model);
+  CHECK(refusal(by_scales(x, {1, 1, 0, 1}, {})) == ErrorCode::model);
+  CHECK(refusal(by_scales(x, {1, 1, NAN, 1}, {})) == ErrorCode::model);
+  CHECK(refusal(by_scales(x, {1, 1, 1e30f, 1}, {})) == ErrorCode::limit);
+  CHECK(refusal(by_scales(x, {1, 1, 1e9f, 1e9f}, {})) == ErrorCode::limit);
+  CHECK(refusal(by_sizes(x, {1, 1, -1, 1}, {})) == ErrorCode::model);
+  CHECK(refusal(op_case("Resize", 13, {x})) == ErrorCode::model);
+  CHECK(refusal(op_case("Resize", 13, {x, Tensor(), tensor<float>({4}, {1, 1, 1, 1}), int64s({1, 1, 2, 2})})) ==
+        ErrorCode::model);
+  CHECK(refusal(by_scales(x, {1, 1, 2, 2}, mode("sharp"))) == ErrorCode::model);
+  CHECK(refusal(by_scales(counting(DataType::int32, {1, 1, 2, 2}), {1, 1, 2, 2}, mode("linear"))) ==
+        ErrorCode::unsupported);
+  CHECK(refusal(by_sizes(counting(kFloat, {1, 1, 0, 2}), {1, 1, 2, 2}, {})) == ErrorCode::model);
+  CHECK(run(by_scales(counting(kFloat, {0, 1, 2, 2}), {1, 1, 1e15f, 2}, mode("linear")))[0].size() == 0);
+}
+
+TEST_CASE("Resize keeps symbols where nothing is scaled", "[ops]") {
+  const graph::TensorDesc d = desc(kFloat, {Dim::symbolic("N"), 3, Dim::symbolic("H"), 8});
+  CHECK(inferred(by_scales(Tensor(), {1, 1, 2, 2}, {}), {d}) == "float[N,3,?,16]");
+  CHECK(inferred(by_scales(Tensor(), {1, 1, 1, 2}, {}), {d}) == "float[N,3,H,16]");
+  CHECK(inferred(by_sizes(Tensor(), {1, 3, 9, 9}, {}), {d}) == "float[1,3,9,9]");
+  CHECK(inferred(op_case("Resize", 13, {}), {d, {}, {}, desc(DataType::int64, {4})}) == "float[?,?,?,?]");
+}
+
+}  // namespace
+}  // namespace linnet::test
