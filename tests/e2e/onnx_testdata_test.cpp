@@ -28,7 +28,7 @@ std::vector<NamedTensor> bind(const Session& session, const test::DataSet& data)
   for (std::size_t i = 0; i < data.inputs.size(); ++i) {
     const auto& [name, tensor] = data.inputs[i];
     const bool named =
-        std::any_of(infos.begin(), infos.end(), [&](const ValueInfo& info) { return info.name == name; });
+        std::any_of(infos.begin(), infos.end(), [&wanted = name](const ValueInfo& info) { return info.name == wanted; });
     inputs.emplace_back(named ? name : infos.at(i).name, tensor);
   }
   return inputs;
