@@ -27,8 +27,8 @@ std::vector<NamedTensor> bind(const Session& session, const test::DataSet& data)
   const std::vector<ValueInfo>& infos = session.plan().inputs();
   for (std::size_t i = 0; i < data.inputs.size(); ++i) {
     const auto& [name, tensor] = data.inputs[i];
-    const bool named =
-        std::any_of(infos.begin(), infos.end(), [&wanted = name](const ValueInfo& info) { return info.name == wanted; });
+    const bool named = std::any_of(infos.begin(), infos.end(),
+                                   [&wanted = name](const ValueInfo& info) { return info.name == wanted; });
     inputs.emplace_back(named ? name : infos.at(i).name, tensor);
   }
   return inputs;
