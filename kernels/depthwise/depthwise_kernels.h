@@ -12,9 +12,12 @@
 
 namespace linnet::kernels::LINNET_ISA {
 
-// Accumulators: 8 of AVX-512's 32 registers are latency x ports; 12 of AVX2's 16 and 24 of NEON's 32 leave room for the weights.
+// Accumulators: 8 of AVX-512's 32 registers are latency x ports, and so are 16 of NEON's 32 (six pixels, 24 of them, made gcc 12
+// spill); 12 of AVX2's 16 leave room for the weights.
 #if defined(__AVX512F__)
 constexpr int kDepthwisePixels = 8;
+#elif defined(__aarch64__)
+constexpr int kDepthwisePixels = 4;
 #else
 constexpr int kDepthwisePixels = 6;
 #endif
