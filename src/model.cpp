@@ -7,6 +7,7 @@
 #include "graph/print.h"
 #include "onnx/load.h"
 #include "ops/op_def.h"
+#include "passes/pass_list.h"
 
 namespace linnet {
 
@@ -37,16 +38,50 @@ ValueInfo value_info(const graph::Value& value) {
   return info;
 }
 
+namespace {
+
+/// The operator behind a value, looking through nodes that only reshape.
+std::string computed_by(const graph::Graph& graph, graph::ValueId id) {
+  constexpr std::string_view kReshapes[] = {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Cast"};
+  while (graph.value(id).producer != graph::kNoNode) {
+    const graph::Node& node = graph.node(graph.value(id).producer);
+    if (std::find(std::begin(kReshapes), std::end(kReshapes), node.op_type) == std::end(kReshapes)) return node.op_type;
+    id = node.inputs[0];
+  }
+  return {};
+}
+
+}  // namespace
+
 std::vector<ValueInfo> value_infos(const graph::Graph& graph, const std::vector<graph::ValueId>& ids) {
   std::vector<ValueInfo> infos;
-  for (const graph::ValueId id : ids) infos.push_back(value_info(graph.value(id)));
+  for (const graph::ValueId id : ids) {
+    infos.push_back(value_info(graph.value(id)));
+    infos.back().computed_by = computed_by(graph, id);
+  }
   return infos;
 }
 
 namespace {
 
+/// Operators infer the types that they compute in, and 16-bit floats are computed in float32: so what the model's values
+/// are like is inferred on a copy, widened as the passes will do it. The copy shares all bytes.
+void infer(graph::Graph& graph) {
+  graph::Graph wide = graph;
+  passes::PassContext context(wide);
+  passes::widen_float16(wide, context);
+  wide.sort();
+  ops::infer_shapes(wide);
+  for (graph::ValueId id = 0; id < graph.value_count(); ++id) {
+    graph::TensorDesc& desc = graph.value(id).desc;
+    const graph::TensorDesc& inferred = wide.value(id).desc;
+    desc.shape = inferred.shape;
+    if (desc.type == DataType::undefined) desc.type = inferred.type;
+  }
+}
+
 Model checked(graph::Graph graph) {
-  ops::infer_shapes(graph);
+  infer(graph);
   auto state = std::make_shared<Model::State>();
   state->graph = std::move(graph);
   state->inputs = value_infos(state->graph, state->graph.inputs);

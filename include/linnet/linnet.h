@@ -11,4 +11,5 @@
 #include "linnet/preprocess.h"
 #include "linnet/session.h"
 #include "linnet/tensor.h"
+#include "linnet/tensor_file.h"
 #include "linnet/version.h"

@@ -42,6 +42,7 @@ struct ValueInfo {
   bool has_rank = true;       ///< false: not even the number of extents is known
   std::vector<Dim> shape;
   bool optional = false;      ///< an initializer stands in when the caller gives none (IR version >= 4)
+  std::string computed_by;    ///< outputs: the operator that computes the values, reshapes left aside: "Softmax"
 };
 
 /// "float[N,3,224,224]".

@@ -1,0 +1,279 @@
+// linnet verify: runs a model on ONNX test data sets and compares with their expected outputs.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "cli/plan_options.h"
+#include "cli/verbs.h"
+#include "linnet/error.h"
+#include "linnet/session.h"
+#include "linnet/tensor_file.h"
+
+namespace linnet::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::string model;
+  std::vector<std::string> data_sets;
+  PlanFlags plan;
+  double rtol = 1e-3, atol = 1e-7;
+  bool json = false;
+};
+
+enum class Status : std::uint8_t { passed, failed, refused };
+const char* name(Status status) {
+  return status == Status::passed ? "passed" : (status == Status::failed ? "failed" : "refused");
+}
+
+struct Case {
+  std::string name;
+  Status status = Status::passed;
+  double max_abs = 0;
+  double max_ulp = 0;  // of float outputs
+  std::string reason;
+};
+
+/// Distance in representable floats; both finite.
+double ulp_distance(float a, float b) {
+  const auto ordered = [](float x) {
+    std::int32_t bits = 0;
+    std::memcpy(&bits, &x, sizeof bits);
+    return bits < 0 ? static_cast<std::int64_t>(std::numeric_limits<std::int32_t>::min()) - bits : static_cast<std::int64_t>(bits);
+  };
+  return static_cast<double>(std::abs(ordered(a) - ordered(b)));
+}
+
+float widen(Float16 half) {
+  const std::uint32_t sign = static_cast<std::uint32_t>(half.bits & 0x8000u) << 16, exponent = (half.bits >> 10) & 31u, fraction = half.bits & 1023u;
+  if (exponent == 0) return std::ldexp(static_cast<float>(fraction), -24) * (sign != 0 ? -1.0f : 1.0f);
+  const std::uint32_t bits = exponent == 31 ? (sign | 0x7f800000u | (fraction << 13)) : (sign | ((exponent + 112) << 23) | (fraction << 13));
+  float value = 0;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+float widen(BFloat16 value) {
+  const std::uint32_t bits = static_cast<std::uint32_t>(value.bits) << 16;
+  float result = 0;
+  std::memcpy(&result, &bits, sizeof result);
+  return result;
+}
+
+template <typename T>
+double number(T x) {
+  if constexpr (std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>) {
+    return static_cast<double>(widen(x));
+  } else {
+    return static_cast<double>(x);
+  }
+}
+
+template <typename T>
+void compare_values(const Tensor& actual, const Tensor& expected, const Options& options, const std::string& where, Case& result) {
+  const std::span<const T> a = actual.data<T>(), b = expected.data<T>();
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double x = number(a[i]), y = number(b[i]);
+    if (x == y || (std::isnan(x) && std::isnan(y))) continue;
+    const double difference = std::fabs(x - y);
+    if (std::isfinite(difference)) result.max_abs = std::max(result.max_abs, difference);
+    if constexpr (std::is_same_v<T, float>) {
+      if (std::isfinite(x) && std::isfinite(y)) result.max_ulp = std::max(result.max_ulp, ulp_distance(a[i], b[i]));
+    }
+    const bool close = std::isfinite(y) && difference <= options.atol + options.rtol * std::fabs(y);
+    if (close || result.status == Status::failed) continue;
+    result.status = Status::failed;
+    std::ostringstream text;
+    text << where << " element " << i << " is " << std::setprecision(9) << x << ", expected " << y;
+    result.reason = text.str();
+  }
+}
+
+void compare(const Tensor& actual, const Tensor& expected, const Options& options, const std::string& where, Case& result) {
+  if (actual.type() != expected.type() || actual.shape() != expected.shape()) {
+    result.status = Status::failed;
+    result.reason = where + " is " + std::string(to_string(actual.type())) + to_string(actual.shape()) + ", expected " +
+                    std::string(to_string(expected.type())) + to_string(expected.shape());
+    return;
+  }
+  switch (actual.type()) {
+    case DataType::float32: return compare_values<float>(actual, expected, options, where, result);
+    case DataType::float64: return compare_values<double>(actual, expected, options, where, result);
+    case DataType::float16: return compare_values<Float16>(actual, expected, options, where, result);
+    case DataType::bfloat16: return compare_values<BFloat16>(actual, expected, options, where, result);
+    case DataType::int8: return compare_values<std::int8_t>(actual, expected, options, where, result);
+    case DataType::int16: return compare_values<std::int16_t>(actual, expected, options, where, result);
+    case DataType::int32: return compare_values<std::int32_t>(actual, expected, options, where, result);
+    case DataType::int64: return compare_values<std::int64_t>(actual, expected, options, where, result);
+    case DataType::uint8: return compare_values<std::uint8_t>(actual, expected, options, where, result);
+    case DataType::uint16: return compare_values<std::uint16_t>(actual, expected, options, where, result);
+    case DataType::uint32: return compare_values<std::uint32_t>(actual, expected, options, where, result);
+    case DataType::uint64: return compare_values<std::uint64_t>(actual, expected, options, where, result);
+    case DataType::boolean: return compare_values<bool>(actual, expected, options, where, result);
+    default: throw Error(ErrorCode::unsupported, where + " has a type that cannot be compared");
+  }
+}
+
+/// input_0.pb, input_1.pb, ...: as many as there are.
+std::vector<std::pair<std::string, Tensor>> load_all(const fs::path& folder, const std::string& stem) {
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (int i = 0;; ++i) {
+    const fs::path path = folder / (stem + "_" + std::to_string(i) + ".pb");
+    if (!fs::exists(path)) return tensors;
+    std::string tensor_name;
+    Tensor tensor = load_tensor(path.string(), &tensor_name);
+    tensors.emplace_back(std::move(tensor_name), std::move(tensor));
+  }
+}
+
+/// By name where every tensor names an input of its own, else by place.
+std::vector<NamedTensor> bind_inputs(const std::vector<ValueInfo>& infos, std::vector<std::pair<std::string, Tensor>> tensors) {
+  std::vector<std::string> names;
+  for (const ValueInfo& info : infos) {
+    if (!info.optional) names.push_back(info.name);
+  }
+  for (const ValueInfo& info : infos) {
+    if (info.optional) names.push_back(info.name);
+  }
+  const bool by_name = std::all_of(tensors.begin(), tensors.end(), [&](const auto& t) { return std::find(names.begin(), names.end(), t.first) != names.end(); });
+  std::vector<NamedTensor> inputs;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    inputs.emplace_back(by_name || i >= names.size() ? tensors[i].first : names[i], std::move(tensors[i].second));
+  }
+  return inputs;
+}
+
+void run_case(Session& session, const fs::path& folder, const Options& options, Case& result) {
+  const std::vector<Tensor> outputs = session.run(bind_inputs(session.plan().inputs(), load_all(folder, "input")));
+  const auto expected = load_all(folder, "output");
+  if (expected.empty()) throw Error(ErrorCode::io, "the data set has no output_0.pb", {.file = folder.string(), .node = {}, .op = {}, .where = {}, .expected = {}, .found = {}});
+  if (expected.size() > outputs.size()) {
+    result.status = Status::failed;
+    result.reason = "the model has " + std::to_string(outputs.size()) + " outputs, the data set " + std::to_string(expected.size());
+    return;
+  }
+  for (std::size_t i = 0; i < expected.size() && result.status == Status::passed; ++i) {
+    compare(outputs[i], expected[i].second, options, "output '" + session.plan().outputs()[i].name + "'", result);
+  }
+}
+
+std::vector<fs::path> data_sets_of(const fs::path& folder) {
+  std::vector<fs::path> sets;
+  if (fs::exists(folder / "output_0.pb")) return {folder};
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (entry.is_directory() && fs::exists(entry.path() / "output_0.pb")) sets.push_back(entry.path());
+  }
+  std::sort(sets.begin(), sets.end());
+  return sets;
+}
+
+void print_line(const Case& c) {
+  const char* const mark = c.status == Status::passed ? "[PASS]" : (c.status == Status::failed ? "[FAIL]" : "[REFUSED]");
+  std::cout << mark << ' ' << c.name;
+  if (c.status == Status::passed) std::cout << "  max_abs " << std::setprecision(2) << c.max_abs << "  max_ulp " << std::setprecision(9) << c.max_ulp;
+  if (!c.reason.empty()) std::cout << "  " << c.reason;
+  std::cout << std::endl;
+}
+
+/// Runs one model on its data sets and appends a case for each.
+void verify_model(const fs::path& model, const std::vector<fs::path>& sets, const std::string& prefix, const Options& options, std::vector<Case>& cases) {
+  std::unique_ptr<Session> session;
+  for (const fs::path& set : sets) {
+    Case result;
+    result.name = prefix + set.filename().string();
+    try {
+      if (session == nullptr) session = std::make_unique<Session>(Model::load(model.string()), session_options(options.plan));
+      run_case(*session, set, options, result);
+    } catch (const Error& error) {
+      result.status = error.code() == ErrorCode::unsupported ? Status::refused : Status::failed;
+      result.reason = error.what();
+    }
+    if (!options.json) print_line(result);
+    cases.push_back(std::move(result));
+  }
+}
+
+/// Folders below `root` that hold a model.onnx, up to three levels down.
+std::vector<fs::path> case_folders(const fs::path& root) {
+  std::vector<fs::path> folders;
+  for (auto it = fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied); it != fs::recursive_directory_iterator(); ++it) {
+    if (it.depth() > 3) it.disable_recursion_pending();
+    if (it->path().filename() == "model.onnx") folders.push_back(it->path().parent_path());
+  }
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+[[noreturn]] void no_data(const std::string& where) {
+  throw Error(ErrorCode::usage, "no test data sets here: a folder with input_0.pb and output_0.pb is needed, as test_data_set_0 beside model.onnx",
+              {.file = where, .node = {}, .op = {}, .where = {}, .expected = {}, .found = {}});
+}
+
+std::vector<Case> collect(const Options& options) {
+  std::vector<Case> cases;
+  const fs::path model = options.model;
+  const bool folder = fs::is_directory(model);
+  if (folder && !fs::exists(model / "model.onnx")) {
+    for (const fs::path& c : case_folders(model)) {
+      verify_model(c / "model.onnx", data_sets_of(c), fs::relative(c, model).string() + "/", options, cases);
+    }
+    if (cases.empty()) no_data(options.model);
+    return cases;
+  }
+  const fs::path file = folder ? model / "model.onnx" : model;
+  std::vector<fs::path> sets;
+  for (const std::string& given : options.data_sets) {
+    if (!fs::is_directory(given)) throw Error(ErrorCode::io, "a data set must be a folder", {.file = given, .node = {}, .op = {}, .where = {}, .expected = {}, .found = {}});
+    for (const fs::path& set : data_sets_of(given)) sets.push_back(set);
+  }
+  if (options.data_sets.empty()) {
+    if (!fs::exists(file)) throw Error(ErrorCode::io, "there is no such file", {.file = file.string(), .node = {}, .op = {}, .where = {}, .expected = {}, .found = {}});
+    sets = data_sets_of(file.has_parent_path() ? file.parent_path() : fs::path("."));
+  }
+  if (sets.empty()) no_data(options.data_sets.empty() ? file.parent_path().string() : options.data_sets.front());
+  verify_model(file, sets, "", options, cases);
+  return cases;
+}
+
+int run(const Options& options) {
+  const std::vector<Case> cases = collect(options);
+  std::map<Status, int> totals;
+  for (const Case& c : cases) ++totals[c.status];
+  if (options.json) {
+    Json list = Json::array();
+    for (const Case& c : cases) list.push_back({{"name", c.name}, {"status", name(c.status)}, {"max_abs", c.max_abs}, {"max_ulp", c.max_ulp}, {"reason", c.reason}});
+    const Json json = {{"passed", totals[Status::passed]}, {"failed", totals[Status::failed]}, {"refused", totals[Status::refused]}, {"cases", list}};
+    std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  } else {
+    std::cout << totals[Status::passed] << " passed, " << totals[Status::failed] << " failed, " << totals[Status::refused] << " refused\n";
+  }
+  if (totals[Status::failed] > 0) return 1;
+  const bool all_refused = totals[Status::passed] == 0;
+  return all_refused ? exit_code(ErrorCode::unsupported) : 0;
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = app.add_subcommand("verify", "Run a model on ONNX test data sets and compare with the expected outputs.");
+  verb->add_option("MODEL", options->model, "An ONNX file, a folder with model.onnx and test_data_set_*, or a folder of such folders.")->required();
+  verb->add_option("DATASET_DIR", options->data_sets, "Data sets to use instead of those beside the model.");
+  verb->add_option("--rtol", options->rtol, "Relative tolerance.")->capture_default_str();
+  verb->add_option("--atol", options->atol, "Absolute tolerance.")->capture_default_str();
+  verb->add_flag("--json", options->json, "Print one JSON object: passed, failed, refused, cases.");
+  verb->footer("Types and shapes must be equal; values pass if |a - b| <= atol + rtol * |b|. Exit code 1 if a case failed, 6 if all were refused.");
+  add_plan_flags(*verb, options->plan);
+  verb->callback([options, &action] { action = [options] { return run(*options); }; });
+}
+
+}  // namespace linnet::cli
