@@ -1,0 +1,97 @@
+#include "cli/model_folder.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "linnet/error.h"
+
+namespace linnet::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr std::uintmax_t kMaxConfigBytes = std::uintmax_t{1} << 20;
+
+[[noreturn]] void fail(ErrorCode code, const std::string& message, const fs::path& file, std::string where = {}) {
+  throw Error(code, message, {.file = file.string(), .node = {}, .op = {}, .where = std::move(where), .expected = {}, .found = {}});
+}
+
+Json read_config(const fs::path& path) {
+  if (!fs::is_regular_file(path)) return Json::object();
+  if (fs::file_size(path) > kMaxConfigBytes) fail(ErrorCode::limit, "config.json is larger than 1 MiB", path);
+  std::ifstream stream(path);
+  try {
+    return Json::parse(stream);
+  } catch (const Json::exception& error) {
+    fail(ErrorCode::format, std::string("config.json cannot be read: ") + error.what(), path);
+  }
+}
+
+/// The limits stand under io.input.single in the schema of today, directly under io.input in older folders.
+std::vector<DimLimit> read_limits(const Json& config) {
+  const Json input = config.value("/model/io/input"_json_pointer, Json::object());
+  const Json limits = input.contains("/single/dim_limits"_json_pointer) ? input["/single/dim_limits"_json_pointer] : input.value("dim_limits", Json::array());
+  std::vector<DimLimit> result;
+  for (const Json& limit : limits) {
+    DimLimit l;
+    l.min = limit.value("min", std::int64_t{0});
+    if (limit.contains("max")) l.max = limit.at("max").get<std::int64_t>();
+    result.push_back(l);
+  }
+  return result;
+}
+
+bool is_picture(const fs::path& path) {
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
+}
+
+}  // namespace
+
+ModelFolder read_model_folder(const std::string& folder) {
+  const fs::path root = folder;
+  ModelFolder result;
+  const fs::path model = root / "model" / "model.onnx";
+  if (!fs::exists(model)) {
+    fail(ErrorCode::io, "the folder has no model/model.onnx; put the network there, or give the ONNX file itself with --labels " + (root / "model" / "labels.json").string(), root);
+  }
+  result.model = model.string();
+  const fs::path labels = root / "model" / "labels.json";
+  if (fs::exists(labels)) result.labels = labels.string();
+  const fs::path config_path = root / "model" / "config.json";
+  const Json config = read_config(config_path);
+  try {
+    result.dim_limits = read_limits(config);
+    result.preset = config.value("/modelhub/preset"_json_pointer, std::string("modelhub"));
+  } catch (const Json::exception& error) {
+    fail(ErrorCode::format, std::string("config.json does not follow modelhub's schema: ") + error.what(), config_path);
+  }
+  if (fs::is_directory(root / "sample_data")) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(root / "sample_data")) {
+      if (entry.is_regular_file() && is_picture(entry.path())) result.samples.push_back(entry.path().string());
+    }
+    std::sort(result.samples.begin(), result.samples.end());
+  }
+  return result;
+}
+
+void check_limits(const ModelFolder& folder, const Image& image, const std::string& path) {
+  const std::array<std::pair<const char*, std::int64_t>, 3> extents = {{{"channels", image.channels}, {"height", image.height}, {"width", image.width}}};
+  for (std::size_t i = 0; i < std::min(folder.dim_limits.size(), extents.size()); ++i) {
+    const DimLimit& limit = folder.dim_limits[i];
+    const auto [what, value] = extents[i];
+    if (value >= limit.min && (!limit.max || value <= *limit.max)) continue;
+    std::string expected = "at least " + std::to_string(limit.min);
+    if (limit.max) expected += ", at most " + std::to_string(*limit.max);
+    throw Error(ErrorCode::image, "the picture does not comply with the model's input limits",
+                {.file = path, .node = {}, .op = {}, .where = what, .expected = expected, .found = std::to_string(value)});
+  }
+}
+
+}  // namespace linnet::cli

@@ -1,0 +1,33 @@
+// Model folders in modelhub's layout: model/config.json, model/labels.json, model/model.onnx, sample_data/.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "linnet/image.h"
+
+namespace linnet::cli {
+
+/// What config.json allows of one axis.
+struct DimLimit {
+  std::int64_t min = 0;
+  std::optional<std::int64_t> max;
+};
+
+struct ModelFolder {
+  std::string model;                 // path of model.onnx
+  std::string labels;                // path of labels.json; empty where there is none
+  std::string preset = "modelhub";   // config.json: modelhub.preset
+  std::vector<DimLimit> dim_limits;  // channels, height, width; empty: no limits
+  std::vector<std::string> samples;  // pictures of sample_data, sorted
+};
+
+/// Throws Error: `io` where the folder has no model/model.onnx, `format` for a config.json that cannot be read.
+ModelFolder read_model_folder(const std::string& folder);
+
+/// Throws Error(image) if the picture's channels, height or width break the folder's limits.
+void check_limits(const ModelFolder& folder, const Image& image, const std::string& path);
+
+}  // namespace linnet::cli
