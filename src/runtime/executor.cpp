@@ -49,7 +49,10 @@ void Executor::walk(int thread, int threads, Profile* profile) {
     const Clock::time_point begin = timed ? Clock::now() : Clock::time_point{};
     for (args.phase = 0; args.phase < step.phases; ++args.phase) {
       step.run(args);
+      // Alone we may stand in a region of the caller's, whose team must not be waited for.
+      if (threads > 1) {
 #pragma omp barrier
+      }
     }
     if (timed) profile->seconds[i] += std::chrono::duration<double>(Clock::now() - begin).count();
   }
@@ -63,9 +66,14 @@ void Executor::run(std::span<const std::byte* const> inputs, Profile* profile) {
       if (step.inputs[j].kind == BufferRef::Kind::input) pointers_[i].inputs[j] = input_bytes_[step.inputs[j].index];
     }
   }
-  // A nested region (the caller runs us inside one of its own) may give fewer threads: the walk takes what it gets.
+  // libgomp allocates a team even for a region of one thread.
+  if (threads_ == 1) {
+    walk(0, 1, profile);
+  } else {
+    // A nested region (the caller runs us inside one of its own) may give fewer threads: the walk takes what it gets.
 #pragma omp parallel num_threads(threads_)
-  walk(omp_get_thread_num(), omp_get_num_threads(), profile);
+    walk(omp_get_thread_num(), omp_get_num_threads(), profile);
+  }
   if (profile != nullptr) ++profile->runs;
   check_faults();
 }
