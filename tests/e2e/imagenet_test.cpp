@@ -38,10 +38,11 @@ std::vector<Row> read_rows(const std::filesystem::path& path) {
   return rows;
 }
 
-/// The pictures are prescaled: centre crop 224, /255, mean and standard deviation of ImageNet.
+/// The pictures are prescaled to 227: centre crop 224 from (1,1), /255, mean and standard deviation of ImageNet.
 Preprocessing steps() {
   Preprocessing result;
   result.crop_width = result.crop_height = 224;
+  result.crop_offset = CropOffset::down;
   result.scale = 1.0f / 255;
   result.mean = {0.485f, 0.456f, 0.406f};
   result.std = {0.229f, 0.224f, 0.225f};

@@ -155,7 +155,7 @@ std::string LayerBuilder::resize(const Name& x) {
     attributes["coordinate_transformation_mode"] =
         choose(std::vector<std::string>{"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"});
   }
-  if (opset() >= 13 && random_.chance(0.3)) {
+  if (opset() >= 13 && !graph_.symbolic_batch && random_.chance(0.5)) {  // sizes name the batch too
     const reference::Shape& from = shape(x);
     return node("Resize", {x, "", "", ints({from[0], from[1], from[2] * 2, from[3] * 3})}, attributes);
   }
