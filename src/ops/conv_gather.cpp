@@ -1,6 +1,7 @@
 // Convolution and transposed convolution on plain tensors of any rank, grouping and dilation: the rows of the im2col
 // matrix of a few pixels are gathered into scratch and multiplied by the packed filters. The general way, not the fast one.
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -112,13 +113,12 @@ void GatherConv::run_pixels(const RunArgs& args, const float* packed, std::int64
   const std::int64_t out_pixels = problem.out_pixels();
   const std::int64_t plane = (image * problem.groups + group) * group_out * out_pixels;
   kernels::GemmArguments g{};
-  const float* const late_bias = has_bias && bias == nullptr ? args.in<float>(kConvB) + group * group_out : nullptr;  // known at run time only
-  if (has_residual || late_bias != nullptr) {
-    const float* const residual = has_residual ? args.in<float>(kConvResidual) + plane : nullptr;
+  // A bias known at run time only comes last: there is nothing to pack, and its sum is then the one of a plain im2col GEMM.
+  const float* const late_bias = has_bias && bias == nullptr ? args.in<float>(kConvB) + group * group_out : nullptr;
+  if (has_residual) {
+    const float* const residual = args.in<float>(kConvResidual) + plane;
     for (std::int64_t p = 0; p < count; ++p) {
-      for (std::int64_t m = 0; m < group_out; ++m) {
-        product[p * columns + m] = (late_bias != nullptr ? late_bias[m] : 0.0f) + (residual != nullptr ? residual[m * out_pixels + first + p] : 0.0f);
-      }
+      for (std::int64_t m = 0; m < group_out; ++m) product[p * columns + m] = residual[m * out_pixels + first + p];
     }
     g.residual = product;
     g.residual_row = columns;
@@ -129,8 +129,8 @@ void GatherConv::run_pixels(const RunArgs& args, const float* packed, std::int64
   g.bias = bias != nullptr ? bias->as<float>() + group * columns : nullptr;
   g.c = product;
   g.c_row = columns;
-  g.lo = problem.lo;
-  g.hi = problem.hi;
+  g.lo = late_bias != nullptr ? -std::numeric_limits<float>::infinity() : problem.lo;
+  g.hi = late_bias != nullptr ? std::numeric_limits<float>::infinity() : problem.hi;
   g.rows = static_cast<int>(count);
   g.k = static_cast<int>(k);
   g.n = static_cast<int>(columns);
@@ -139,7 +139,15 @@ void GatherConv::run_pixels(const RunArgs& args, const float* packed, std::int64
   float* const out = args.out<float>(0) + plane;
   for (std::int64_t m = 0; m < group_out; ++m) {
     float* const to = out + m * out_pixels + first;
-    for (std::int64_t p = 0; p < count; ++p) to[p] = product[p * columns + m];
+    for (std::int64_t p = 0; p < count; ++p) {
+      float y = product[p * columns + m];
+      if (late_bias != nullptr) {
+        y += late_bias[m];
+        y = problem.lo > y ? problem.lo : y;  // as the kernels clamp: a NaN stays
+        y = problem.hi < y ? problem.hi : y;
+      }
+      to[p] = y;
+    }
     if (problem.late_activation) apply_activation(*table, problem.activation, to, count);
   }
 }
