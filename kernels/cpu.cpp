@@ -51,8 +51,8 @@ Isa best_of_processor() {
   constexpr std::uint64_t kYmm = 0x06, kZmm = 0xe6;
   const bool f16c = bit(basic.c, 29), fma = bit(basic.c, 12), avx2 = bit(extended.b, 5);
   if (!((saved & kYmm) == kYmm && avx2 && fma && f16c)) return Isa::scalar;
-  // -march=x86-64-v4: F, DQ, CD, BW, VL. BMI and LZCNT come with v3; every processor with AVX2 and FMA of note has them, but
-  // the compiler may use them, so they are asked for.
+  // -march=x86-64-v4: F, DQ, CD, BW, VL. BMI and LZCNT come with v3; every processor with AVX2 and FMA of note has
+  // them, but the compiler may use them, so they are asked for.
   const bool v3 = bit(extended.b, 3) && bit(extended.b, 8) && bit(cpuid(0x80000001).c, 5) && bit(basic.c, 22);
   bool v4 = v3 && (saved & kZmm) == kZmm;
   for (const int feature : {16, 17, 28, 30, 31}) v4 = v4 && bit(extended.b, feature);
@@ -150,8 +150,8 @@ double quota_v1(const std::string& folder) {
   return quota > 0 && period > 0 ? quota / period : 0;
 }
 
-/// /proc/self/cgroup has a line "0::/path" for v2 and one "4:cpu,cpuacct:/path" for v1. In a container the path may be the
-/// host's, and not exist here; the limits of the mount's root are then the container's own.
+/// /proc/self/cgroup has a line "0::/path" for v2 and one "4:cpu,cpuacct:/path" for v1. In a container the path may be
+/// the host's, and not exist here; the limits of the mount's root are then the container's own.
 double cgroup_quota() {
   double limit = 0;
   const auto add = [&limit](double quota) {

@@ -6,12 +6,13 @@
 
 namespace linnet::kernels::LINNET_ISA {
 
-// Floats in a piece: long enough that the tree of lanes and the step to double cost little, short enough that the rounding
-// errors of a piece (16 + 2 + 4 additions deep) are below those of storing its terms.
+// Floats in a piece: long enough that the tree of lanes and the step to double cost little, short enough that the
+// rounding errors of a piece (16 + 2 + 4 additions deep) are below those of storing its terms.
 constexpr int64_t kFoldPiece = 1024;
 constexpr int64_t kFoldRows = 64;  // the same where rows are added to each other
 
-/// One way to put terms together: `identity`, combine(V, V), lanes(V) for the 16 lanes of one vector, totals(double, double).
+/// One way to put terms together: `identity`, combine(V, V), lanes(V) for the 16 lanes of one vector, totals(double,
+/// double).
 struct Addition {
   static constexpr float identity = 0.0f;
   [[gnu::always_inline]] static inline V combine(const V& a, const V& b) { return V::add(a, b); }
@@ -84,9 +85,11 @@ template <class Fold, class Term>
   return total;
 }
 
-/// The same down `n` rows, for `lanes` <= 16 neighbouring columns at once: pieces of kFoldRows rows, then the pieces' results.
+/// The same down `n` rows, for `lanes` <= 16 neighbouring columns at once: pieces of kFoldRows rows, then the pieces'
+/// results.
 template <class Fold, class Term>
-[[gnu::always_inline]] static inline V fold_columns(const float* x, ptrdiff_t row, int64_t n, int lanes, const Term& term) {
+[[gnu::always_inline]] static inline V fold_columns(const float* x, ptrdiff_t row, int64_t n, int lanes,
+                                                    const Term& term) {
   V total = V::set(Fold::identity);
   for (int64_t piece = 0; piece < n; piece += kFoldRows) {
     const int64_t end = smaller_of(n, piece + kFoldRows);
@@ -100,8 +103,8 @@ template <class Fold, class Term>
   return total;
 }
 
-/// Cuts [begin, end) of [outer][inner] into groups of at most 16 neighbours of one row: visit(outer, first column, lanes).
-/// Where the cuts fall has no influence on a result, as each lane is on its own.
+/// Cuts [begin, end) of [outer][inner] into groups of at most 16 neighbours of one row: visit(outer, first column,
+/// lanes). Where the cuts fall has no influence on a result, as each lane is on its own.
 template <class Visit>
 [[gnu::always_inline]] static inline void each_group(int64_t begin, int64_t end, int64_t inner, const Visit& visit) {
   while (begin < end) {

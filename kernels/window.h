@@ -23,7 +23,8 @@ struct InnerColumns {
 };
 static inline InnerColumns inner_columns(int in_w, int out_w, int kernel, int stride, int dilation, int pad) {
   const int begin = (pad + stride - 1) / stride;
-  const int room = in_w + pad - ((kernel - 1) * dilation + 1);  // the last column whose window fits begins at or before this
+  const int room =
+      in_w + pad - ((kernel - 1) * dilation + 1);  // the last column whose window fits begins at or before this
   int end = room < 0 ? 0 : room / stride + 1;
   end = end < out_w ? end : out_w;
   return begin < end ? InnerColumns{begin, end} : InnerColumns{out_w, out_w};

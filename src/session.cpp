@@ -18,15 +18,25 @@
 
 namespace linnet {
 
+/// Whether small initializers that a caller may override (IR >= 4) count as constants: scales, axes and shapes, without which
+/// nothing can be planned. Nearly no caller overrides them, so a plan takes them for constants, and a second one, made when
+/// it is first needed, serves the runs that do override. Large ones, the weights, are read at run time by either.
+enum class Initializers : std::uint8_t { constant, overridable };
+
 /// The optimised graph and the shape-bound plans made of it. Thread-safe.
 class Plan::State {
  public:
-  State(Model model, const SessionOptions& options);
+  State(Model model, const SessionOptions& options, Initializers initializers);
+
+  /// The state for a run that overrides an initializer.
+  State& overridable();
 
   /// The plan for these input shapes, made now if it is not among the last max_plans.
   std::shared_ptr<const plan::ShapePlan> plan_for(const std::vector<Shape>& shapes);
 
+  /// What a caller may give; what this state's plans take, in the order of graph().inputs.
   [[nodiscard]] const std::vector<ValueInfo>& inputs() const noexcept { return inputs_; }
+  [[nodiscard]] const std::vector<ValueInfo>& planned_inputs() const noexcept { return planned_inputs_; }
   [[nodiscard]] const std::vector<ValueInfo>& outputs() const noexcept { return outputs_; }
   [[nodiscard]] const plan::PlanTarget& target() const noexcept { return target_; }
   [[nodiscard]] const graph::Graph& graph() const noexcept { return graph_; }
@@ -40,8 +50,13 @@ class Plan::State {
   };
   void plan_ahead(const SessionOptions& options);
 
+  void freeze_initializers(const SessionOptions& options);
+
   graph::Graph graph_;
-  std::vector<ValueInfo> inputs_, outputs_;
+  std::vector<ValueInfo> inputs_, planned_inputs_, outputs_;
+  std::shared_ptr<Model::State> source_;   // where initializers can be overridden: the model, and the options to plan it again
+  SessionOptions source_options_;
+  std::unique_ptr<State> overridable_;
   plan::PlanTarget target_;
   std::size_t max_plans_;
   ops::WeightStore weights_;
@@ -76,7 +91,32 @@ bool only_batch_is_open(const std::vector<ValueInfo>& inputs) {
 
 }  // namespace
 
-Plan::State::State(Model model, const SessionOptions& options) : target_(plan_target(options)), max_plans_(std::max<std::size_t>(1, options.max_plans)) {
+constexpr std::int64_t kSmallInitializer = 8;  // elements: a shape, scale or pad of the usual ranks
+
+/// Makes constants of the small initializers that are inputs too, and keeps the model for the runs that override them.
+void Plan::State::freeze_initializers(const SessionOptions& options) {
+  const auto overridable = [this](graph::ValueId id) {
+    const std::optional<Tensor>& constant = graph_.value(id).constant;
+    return constant.has_value() && constant->size() <= kSmallInitializer;
+  };
+  if (std::none_of(graph_.inputs.begin(), graph_.inputs.end(), overridable)) return;
+  source_ = std::make_shared<Model::State>();
+  source_->graph = graph_;
+  source_options_ = options;
+  for (const graph::ValueId id : graph_.inputs) {
+    if (overridable(id)) graph_.value(id).graph_input = false;
+  }
+  std::erase_if(graph_.inputs, overridable);
+}
+
+Plan::State& Plan::State::overridable() {
+  const std::lock_guard lock(mutex_);
+  if (source_ == nullptr) return *this;
+  if (overridable_ == nullptr) overridable_ = std::make_unique<State>(Model(source_), source_options_, Initializers::overridable);
+  return *overridable_;
+}
+
+Plan::State::State(Model model, const SessionOptions& options, Initializers initializers) : target_(plan_target(options)), max_plans_(std::max<std::size_t>(1, options.max_plans)) {
   // The last holder's graph is taken over, so that bytes given back while packing are really free.
   std::shared_ptr<Model::State> source = model.state();
   model = Model(nullptr);
@@ -86,13 +126,15 @@ Plan::State::State(Model model, const SessionOptions& options) : target_(plan_ta
     graph_ = source->graph;
   }
   source.reset();
+  inputs_ = value_infos(graph_, graph_.inputs);
+  if (initializers == Initializers::constant) freeze_initializers(options);
   select_outputs(graph_, options.outputs);
   for (passes::PassResult& r : passes::run_passes(graph_, passes::Stage::model, options.disabled_passes)) {
     passes_.push_back({std::move(r.name), r.enabled, r.applied, std::move(r.refused)});
   }
-  inputs_ = value_infos(graph_, graph_.inputs);
+  planned_inputs_ = value_infos(graph_, graph_.inputs);
   outputs_ = value_infos(graph_, graph_.outputs);
-  if (only_batch_is_open(inputs_)) {
+  if (source_ == nullptr && only_batch_is_open(planned_inputs_)) {
     target_.on_packed = [this](graph::ValueId id) {
       if (id < graph_.value_count() && graph_.value(id).is_constant()) plan::drop_bytes(graph_.value(id));
     };
@@ -108,7 +150,7 @@ void Plan::State::plan_ahead(const SessionOptions& options) {
     }
   }
   std::vector<Shape> shapes;
-  for (const ValueInfo& info : inputs_) {
+  for (const ValueInfo& info : planned_inputs_) {
     const auto given = options.input_shapes.find(info.name);
     if (given != options.input_shapes.end()) {
       shapes.push_back(given->second);
@@ -163,7 +205,7 @@ PlanReport Plan::State::report() {
   return report(plans_.empty() ? nullptr : plans_.front().plan.get());
 }
 
-Plan::Plan(Model model, const SessionOptions& options) : state_(std::make_shared<State>(std::move(model), options)) {}
+Plan::Plan(Model model, const SessionOptions& options) : state_(std::make_shared<State>(std::move(model), options, Initializers::constant)) {}
 const std::vector<ValueInfo>& Plan::inputs() const { return state_->inputs(); }
 const std::vector<ValueInfo>& Plan::outputs() const { return state_->outputs(); }
 PlanReport Plan::report() const { return state_->report(); }
@@ -177,6 +219,7 @@ struct Session::State {
 
   Plan plan;
   std::atomic_flag busy = ATOMIC_FLAG_INIT;
+  Plan::State* chosen = nullptr;                  // of the plan: the one that takes this run's inputs
   std::shared_ptr<const plan::ShapePlan> bound;   // what the executor runs
   base::AlignedBuffer arena;
   std::unique_ptr<runtime::Executor> executor;
@@ -224,15 +267,20 @@ std::string names_of(const std::vector<ValueInfo>& infos) {
 }  // namespace
 
 void Session::State::take_inputs(std::span<const NamedTensor> given) {
-  const std::vector<ValueInfo>& infos = plan.inputs();
-  const graph::Graph& graph = plan.state().graph();
+  bool overrides = false;
+  for (const NamedTensor& tensor : given) {
+    const std::vector<ValueInfo>& all = plan.inputs();
+    const auto info = std::find_if(all.begin(), all.end(), [&](const ValueInfo& i) { return i.name == tensor.first; });
+    if (info == all.end()) bad_input("the model has no such input", tensor.first, names_of(all), "'" + tensor.first + "'");
+    overrides = overrides || info->optional;
+  }
+  Plan::State& next = overrides ? plan.state().overridable() : plan.state();
+  if (chosen != &next) bound.reset();
+  chosen = &next;
+  const std::vector<ValueInfo>& infos = chosen->planned_inputs();
+  const graph::Graph& graph = chosen->graph();
   inputs.resize(infos.size());
   shapes.resize(infos.size());
-  for (const NamedTensor& tensor : given) {
-    if (std::none_of(infos.begin(), infos.end(), [&](const ValueInfo& info) { return info.name == tensor.first; })) {
-      bad_input("the model has no such input", tensor.first, names_of(infos), "'" + tensor.first + "'");
-    }
-  }
   for (std::size_t i = 0; i < infos.size(); ++i) {
     const ValueInfo& info = infos[i];
     const NamedTensor* mine = nullptr;
@@ -260,7 +308,7 @@ void Session::State::bind() {
   const bool same = bound != nullptr && std::equal(shapes.begin(), shapes.end(), bound->inputs.begin(), bound->inputs.end(),
                                                    [](const Shape& a, const plan::PlannedValue& b) { return a == b.shape; });
   if (same) return;
-  std::shared_ptr<const plan::ShapePlan> next = plan.state().plan_for(shapes);
+  std::shared_ptr<const plan::ShapePlan> next = chosen->plan_for(shapes);
   if (arena.bytes() < next->arena_bytes) {
     executor.reset();
     bound.reset();
@@ -338,7 +386,8 @@ void Session::enable_profile(bool on) {
 }
 
 PlanReport Session::profile() const {
-  PlanReport report = state_->plan.state().report(state_->bound.get());
+  Plan::State& planned = state_->chosen != nullptr ? *state_->chosen : state_->plan.state();
+  PlanReport report = planned.report(state_->bound.get());
   for (std::size_t i = 0; i < report.steps.size() && state_->profile.runs > 0; ++i) {
     report.steps[i].milliseconds = state_->profile.seconds[i] * 1e3 / static_cast<double>(state_->profile.runs);
   }

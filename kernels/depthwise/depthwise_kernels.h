@@ -1,7 +1,7 @@
-// Depthwise convolution. A tile is P output pixels of a row: P independent chains of fma, which is what the fma's latency
-// needs, and each weight is loaded once for P pixels. Loading each input pixel once for all the outputs that it belongs to was
-// tried: with 16 registers it spills, and one load a fma is what two load ports feed anyway. Taps outside the input are
-// skipped, so padding costs nothing and the order of a sum is the same everywhere.
+// Depthwise convolution. A tile is P output pixels of a row: P independent chains of fma, which is what the fma's
+// latency needs, and each weight is loaded once for P pixels. Loading each input pixel once for all the outputs that it
+// belongs to was tried: with 16 registers it spills, and one load a fma is what two load ports feed anyway. Taps
+// outside the input are skipped, so padding costs nothing and the order of a sum is the same everywhere.
 #pragma once
 
 #include "kernels/blocked.h"
@@ -12,8 +12,8 @@
 
 namespace linnet::kernels::LINNET_ISA {
 
-// Accumulators: 8 of AVX-512's 32 registers are latency x ports, and so are 16 of NEON's 32 (six pixels, 24 of them, made gcc 12
-// spill); 12 of AVX2's 16 leave room for the weights.
+// Accumulators: 8 of AVX-512's 32 registers are latency x ports, and so are 16 of NEON's 32 (six pixels, 24 of them,
+// made gcc 12 spill); 12 of AVX2's 16 leave room for the weights.
 #if defined(__AVX512F__)
 constexpr int kDepthwisePixels = 8;
 #elif defined(__aarch64__)
@@ -26,11 +26,11 @@ constexpr int kDepthwiseEdge = 4;
 /// What the tiles of one output row have in common.
 struct DepthwiseRow {
   const DepthwiseArguments* args;
-  const float* x;        // the first input row in use, at column 0
-  ptrdiff_t x_row;       // from one row of taps to the next
-  const float* weights;  // the filter's first row in use
-  int rows;              // filter rows in use
-  const float* bias;     // null: none
+  const float* x;         // the first input row in use, at column 0
+  ptrdiff_t x_row;        // from one row of taps to the next
+  const float* weights;   // the filter's first row in use
+  int rows;               // filter rows in use
+  const float* bias;      // null: none
   const float* residual;  // null: none
   float* y;
 };
@@ -47,14 +47,15 @@ template <int P, class Columns>
 }
 
 template <int P, class Columns>
-[[gnu::always_inline]] static inline void finish_tile(const DepthwiseRow& r, const Columns& columns, const f32x16 (&acc)[P]) {
+[[gnu::always_inline]] static inline void finish_tile(const DepthwiseRow& r, const Columns& columns,
+                                                      const f32x16 (&acc)[P]) {
   const f32x16 lo = f32x16::set(r.args->clamp.lo), hi = f32x16::set(r.args->clamp.hi);
 #pragma GCC unroll 8
   for (int p = 0; p < P; ++p) f32x16::store(r.y + columns(p) * kBlock, clamp(acc[p], lo, hi));
 }
 
-/// What the compiler may know of a filter: its width and stride, which then become displacements in the loads' addresses; 0:
-/// neither, only at run time.
+/// What the compiler may know of a filter: its width and stride, which then become displacements in the loads'
+/// addresses; 0: neither, only at run time.
 template <int kernel_w, int stride>
 struct KnownFilter {
   static constexpr int kKernel = kernel_w, kStride = stride;
@@ -78,14 +79,15 @@ template <int P, class Filter>
     for (int kw = 0; kw < kernel_w; ++kw) {
       const f32x16 tap = f32x16::load(w + kw * kBlock);
 #pragma GCC unroll 8
-      for (int p = 0; p < P; ++p) acc[p] = f32x16::fma(f32x16::load(line + kw * next_tap + p * stride * kBlock), tap, acc[p]);
+      for (int p = 0; p < P; ++p)
+        acc[p] = f32x16::fma(f32x16::load(line + kw * next_tap + p * stride * kBlock), tap, acc[p]);
     }
   }
   finish_tile<P>(r, columns, acc);
 }
 
-/// P pixels anywhere, each with the columns of its window that are inside the input. Together, because one alone would wait for
-/// its own fmas.
+/// P pixels anywhere, each with the columns of its window that are inside the input. Together, because one alone would
+/// wait for its own fmas.
 template <int P>
 [[gnu::noinline]] static void edge_tile(const DepthwiseRow& r, const int* columns) {
   const DepthwiseArguments& a = *r.args;
@@ -130,7 +132,8 @@ static inline void edge_columns(const DepthwiseRow& r, const InnerColumns& inner
   if (waiting == 1) edge_tile<1>(r, columns);
 }
 
-/// The columns of `inner` in tiles of balanced widths: 7 are 4 + 3, not 6 + 1, whose last tile would wait for its own fmas.
+/// The columns of `inner` in tiles of balanced widths: 7 are 4 + 3, not 6 + 1, whose last tile would wait for its own
+/// fmas.
 template <class Filter, int P = kDepthwisePixels>
 [[gnu::always_inline]] static inline void inner_columns_of(const DepthwiseRow& r, int column, int pixels) {
   if (pixels == P) return inner_tile<P, Filter>(r, column);

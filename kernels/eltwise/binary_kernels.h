@@ -36,8 +36,8 @@ template <class Visit>
   return with_function(BinaryOp::pow, visit);
 }
 
-/// An operand of one row: `step` floats from one vector to the next, 16, or 0 where all are the same; `scalar`: its vectors
-/// are one float, repeated.
+/// An operand of one row: `step` floats from one vector to the next, 16, or 0 where all are the same; `scalar`: its
+/// vectors are one float, repeated.
 struct RowOperand {
   const float* p;
   int step;
@@ -59,12 +59,10 @@ template <class F>
   const auto each = [&](const auto& left, const auto& right) LINNET_LAMBDA {
     for (int64_t i = 0; i < whole; ++i) V::store(y + i * 16, clamp(f(left(i), right(i)), lo, hi));
   };
-  const auto vectors = [](const float* p) LINNET_LAMBDA {
-    return [p](int64_t i) LINNET_LAMBDA { return V::load(p + i * 16); };
-  };
-  const auto constant = [](const RowOperand& r) LINNET_LAMBDA {
-    return [v = load_lanes(r, 0, 16)](int64_t) LINNET_LAMBDA { return v; };
-  };
+  const auto vectors = [](const float* p)
+                           LINNET_LAMBDA { return [p](int64_t i) LINNET_LAMBDA { return V::load(p + i * 16); }; };
+  const auto constant = [](const RowOperand& r)
+                            LINNET_LAMBDA { return [v = load_lanes(r, 0, 16)](int64_t) LINNET_LAMBDA { return v; }; };
   const bool a_moves = a.step != 0, b_moves = b.step != 0;
   if (whole > 0) {
     if (a_moves && b_moves) {

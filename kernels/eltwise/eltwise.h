@@ -81,8 +81,8 @@ struct BinaryArguments {
   const float* a = nullptr;
   const float* b = nullptr;
   float* y = nullptr;
-  int rank = 1;                     // 1..kMaxRank
-  int64_t size[kMaxRank] = {};      // outermost first
+  int rank = 1;                 // 1..kMaxRank
+  int64_t size[kMaxRank] = {};  // outermost first
   ptrdiff_t a_stride[kMaxRank] = {};
   ptrdiff_t b_stride[kMaxRank] = {};
   Clamp clamp;

@@ -8,8 +8,8 @@
 
 namespace linnet::kernels::LINNET_ISA {
 
-/// y[i] = op(x[i]). What is left after the whole vectors goes through a buffer and the same loop, because a second copy of exp
-/// and its kin is long, and a branch in the loop costs a memory-bound operator a tenth of its speed.
+/// y[i] = op(x[i]). What is left after the whole vectors goes through a buffer and the same loop, because a second copy
+/// of exp and its kin is long, and a branch in the loop costs a memory-bound operator a tenth of its speed.
 template <class Op>
 [[gnu::always_inline]] static inline void map(const float* x, float* y, int64_t n, const Op& op) {
   const int rest = static_cast<int>(n % 16);
@@ -51,8 +51,7 @@ static void unary(const UnaryArguments& a) {
       return each([=](const V& v) LINNET_LAMBDA {
         return V::mul(v, V::max(zero, V::min(one, V::fma(v, V::set(1.0f / 6.0f), half))));
       });
-    case UnaryOp::softsign:
-      return each([=](const V& v) LINNET_LAMBDA { return V::div(v, V::add(one, V::abs(v))); });
+    case UnaryOp::softsign: return each([=](const V& v) LINNET_LAMBDA { return V::div(v, V::add(one, V::abs(v))); });
     case UnaryOp::sqrt: return each([](const V& v) LINNET_LAMBDA { return V::sqrt(v); });
     case UnaryOp::reciprocal: return each([=](const V& v) LINNET_LAMBDA { return V::div(one, v); });
     case UnaryOp::neg: return each([](const V& v) LINNET_LAMBDA { return V::neg(v); });
@@ -65,17 +64,14 @@ static void unary(const UnaryArguments& a) {
         return V::select(V::less(v, zero), V::set(-1.0f), V::select(V::less(zero, v), one, v));
       });
     case UnaryOp::sigmoid: return each([](const V& v) LINNET_LAMBDA { return sigmoid(v); });
-    case UnaryOp::swish:
-      return each([=](const V& v) LINNET_LAMBDA { return V::mul(v, sigmoid(V::mul(alpha, v))); });
+    case UnaryOp::swish: return each([=](const V& v) LINNET_LAMBDA { return V::mul(v, sigmoid(V::mul(alpha, v))); });
     case UnaryOp::tanh: return each([](const V& v) LINNET_LAMBDA { return tanh(v); });
     case UnaryOp::elu:
       return each([=](const V& v) LINNET_LAMBDA { return unless_negative(v, V::mul(alpha, expm1(v))); });
     case UnaryOp::selu:
       return each([=](const V& v) LINNET_LAMBDA { return V::mul(beta, unless_negative(v, V::mul(alpha, expm1(v)))); });
     case UnaryOp::celu:
-      return each([=](const V& v) LINNET_LAMBDA {
-        return unless_negative(v, V::mul(alpha, expm1(V::div(v, alpha))));
-      });
+      return each([=](const V& v) LINNET_LAMBDA { return unless_negative(v, V::mul(alpha, expm1(V::div(v, alpha)))); });
     case UnaryOp::softplus: return each([](const V& v) LINNET_LAMBDA { return softplus(v); });
     case UnaryOp::mish: return each([](const V& v) LINNET_LAMBDA { return mish(v); });
     case UnaryOp::gelu:

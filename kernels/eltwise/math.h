@@ -1,7 +1,8 @@
-// Elementary functions over f32x16: the same bits on every ISA, because they are made of correctly rounded operations in a
-// fixed order, and few ULP off: exp and log 0.75, erf 1.1, tanh 1.4, softplus 1.9, pow 2, sigmoid 2.4, mish 4; eltwise_test.cpp
-// and binary_test.cpp hold them to it over every kind of float. The coefficients are minimax fits (weighted for relative error
-// of the result), rounded to float one after the other with the rest refitted. NaN gives NaN throughout.
+// Elementary functions over f32x16: the same bits on every ISA, because they are made of correctly rounded operations
+// in a fixed order, and few ULP off: exp and log 0.75, erf 1.1, tanh 1.4, softplus 1.9, pow 2, sigmoid 2.4, mish 4;
+// eltwise_test.cpp and binary_test.cpp hold them to it over every kind of float. The coefficients are minimax fits
+// (weighted for relative error of the result), rounded to float one after the other with the rest refitted. NaN gives
+// NaN throughout.
 #pragma once
 
 #include <stddef.h>
@@ -24,8 +25,12 @@ template <class... Floats>
 [[gnu::always_inline]] static inline V infinity() { return V::set(__builtin_inff()); }
 
 /// max and min of which a NaN in either operand is the result; V::max and V::min keep one in the second only.
-[[gnu::always_inline]] static inline V max_nan(const V& a, const V& b) { return V::select(V::is_nan(a), a, V::max(a, b)); }
-[[gnu::always_inline]] static inline V min_nan(const V& a, const V& b) { return V::select(V::is_nan(a), a, V::min(a, b)); }
+[[gnu::always_inline]] static inline V max_nan(const V& a, const V& b) {
+  return V::select(V::is_nan(a), a, V::max(a, b));
+}
+[[gnu::always_inline]] static inline V min_nan(const V& a, const V& b) {
+  return V::select(V::is_nan(a), a, V::min(a, b));
+}
 
 [[gnu::always_inline]] static inline V clamp(const V& x, const V& lo, const V& hi) { return V::min(hi, V::max(lo, x)); }
 
@@ -49,8 +54,8 @@ template <class... Floats>
 // ln 2 = kLn2High + kLn2Low; the first has 15 bits, so that its products with exponents are exact.
 constexpr float kLn2High = 0.693145752f, kLn2Low = 1.42860677e-06f, kLog2E = 1.44269502f;
 
-/// x = n * ln 2 + rest, |rest| <= ln(2) / 2 (and a little). Results in variables, not in a struct: gcc 12 moves structs of vectors
-/// through memory, which made exp four times slower.
+/// x = n * ln 2 + rest, |rest| <= ln(2) / 2 (and a little). Results in variables, not in a struct: gcc 12 moves structs
+/// of vectors through memory, which made exp almost three times slower.
 [[gnu::always_inline]] static inline void split_exp(const V& x, V& rest, V& n_float, i32x16& n) {
   // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits; no conversion that could trap on NaN.
   const V magic = V::set(12582912.0f);
@@ -141,7 +146,8 @@ constexpr float kLn2High = 0.693145752f, kLn2Low = 1.42860677e-06f, kLog2E = 1.4
 
 [[gnu::always_inline]] static inline V erf(const V& x) {
   const V a = V::min(V::set(3.95f), V::abs(x)), a2 = V::mul(a, a);  // from 3.92 on the result is 1
-  const V p = polynomial(a2, -0.000598021375f, 0.00499176187f, -0.0267662313f, 0.112818271f, -0.376124978f, 0.128379151f);
+  const V p =
+      polynomial(a2, -0.000598021375f, 0.00499176187f, -0.0267662313f, 0.112818271f, -0.376124978f, 0.128379151f);
   const V small = V::fma(p, a, a);
   // 1 - erf(a) = exp(-a * q(a))
   const V q = polynomial(a, 1.12317703e-05f, -0.000322812324f, 0.00364250573f, -0.0237621833f, 0.106237039f,
@@ -225,8 +231,8 @@ struct Pair {
 [[gnu::noinline]] static V pow(const V& x, const V& y) {
   const V zero = V::zero(), one = V::set(1.0f), inf = infinity(), a = V::abs(x);
   V r = pow_positive(a, y);
-  // Bases and exponents without a logarithm of use: 0, infinity. The result is infinity where the base's side of 1 and the
-  // exponent's sign agree.
+  // Bases and exponents without a logarithm of use: 0, infinity. The result is infinity where the base's side of 1 and
+  // the exponent's sign agree.
   const mask16 down = V::less(y, zero);
   const mask16 shrinking = mask16::bit_xor(V::less(a, one), down);
   const V extreme = V::select(shrinking, zero, inf);

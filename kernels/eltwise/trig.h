@@ -1,4 +1,5 @@
-// sin and cos of a float, at most 1 ULP off over the whole range. One element at a time and in double: no CNN spends time here.
+// sin and cos of a float, at most 1 ULP off over the whole range. One element at a time and in double: no CNN spends
+// time here.
 #pragma once
 
 #include <stddef.h>
@@ -20,8 +21,8 @@ static inline Angle reduce_small(double x) {
   return {(x - n * kHigh) - n * kLow, static_cast<int64_t>(n)};
 }
 
-/// For 2^20 <= |x| < infinity, after Payne and Hanek: of 2/pi only the 96 bits are multiplied that decide the quotient modulo 4
-/// and its fraction.
+/// For 2^20 <= |x| < infinity, after Payne and Hanek: of 2/pi only the 96 bits are multiplied that decide the quotient
+/// modulo 4 and its fraction.
 static inline Angle reduce_large(float x) {
   static constexpr uint32_t kTwoOverPi[9] = {0,          0xa2f9836e, 0x4e441529, 0xfc2757d1, 0xf534ddc0,
                                              0xdb629599, 0x3c439041, 0xfe5163ab, 0xdebbc561};
@@ -29,7 +30,7 @@ static inline Angle reduce_large(float x) {
   __builtin_memcpy(&bits, &x, sizeof bits);
   const uint64_t mantissa = (bits & 0x7fffff) | 0x800000;
   const int exponent = static_cast<int>(bits >> 23 & 0xff) - 150;  // |x| = mantissa * 2^exponent
-  const int skip = exponent - 2 + 32;                              // bits that give multiples of 4; the table begins with 32 zeros
+  const int skip = exponent - 2 + 32;  // bits that give multiples of 4; the table begins with 32 zeros
   const int word = skip / 32, shift = skip % 32;
   uint64_t w[3];
   for (int i = 0; i < 3; ++i) {

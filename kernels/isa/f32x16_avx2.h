@@ -114,9 +114,9 @@ struct f32x16 {
     return {_mm256_fnmadd_ps(a.lo, b.lo, c.lo), _mm256_fnmadd_ps(a.hi, b.hi, c.hi)};
   }
 
-#define LINNET_COMPARE(name, predicate)                                                          \
-  LINNET_FN mask16 name(const f32x16& a, const f32x16& b) {                                      \
-    return {_mm256_cmp_ps(a.lo, b.lo, predicate), _mm256_cmp_ps(a.hi, b.hi, predicate)};         \
+#define LINNET_COMPARE(name, predicate)                                                  \
+  LINNET_FN mask16 name(const f32x16& a, const f32x16& b) {                              \
+    return {_mm256_cmp_ps(a.lo, b.lo, predicate), _mm256_cmp_ps(a.hi, b.hi, predicate)}; \
   }
   LINNET_COMPARE(less, _CMP_LT_OQ)
   LINNET_COMPARE(less_equal, _CMP_LE_OQ)
@@ -142,8 +142,8 @@ struct f32x16 {
 #undef LINNET_UNARY
 #undef LINNET_BINARY
 
-/// One 8x8 quarter of transpose16. The two halves of a register are joined by the loads, which costs a load port; doing it
-/// with permutes after the shuffles would cost the one port that the shuffles need.
+/// One 8x8 quarter of transpose16. The two halves of a register are joined by the loads, which costs a load port; doing
+/// it with permutes after the shuffles would cost the one port that the shuffles need.
 LINNET_FN void transpose8(const float* x, ptrdiff_t x_row, float* y, ptrdiff_t y_row) {
   __m256 r[8];
 #pragma GCC unroll 4

@@ -1,7 +1,9 @@
-// The 16-float vector type on AVX-512 (F, BW, DQ, VL): one zmm register. f32x16_scalar.h defines what each function means.
+// The 16-float vector type on AVX-512 (F, BW, DQ, VL): one zmm register. f32x16_scalar.h defines what each function
+// means.
 #pragma once
 
-// gcc 12's own header warns once its functions are inlined: _mm512_undefined_ps reads what nobody wrote (gcc PR 105593).
+// gcc 12's own header warns once its functions are inlined: _mm512_undefined_ps reads what nobody wrote (gcc PR
+// 105593).
 #pragma GCC diagnostic push
 #if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -118,7 +120,8 @@ LINNET_FN void transpose16(const float* x, ptrdiff_t x_row, float* y, ptrdiff_t 
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) {
     const __m512 a = _mm512_shuffle_f32x4(t[j], t[j + 4], 0x88), b = _mm512_shuffle_f32x4(t[j], t[j + 4], 0xdd);
-    const __m512 c = _mm512_shuffle_f32x4(t[j + 8], t[j + 12], 0x88), d = _mm512_shuffle_f32x4(t[j + 8], t[j + 12], 0xdd);
+    const __m512 c = _mm512_shuffle_f32x4(t[j + 8], t[j + 12], 0x88),
+                 d = _mm512_shuffle_f32x4(t[j + 8], t[j + 12], 0xdd);
     float* p = y + j * y_row;
     _mm512_storeu_ps(p, _mm512_shuffle_f32x4(a, c, 0x88));
     _mm512_storeu_ps(p + 4 * y_row, _mm512_shuffle_f32x4(b, d, 0x88));

@@ -10,8 +10,8 @@ namespace linnet::kernels::LINNET_ISA {
 #define LINNET_FN static inline __attribute__((always_inline))
 #define LINNET_UNARY(Type, name, fn) \
   LINNET_FN Type name(const Type& a) { return {fn(a.q0), fn(a.q1), fn(a.q2), fn(a.q3)}; }
-#define LINNET_BINARY(Result, Type, name, fn)           \
-  LINNET_FN Result name(const Type& a, const Type& b) { \
+#define LINNET_BINARY(Result, Type, name, fn)                                \
+  LINNET_FN Result name(const Type& a, const Type& b) {                      \
     return {fn(a.q0, b.q0), fn(a.q1, b.q1), fn(a.q2, b.q2), fn(a.q3, b.q3)}; \
   }
 
@@ -58,7 +58,9 @@ struct f32x16 {
     const float32x4_t v = vld1q_dup_f32(p);
     return {v, v, v, v};
   }
-  LINNET_FN f32x16 load(const float* p) { return {vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)}; }
+  LINNET_FN f32x16 load(const float* p) {
+    return {vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)};
+  }
   LINNET_FN void store(float* p, const f32x16& a) {
     vst1q_f32(p, a.q0);
     vst1q_f32(p + 4, a.q1);
@@ -92,10 +94,12 @@ struct f32x16 {
   LINNET_UNARY(f32x16, ceil, vrndpq_f32)
   LINNET_UNARY(f32x16, round, vrndnq_f32)
   LINNET_FN f32x16 fma(const f32x16& a, const f32x16& b, const f32x16& c) {
-    return {vfmaq_f32(c.q0, a.q0, b.q0), vfmaq_f32(c.q1, a.q1, b.q1), vfmaq_f32(c.q2, a.q2, b.q2), vfmaq_f32(c.q3, a.q3, b.q3)};
+    return {vfmaq_f32(c.q0, a.q0, b.q0), vfmaq_f32(c.q1, a.q1, b.q1), vfmaq_f32(c.q2, a.q2, b.q2),
+            vfmaq_f32(c.q3, a.q3, b.q3)};
   }
   LINNET_FN f32x16 fnma(const f32x16& a, const f32x16& b, const f32x16& c) {
-    return {vfmsq_f32(c.q0, a.q0, b.q0), vfmsq_f32(c.q1, a.q1, b.q1), vfmsq_f32(c.q2, a.q2, b.q2), vfmsq_f32(c.q3, a.q3, b.q3)};
+    return {vfmsq_f32(c.q0, a.q0, b.q0), vfmsq_f32(c.q1, a.q1, b.q1), vfmsq_f32(c.q2, a.q2, b.q2),
+            vfmsq_f32(c.q3, a.q3, b.q3)};
   }
 
   LINNET_BINARY(mask16, f32x16, less, vcltq_f32)
@@ -106,13 +110,16 @@ struct f32x16 {
     return {not_equal_itself(a.q0), not_equal_itself(a.q1), not_equal_itself(a.q2), not_equal_itself(a.q3)};
   }
   LINNET_FN f32x16 select(const mask16& m, const f32x16& a, const f32x16& b) {
-    return {vbslq_f32(m.q0, a.q0, b.q0), vbslq_f32(m.q1, a.q1, b.q1), vbslq_f32(m.q2, a.q2, b.q2), vbslq_f32(m.q3, a.q3, b.q3)};
+    return {vbslq_f32(m.q0, a.q0, b.q0), vbslq_f32(m.q1, a.q1, b.q1), vbslq_f32(m.q2, a.q2, b.q2),
+            vbslq_f32(m.q3, a.q3, b.q3)};
   }
   LINNET_FN i32x16 bits(const f32x16& a) {
-    return {vreinterpretq_s32_f32(a.q0), vreinterpretq_s32_f32(a.q1), vreinterpretq_s32_f32(a.q2), vreinterpretq_s32_f32(a.q3)};
+    return {vreinterpretq_s32_f32(a.q0), vreinterpretq_s32_f32(a.q1), vreinterpretq_s32_f32(a.q2),
+            vreinterpretq_s32_f32(a.q3)};
   }
   LINNET_FN f32x16 from_bits(const i32x16& a) {
-    return {vreinterpretq_f32_s32(a.q0), vreinterpretq_f32_s32(a.q1), vreinterpretq_f32_s32(a.q2), vreinterpretq_f32_s32(a.q3)};
+    return {vreinterpretq_f32_s32(a.q0), vreinterpretq_f32_s32(a.q1), vreinterpretq_f32_s32(a.q2),
+            vreinterpretq_f32_s32(a.q3)};
   }
   LINNET_FN f32x16 from_int(const i32x16& a) {
     return {vcvtq_f32_s32(a.q0), vcvtq_f32_s32(a.q1), vcvtq_f32_s32(a.q2), vcvtq_f32_s32(a.q3)};

@@ -1,7 +1,8 @@
 // The 16-float vector type, portable form: arrays. It defines the meaning; every other form must give the same bits.
 // Included by exactly one ISA translation unit, which sets LINNET_ISA to its namespace.
 //
-// The one exception from "same bits": which NaN a NaN is. Its sign and payload differ between x86 and Arm already for 0/0.
+// The one exception from "same bits": which NaN a NaN is. Its sign and payload differ between x86 and Arm already for
+// 0/0.
 #pragma once
 
 #include <stddef.h>
@@ -20,19 +21,19 @@ struct i32x16 {
     for (int i = 0; i < 16; ++i) r.lane[i] = x;
     return r;
   }
-#define LINNET_LANEWISE(name, expression)                    \
+#define LINNET_LANEWISE(name, expression)                     \
   LINNET_FN i32x16 name(const i32x16& va, const i32x16& vb) { \
-    i32x16 r;                                                \
-    for (int i = 0; i < 16; ++i) {                           \
-      const auto a = static_cast<uint32_t>(va.lane[i]);      \
-      const auto b = static_cast<uint32_t>(vb.lane[i]);      \
-      r.lane[i] = static_cast<int32_t>(expression);          \
-    }                                                        \
-    return r;                                                \
+    i32x16 r;                                                 \
+    for (int i = 0; i < 16; ++i) {                            \
+      const auto a = static_cast<uint32_t>(va.lane[i]);       \
+      const auto b = static_cast<uint32_t>(vb.lane[i]);       \
+      r.lane[i] = static_cast<int32_t>(expression);           \
+    }                                                         \
+    return r;                                                 \
   }
   LINNET_LANEWISE(add, a + b)
   LINNET_LANEWISE(sub, a - b)
-  LINNET_LANEWISE(bit_and, a & b)
+  LINNET_LANEWISE(bit_and, a& b)
   LINNET_LANEWISE(bit_or, a | b)
   LINNET_LANEWISE(bit_xor, a ^ b)
 #undef LINNET_LANEWISE
@@ -55,11 +56,11 @@ struct i32x16 {
 struct mask16 {
   bool lane[16];
 
-#define LINNET_LANEWISE(name, expression)                                           \
-  LINNET_FN mask16 name(const mask16& a, const mask16& b) {                         \
-    mask16 r;                                                                       \
-    for (int i = 0; i < 16; ++i) r.lane[i] = (expression);                          \
-    return r;                                                                       \
+#define LINNET_LANEWISE(name, expression)                   \
+  LINNET_FN mask16 name(const mask16& a, const mask16& b) { \
+    mask16 r;                                               \
+    for (int i = 0; i < 16; ++i) r.lane[i] = (expression);  \
+    return r;                                               \
   }
   LINNET_LANEWISE(bit_and, a.lane[i] && b.lane[i])
   LINNET_LANEWISE(bit_or, a.lane[i] || b.lane[i])

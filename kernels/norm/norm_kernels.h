@@ -46,8 +46,8 @@ static void softmax(const SoftmaxArguments& a) {
   });
 }
 
-/// Mean and variance in two passes. The first adds differences from x[0], so that a row far from zero loses nothing; the
-/// mean stands as a float and a remainder for the same reason.
+/// Mean and variance in two passes. The first adds differences from x[0], so that a row far from zero loses nothing;
+/// the mean stands as a float and a remainder for the same reason.
 struct Moments {
   float mean;
   double remainder;  // true mean - mean
@@ -132,8 +132,8 @@ static void lrn(const LrnArguments& a) {
   });
 }
 
-/// A pixel's squares go into a line of memory with zeros at both ends, where a window over channels is `size` loads that need
-/// no alignment. The sums are those of lrn, bit for bit: adding a zero changes nothing.
+/// A pixel's squares go into a line of memory with zeros at both ends, where a window over channels is `size` loads
+/// that need no alignment. The sums are those of lrn, bit for bit: adding a zero changes nothing.
 static void blocked_lrn(const BlockedLrnArguments& a) {
   const LrnFormula formula = lrn_formula(a);
   const int before = (a.size - 1) / 2;

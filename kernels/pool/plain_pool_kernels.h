@@ -14,8 +14,8 @@ static inline int counted_taps(PoolOp op, const PoolAxis& axis, int output) {
     return inside.end - inside.begin;
   }
   // Padding is part of the input then; what ceil_mode adds beyond it is not.
-  const TapRange padded = taps_inside(first + axis.pad_before, axis.kernel, axis.dilation,
-                                      axis.pad_before + axis.input + axis.pad_after);
+  const TapRange padded =
+      taps_inside(first + axis.pad_before, axis.kernel, axis.dilation, axis.pad_before + axis.input + axis.pad_after);
   return padded.end - padded.begin;
 }
 
@@ -52,7 +52,8 @@ static void plain_pool(const PlainPoolArguments& a) {
     const int64_t plane = row / axis[1].output / axis[0].output;
     const float* x = a.x + plane * plane_size;
     for (int column = 0; column < axis[2].output; ++column) {
-      const int at[3] = {static_cast<int>(row / axis[1].output % axis[0].output), static_cast<int>(row % axis[1].output), column};
+      const int at[3] = {static_cast<int>(row / axis[1].output % axis[0].output),
+                         static_cast<int>(row % axis[1].output), column};
       PlainWindow window;
       window.count = 1;
       for (int i = 0; i < 3; ++i) {

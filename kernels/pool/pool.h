@@ -14,7 +14,7 @@ enum class PoolOp : uint8_t {
 
 /// One spatial axis of a pooling window.
 struct PoolAxis {
-  int input = 1;   // elements of the input along this axis
+  int input = 1;  // elements of the input along this axis
   int output = 1;
   int kernel = 1;
   int stride = 1;
@@ -51,10 +51,10 @@ struct PlainPoolArguments {
   PoolOp op = PoolOp::max;
   const float* x = nullptr;
   float* y = nullptr;
-  int64_t* indices = nullptr;        // MaxPool's second output, or null: index of the first maximum in the whole x
+  int64_t* indices = nullptr;         // MaxPool's second output, or null: index of the first maximum in the whole x
   bool indices_column_major = false;  // MaxPool's storage_order: count the plane's axes in reverse order
-  PoolAxis axis[3];                  // d, h, w
-  int64_t begin = 0, end = 0;        // output rows: (plane * D + d) * H + h
+  PoolAxis axis[3];                   // d, h, w
+  int64_t begin = 0, end = 0;         // output rows: (plane * D + d) * H + h
 };
 
 }  // namespace linnet::kernels

@@ -18,8 +18,8 @@ template <int KH>
   return m;
 }
 
-/// K x K windows, two pixels apart, inside the input entirely: first down the columns, then across, and the column that two
-/// neighbouring 3x3 windows share is computed once.
+/// K x K windows, two pixels apart, inside the input entirely: first down the columns, then across, and the column that
+/// two neighbouring 3x3 windows share is computed once.
 template <int K>
 [[gnu::always_inline]] static inline void max_row_stride_2(const float* x, ptrdiff_t row, float* y, int n) {
   f32x16 shared = column_max<K>(x, row);
@@ -39,7 +39,7 @@ template <int K>
 struct PoolRow {
   const float* x;  // the first input row in use, at column 0
   ptrdiff_t x_row;
-  int rows;         // window rows in use
+  int rows;          // window rows in use
   int counted_rows;  // window rows that the divisor counts
   float* y;
 };
@@ -94,7 +94,8 @@ static void pool(const PoolArguments& a) {
 
 /// f over all pixels of a plane: each row from its first pixel on, then the rows' results from the first row on.
 template <class F>
-[[gnu::always_inline]] static inline f32x16 fold_plane(const float* x, ptrdiff_t row, int height, int width, const F& f) {
+[[gnu::always_inline]] static inline f32x16 fold_plane(const float* x, ptrdiff_t row, int height, int width,
+                                                       const F& f) {
   const auto fold_row = [&](const float* line) LINNET_LAMBDA {
     f32x16 r = f32x16::load(line);
     for (int i = 1; i < width; ++i) r = f(r, f32x16::load(line + i * kBlock));
@@ -111,11 +112,11 @@ static void global_pool(const GlobalPoolArguments& a) {
     const float* x = pixel(a.x, image, block, 0);
     float* y = pixel(a.y, image, block, 0);
     if (a.op == PoolOp::max) {
-      f32x16::store(y, fold_plane(x, a.x.row, a.height, a.width, [](const f32x16& m, const f32x16& v)
-                                      LINNET_LAMBDA { return max_nan(m, v); }));
+      f32x16::store(y, fold_plane(x, a.x.row, a.height, a.width,
+                                  [](const f32x16& m, const f32x16& v) LINNET_LAMBDA { return max_nan(m, v); }));
     } else {
-      const f32x16 sum = fold_plane(x, a.x.row, a.height, a.width, [](const f32x16& s, const f32x16& v)
-                                        LINNET_LAMBDA { return f32x16::add(s, v); });
+      const f32x16 sum = fold_plane(x, a.x.row, a.height, a.width,
+                                    [](const f32x16& s, const f32x16& v) LINNET_LAMBDA { return f32x16::add(s, v); });
       f32x16::store(y, f32x16::div(sum, count));
     }
   });

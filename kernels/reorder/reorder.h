@@ -5,8 +5,8 @@
 
 namespace linnet::kernels {
 
-/// A plain tensor, channels outermost (NCHW) or innermost (NHWC). The stride that is not given is 1: the column's in NCHW,
-/// the channel's in NHWC.
+/// A plain tensor, channels outermost (NCHW) or innermost (NHWC). The stride that is not given is 1: the column's in
+/// NCHW, the channel's in NHWC.
 template <class Float>
 struct PlainView {
   Float* data = nullptr;
@@ -33,8 +33,8 @@ struct FromBlockedArguments {
   PlaneRange range;
 };
 
-/// Fills the halo of each plane with zeros: `top` rows above row 0, `bottom` rows below row height - 1, `left` and `right`
-/// pixels of every row.
+/// Fills the halo of each plane with zeros: `top` rows above row 0, `bottom` rows below row height - 1, `left` and
+/// `right` pixels of every row.
 struct ZeroBorderArguments {
   BlockedTarget y;
   int blocks = 0;
@@ -62,8 +62,8 @@ struct Copy2dArguments {
   int64_t row_begin = 0, row_end = 0;
 };
 
-/// Any strides, also 0 and negative: Transpose, Slice, Expand, and with an offset destination Concat and Pad. Elements are
-/// 32 bits of anything. Fast when both innermost strides are 1; otherwise a loop over elements.
+/// Any strides, also 0 and negative: Transpose, Slice, Expand, and with an offset destination Concat and Pad. Elements
+/// are 32 bits of anything. Fast when both innermost strides are 1; otherwise a loop over elements.
 struct CopyStridedArguments {
   static constexpr int kRank = 8;
   const float* x = nullptr;

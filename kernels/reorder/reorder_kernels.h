@@ -7,7 +7,8 @@
 
 namespace linnet::kernels::LINNET_ISA {
 
-/// Up to 16 pixels of up to 16 channels, NCHW -> NCHW16c. Reads and writes exactly those pixels; missing channels are zero.
+/// Up to 16 pixels of up to 16 channels, NCHW -> NCHW16c. Reads and writes exactly those pixels; missing channels are
+/// zero.
 static inline void block_pixels(const float* x, ptrdiff_t channel, int channels, float* y, int pixels) {
   if (channels == kBlock && pixels == 16) return transpose16(x, channel, y, kBlock);
   float rows[16 * 16], columns[16 * 16];
@@ -27,8 +28,8 @@ static inline void unblock_pixels(const float* x, float* y, ptrdiff_t channel, i
   for (int c = 0; c < channels; ++c) f32x16::store_first(y + c * channel, f32x16::load(rows + c * 16), pixels);
 }
 
-/// visit(first, pixels) for the steps of one row. The last step of a long row goes back over pixels that are done, as a whole
-/// transposition is ten times faster than a partial one.
+/// visit(first, pixels) for the steps of one row. The last step of a long row goes back over pixels that are done, as a
+/// whole transposition is ten times faster than a partial one.
 template <class Visit>
 [[gnu::always_inline]] static inline void each_step(int64_t pixels, const Visit& visit) {
   int64_t i = 0;
@@ -38,11 +39,12 @@ template <class Visit>
   visit(i, static_cast<int>(pixels - i));
 }
 
-/// visit(plain row, image, block, row, channels of the block, pixels) for each row of a range, where the rows of a plane count as one long row
-/// if they lie next to each other on both sides: planes of 7x7 then need one partial step instead of seven.
+/// visit(plain row, image, block, row, channels of the block, pixels) for each row of a range, where the rows of a
+/// plane count as one long row if they lie next to each other on both sides: planes of 7x7 then need one partial step
+/// instead of seven.
 template <class Float, class Args, class Visit>
-[[gnu::always_inline]] static inline void each_plain_row(const Args& args, const PlainView<Float>& plain, ptrdiff_t plain_block,
-                                                         bool adjacent, const Visit& visit) {
+[[gnu::always_inline]] static inline void each_plain_row(const Args& args, const PlainView<Float>& plain,
+                                                         ptrdiff_t plain_block, bool adjacent, const Visit& visit) {
   const int blocks = (args.channels + kBlock - 1) / kBlock;
   const PlaneRange& range = args.range;
   const int rows = adjacent ? 1 : range.row_end - range.row_begin;
@@ -50,7 +52,8 @@ template <class Float, class Args, class Visit>
   each_plane(range.plane_begin, range.plane_end, blocks, [&](int64_t image, int64_t block) {
     const int channels = static_cast<int>(smaller_of(kBlock, args.channels - block * kBlock));
     for (int row = range.row_begin; row < range.row_begin + rows; ++row) {
-      visit(plain.data + image * plain.image + block * plain_block + row * plain.row, image, block, row, channels, pixels);
+      visit(plain.data + image * plain.image + block * plain_block + row * plain.row, image, block, row, channels,
+            pixels);
     }
   });
 }
@@ -60,17 +63,19 @@ static void nchw_to_blocked(const ToBlockedArguments& args) {
   each_plain_row(args, args.x, args.x.step * kBlock, adjacent,
                  [&](const float* x, int64_t image, int64_t block, int row, int channels, int64_t pixels) {
                    float* y = pixel(args.y, image, block, row);
-                   each_step(pixels, [&](int64_t i, int n) { block_pixels(x + i, args.x.step, channels, y + i * kBlock, n); });
+                   each_step(pixels,
+                             [&](int64_t i, int n) { block_pixels(x + i, args.x.step, channels, y + i * kBlock, n); });
                  });
 }
 
 static void blocked_to_nchw(const FromBlockedArguments& args) {
   const bool adjacent = args.y.row == args.width && args.x.row == ptrdiff_t{args.width} * kBlock;
-  each_plain_row(args, args.y, args.y.step * kBlock, adjacent,
-                 [&](float* y, int64_t image, int64_t block, int row, int channels, int64_t pixels) {
-                   const float* x = pixel(args.x, image, block, row);
-                   each_step(pixels, [&](int64_t i, int n) { unblock_pixels(x + i * kBlock, y + i, args.y.step, channels, n); });
-                 });
+  each_plain_row(
+      args, args.y, args.y.step * kBlock, adjacent,
+      [&](float* y, int64_t image, int64_t block, int row, int channels, int64_t pixels) {
+        const float* x = pixel(args.x, image, block, row);
+        each_step(pixels, [&](int64_t i, int n) { unblock_pixels(x + i * kBlock, y + i, args.y.step, channels, n); });
+      });
 }
 
 static void nhwc_to_blocked(const ToBlockedArguments& args) {
@@ -79,7 +84,8 @@ static void nhwc_to_blocked(const ToBlockedArguments& args) {
                    float* y = pixel(args.y, image, block, row);
                    for (int64_t i = 0; i < pixels; ++i) {
                      const float* p = x + i * args.x.step;
-                     f32x16::store(y + i * kBlock, channels == kBlock ? f32x16::load(p) : f32x16::load_first(p, channels));
+                     f32x16::store(y + i * kBlock,
+                                   channels == kBlock ? f32x16::load(p) : f32x16::load_first(p, channels));
                    }
                  });
 }

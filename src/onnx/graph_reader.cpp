@@ -303,10 +303,11 @@ void read_main_graph(const Message& message, LoadContext& context, graph::Graph&
 }
 
 graph::Graph read_nested_graph(const Message& message, LoadContext& context) {
+  // The imports are the model's, and each node has its opset: a copy for every body could be made to cost a lot.
+  context.budget.charge(sizeof(graph::Graph) + context.file.path.size(), message);
   graph::Graph graph;
   graph.file = context.file.path;
   graph.ir_version = context.ir_version;
-  graph.opsets = context.opsets;
   GraphReader(message, context, graph, true).read();
   return graph;
 }

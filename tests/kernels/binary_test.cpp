@@ -129,10 +129,11 @@ TEST_CASE("max and min give NaN if either operand is NaN, and every operator tre
       return out;
     });
     for (std::size_t i = 0; i < a.size(); ++i) {
-      const double expected =
-          op == BinaryOp::pow ? std::pow(static_cast<double>(a[i]), static_cast<double>(b[i])) : static_cast<double>(right(op, a[i], b[i]));
-      if (ulps(y[i], expected) <= (op == BinaryOp::pow ? 2 : 0) && (std::isnan(y[i]) || op == BinaryOp::max || op == BinaryOp::min ||
-                                                                    std::signbit(y[i]) == std::signbit(expected))) {
+      const double expected = op == BinaryOp::pow ? std::pow(static_cast<double>(a[i]), static_cast<double>(b[i]))
+                                                  : static_cast<double>(right(op, a[i], b[i]));
+      if (ulps(y[i], expected) <= (op == BinaryOp::pow ? 2 : 0) &&
+          (std::isnan(y[i]) || op == BinaryOp::max || op == BinaryOp::min ||
+           std::signbit(y[i]) == std::signbit(expected))) {
         continue;
       }
       INFO("operator " << static_cast<int>(op) << " of " << std::hexfloat << a[i] << " and " << b[i]);
@@ -197,7 +198,8 @@ TEST_CASE("blocked binary operators take tensors and one value a channel") {
   Random random(4);
   for (const int width : {1, 2, 7, 13}) {
     for (int kinds = 1; kinds < 4; ++kinds) {  // bit 0: a is a tensor, bit 1: b is
-      BlockedBuffer tensor_a(2, 37, 5, width, 1), tensor_b(2, 37, 5, width), vector_a(2, 37, 1, 1), vector_b(1, 37, 1, 1);
+      BlockedBuffer tensor_a(2, 37, 5, width, 1), tensor_b(2, 37, 5, width), vector_a(2, 37, 1, 1),
+          vector_b(1, 37, 1, 1);
       for (BlockedBuffer* t : {&tensor_a, &tensor_b, &vector_a, &vector_b}) t->fill(random);
       BlockedBinaryArguments args;
       args.op = kinds == 3 ? BinaryOp::add : BinaryOp::mul;

@@ -1,6 +1,6 @@
-// The promise of equal bits, across machines: each kernel's result on fixed inputs has one hash, which was computed with the
-// scalar table on x86-64. Every table of every architecture must arrive at it. A change of these numbers is a change of results
-// and belongs into the change log.
+// The promise of equal bits, across machines: each kernel's result on fixed inputs has one hash, which was computed
+// with the scalar table on x86-64. Every table of every architecture must arrive at it. A change of these numbers is a
+// change of results and belongs into the change log.
 #include <catch2/catch.hpp>
 #include <cstdint>
 #include <cstdio>
@@ -21,7 +21,8 @@ class Hash {
  public:
   void add(const std::vector<float>& values) {
     for (const float x : values) {
-      for (std::uint32_t bits = bits_of(x), i = 0; i < 4; ++i, bits >>= 8) state_ = (state_ ^ (bits & 0xff)) * 0x100000001b3u;
+      for (std::uint32_t bits = bits_of(x), i = 0; i < 4; ++i, bits >>= 8)
+        state_ = (state_ ^ (bits & 0xff)) * 0x100000001b3u;
     }
   }
   std::uint64_t value() const { return state_; }
@@ -105,14 +106,16 @@ void norm(const Table& k, Hash& hash) {
   }
   for (const bool per_element : {false, true}) {
     RowNormArguments args;
-    args.x = x.data(), args.y = y.data(), args.scale = parameters.data(), args.bias = parameters.data() + (per_element ? 0 : 3);
+    args.x = x.data(), args.y = y.data(), args.scale = parameters.data(),
+    args.bias = parameters.data() + (per_element ? 0 : 3);
     args.per_element = per_element, args.channels = 3, args.n = 1400, args.eps = 1e-5f, args.end = 3;
     k.row_norm(args);
     hash.add(y);
   }
   for (const float beta : {0.75f, 0.6f}) {
     LrnArguments args;
-    args.x = x.data(), args.y = y.data(), args.channels = 14, args.pixels = 100, args.size = 5, args.alpha = 1e-2f, args.beta = beta;
+    args.x = x.data(), args.y = y.data(), args.channels = 14, args.pixels = 100, args.size = 5, args.alpha = 1e-2f,
+    args.beta = beta;
     args.end = 300;
     k.lrn(args);
     hash.add(y);
@@ -126,7 +129,8 @@ void reduce(const Table& k, Hash& hash) {
     for (const std::int64_t inner : {1, 20}) {
       std::vector<float> y(static_cast<std::size_t>(3 * inner));
       ReduceArguments args;
-      args.op = static_cast<ReduceOp>(op), args.x = x.data(), args.y = y.data(), args.n = 2800 / inner, args.inner = inner;
+      args.op = static_cast<ReduceOp>(op), args.x = x.data(), args.y = y.data(), args.n = 2800 / inner,
+      args.inner = inner;
       args.end = 3 * inner;
       k.reduce(args);
       hash.add(y);
@@ -147,11 +151,13 @@ void pool(const Table& k, Hash& hash) {
     k.pool(args);
     hash.add(y.values());
     PlainPoolArguments flat;
-    flat.op = op, flat.x = plain.data(), flat.y = plain_y.data(), flat.axis[1] = args.h, flat.axis[2] = args.w, flat.end = 2 * 7;
+    flat.op = op, flat.x = plain.data(), flat.y = plain_y.data(), flat.axis[1] = args.h, flat.axis[2] = args.w,
+    flat.end = 2 * 7;
     k.plain_pool(flat);
     hash.add(plain_y);
     GlobalPoolArguments whole;
-    whole.op = op, whole.x = x.source(), whole.y = global.target(), whole.blocks = 2, whole.height = 13, whole.width = 14;
+    whole.op = op, whole.x = x.source(), whole.y = global.target(), whole.blocks = 2, whole.height = 13,
+    whole.width = 14;
     whole.plane_end = 2;
     k.global_pool(whole);
     hash.add(global.values());
@@ -184,12 +190,9 @@ struct Family {
   std::uint64_t expected;
 };
 const Family kFamilies[] = {
-    {"unary", unary, 0xfdc61abdbddaf905},
-    {"binary", binary, 0xd649bc5c742bdd1f},
-    {"blocked", blocked, 0x675fa32d9126e5f2},
-    {"norm", norm, 0x9d0e504887e532b4},
-    {"reduce", reduce, 0xc6d8f4365b7573b6},
-    {"pool", pool, 0xc6d6763a05b179f3},
+    {"unary", unary, 0xfdc61abdbddaf905},         {"binary", binary, 0xd649bc5c742bdd1f},
+    {"blocked", blocked, 0x675fa32d9126e5f2},     {"norm", norm, 0x9d0e504887e532b4},
+    {"reduce", reduce, 0xc6d8f4365b7573b6},       {"pool", pool, 0xc6d6763a05b179f3},
     {"depthwise", depthwise, 0x28a9ccc2234b9a1c},
 };
 

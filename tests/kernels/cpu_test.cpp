@@ -50,7 +50,8 @@ TEST_CASE("threads default to what the affinity mask and the cgroup leave") {
   Cpu cpu;
   cpu.logical = 8;
   CHECK(default_threads(cpu) == 8);
-  for (const auto& [quota, threads] : {std::pair{0.5, 1}, std::pair{1.0, 1}, std::pair{1.5, 2}, std::pair{7.2, 8}, std::pair{1e12, 8}}) {
+  for (const auto& [quota, threads] :
+       {std::pair{0.5, 1}, std::pair{1.0, 1}, std::pair{1.5, 2}, std::pair{7.2, 8}, std::pair{1e12, 8}}) {
     cpu.quota = quota;
     CHECK(default_threads(cpu) == threads);
   }

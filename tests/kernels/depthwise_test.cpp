@@ -12,18 +12,21 @@ using namespace linnet::test;
 namespace {
 
 struct Shape {
-  int channels, in_h, in_w, kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, pad_bottom, pad_right;
+  int channels, in_h, in_w, kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left,
+      pad_bottom, pad_right;
   int out_h() const { return (in_h + pad_top + pad_bottom - (kernel_h - 1) * dilation_h - 1) / stride_h + 1; }
   int out_w() const { return (in_w + pad_left + pad_right - (kernel_w - 1) * dilation_w - 1) / stride_w + 1; }
   bool sound() const {
-    return in_h + pad_top + pad_bottom > (kernel_h - 1) * dilation_h && in_w + pad_left + pad_right > (kernel_w - 1) * dilation_w;
+    return in_h + pad_top + pad_bottom > (kernel_h - 1) * dilation_h &&
+           in_w + pad_left + pad_right > (kernel_w - 1) * dilation_w;
   }
 };
 
 void check(const Shape& s, bool with_bias, bool with_residual, Random& random) {
-  INFO(s.channels << "x" << s.in_h << "x" << s.in_w << ", kernel " << s.kernel_h << "x" << s.kernel_w << ", strides " << s.stride_h
-                  << " " << s.stride_w << ", dilations " << s.dilation_h << " " << s.dilation_w << ", pads " << s.pad_top << " "
-                  << s.pad_left << (with_bias ? ", bias" : "") << (with_residual ? ", residual" : ""));
+  INFO(s.channels << "x" << s.in_h << "x" << s.in_w << ", kernel " << s.kernel_h << "x" << s.kernel_w << ", strides "
+                  << s.stride_h << " " << s.stride_w << ", dilations " << s.dilation_h << " " << s.dilation_w
+                  << ", pads " << s.pad_top << " " << s.pad_left << (with_bias ? ", bias" : "")
+                  << (with_residual ? ", residual" : ""));
   BlockedBuffer x(2, s.channels, s.in_h, s.in_w, static_cast<int>(random.integer(0, 1)));
   BlockedBuffer residual(2, s.channels, s.out_h(), s.out_w());
   x.fill(random);
@@ -53,7 +56,8 @@ void check(const Shape& s, bool with_bias, bool with_residual, Random& random) {
                    (with_residual ? static_cast<double>(residual.at(n, c, oy, ox)) : 0);
       for (int kh = 0; kh < s.kernel_h; ++kh) {
         for (int kw = 0; kw < s.kernel_w; ++kw) {
-          const int iy = oy * s.stride_h - s.pad_top + kh * s.dilation_h, ix = ox * s.stride_w - s.pad_left + kw * s.dilation_w;
+          const int iy = oy * s.stride_h - s.pad_top + kh * s.dilation_h,
+                    ix = ox * s.stride_w - s.pad_left + kw * s.dilation_w;
           if (iy < 0 || iy >= s.in_h || ix < 0 || ix >= s.in_w) continue;
           sum += static_cast<double>(x.at(n, c, iy, ix)) *
                  static_cast<double>(weights.data()[((c / 16 * s.kernel_h + kh) * s.kernel_w + kw) * 16 + c % 16]);

@@ -42,7 +42,8 @@ std::vector<Unary> unary_operators() {
   return {
       {UnaryOp::relu, "relu", [](double x) { return x > 0 || std::isnan(x) ? x : 0; }, 0},
       {UnaryOp::leaky_relu, "leaky_relu", [=](double x) { return negative_part(x, a * x); }, 0.5, 0, alpha},
-      {UnaryOp::thresholded_relu, "thresholded_relu", [=](double x) { return keep_nan(x, x > a ? x : 0); }, 0, 0, alpha},
+      {UnaryOp::thresholded_relu, "thresholded_relu", [=](double x) { return keep_nan(x, x > a ? x : 0); }, 0, 0,
+       alpha},
       {UnaryOp::clip, "clip", [=](double x) { return clipped(x, a, b); }, 0, 0, alpha, beta},
       {UnaryOp::sigmoid, "sigmoid", sigmoid_of, 2.5},
       {UnaryOp::hard_sigmoid, "hard_sigmoid", [=](double x) { return clipped(a * x + b, 0, 1); }, 0.5, 0, alpha, beta},
@@ -76,7 +77,8 @@ std::vector<Unary> unary_operators() {
 /// Special values, and every `step`-th float there is.
 std::vector<float> floats_of_all_kinds(std::uint32_t step) {
   std::vector<float> all = special_floats();
-  for (std::uint64_t bits = 0; bits < 0x100000000; bits += step) all.push_back(float_of(static_cast<std::uint32_t>(bits)));
+  for (std::uint64_t bits = 0; bits < 0x100000000; bits += step)
+    all.push_back(float_of(static_cast<std::uint32_t>(bits)));
   return all;
 }
 
@@ -151,7 +153,8 @@ TEST_CASE("unary operators handle every length, at both ends of a page and in pl
 
 TEST_CASE("relu keeps NaN and the sign of zero") {
   for (const Table* k : runnable_tables()) {
-    const std::vector<float> y = run_unary(*k, {UnaryOp::relu, "", {}, 0}, {NAN, -0.0f, 0.0f, -1.0f, -INFINITY}, GuardBuffer::after);
+    const std::vector<float> y =
+        run_unary(*k, {UnaryOp::relu, "", {}, 0}, {NAN, -0.0f, 0.0f, -1.0f, -INFINITY}, GuardBuffer::after);
     CHECK(std::isnan(y[0]));
     CHECK(std::signbit(y[1]));
     CHECK_FALSE(std::signbit(y[2]));

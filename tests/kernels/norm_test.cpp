@@ -41,10 +41,12 @@ void check_softmax(std::int64_t outer, std::int64_t n, std::int64_t inner, bool 
     for (std::int64_t j = 0; j < n; ++j) total += std::exp(at(j) - greatest);
     for (std::int64_t j = 0; j < n; ++j) {
       const double d = at(j) - greatest, found = static_cast<double>(y[static_cast<std::size_t>(first + j * inner)]);
-      // exp multiplies the rounding error of x - max by x - max; the sum adds its depth; the logarithm takes two subtractions.
+      // exp multiplies the rounding error of x - max by x - max; the sum adds its depth; the logarithm takes two
+      // subtractions.
       const double depth = 8 + 64 + static_cast<double>(n) / 64;
-      const double error = logarithm ? std::fabs(found - (d - std::log(total))) / (2 * std::fabs(d) + std::log(total) + depth)
-                                     : std::fabs(found / (std::exp(d) / total) - 1) / (std::fabs(d) + depth);
+      const double error = logarithm
+                               ? std::fabs(found - (d - std::log(total))) / (2 * std::fabs(d) + std::log(total) + depth)
+                               : std::fabs(found / (std::exp(d) / total) - 1) / (std::fabs(d) + depth);
       if (logarithm || std::exp(d) / total > 1e-37) worst = std::max(worst, error);
     }
   }
@@ -57,7 +59,8 @@ struct Row {
 Row moments(const float* x, std::int64_t n) {
   Row r;
   for (std::int64_t i = 0; i < n; ++i) r.mean += static_cast<double>(x[i]) / static_cast<double>(n);
-  for (std::int64_t i = 0; i < n; ++i) r.variance += std::pow(static_cast<double>(x[i]) - r.mean, 2) / static_cast<double>(n);
+  for (std::int64_t i = 0; i < n; ++i)
+    r.variance += std::pow(static_cast<double>(x[i]) - r.mean, 2) / static_cast<double>(n);
   return r;
 }
 
@@ -83,9 +86,11 @@ void check_row_norm(RowNormArguments args, std::int64_t rows, float offset, Rand
     const Row m = moments(p, args.n);
     for (std::int64_t i = 0; i < args.n; ++i) {
       const std::int64_t c = args.per_element ? i : row % args.channels;
-      const double s = args.scale ? static_cast<double>(scale.data()[c]) : 1, b = args.bias ? static_cast<double>(bias.data()[c]) : 0;
+      const double s = args.scale ? static_cast<double>(scale.data()[c]) : 1,
+                   b = args.bias ? static_cast<double>(bias.data()[c]) : 0;
       const double unit = (static_cast<double>(p[i]) - m.mean) / std::sqrt(m.variance + static_cast<double>(args.eps));
-      const double error = std::fabs(static_cast<double>(y[static_cast<std::size_t>(row * args.n + i)]) - (unit * s + b));
+      const double error =
+          std::fabs(static_cast<double>(y[static_cast<std::size_t>(row * args.n + i)]) - (unit * s + b));
       worst = std::max(worst, error / (std::fabs(unit * s) + std::fabs(s) + std::fabs(b)));
     }
   }
@@ -93,7 +98,8 @@ void check_row_norm(RowNormArguments args, std::int64_t rows, float offset, Rand
 }
 
 double lrn_of(double x, double squares, const LrnArguments& a) {
-  return x * std::pow(static_cast<double>(a.bias) + static_cast<double>(a.alpha) / a.size * squares, -static_cast<double>(a.beta));
+  return x * std::pow(static_cast<double>(a.bias) + static_cast<double>(a.alpha) / a.size * squares,
+                      -static_cast<double>(a.beta));
 }
 
 }  // namespace
@@ -147,7 +153,8 @@ TEST_CASE("local response normalisation is the same in both layouts") {
       for (const float beta : {0.75f, 0.5f, 1.3f}) {
         const int height = 3, width = 7, pixels = height * width;
         LrnArguments args;
-        args.channels = channels, args.pixels = pixels, args.size = size, args.alpha = 0.5f, args.beta = beta, args.bias = 1.5f;
+        args.channels = channels, args.pixels = pixels, args.size = size, args.alpha = 0.5f, args.beta = beta,
+        args.bias = 1.5f;
         const GuardBuffer x(random_floats(random, static_cast<std::size_t>(2 * channels * pixels), 3));
         args.x = x.data();
         const std::vector<float> y = on_every_isa([&](const Table& k) {
@@ -156,7 +163,9 @@ TEST_CASE("local response normalisation is the same in both layouts") {
           in_two_parts(k.lrn, args, 2 * pixels);
           return out.values();
         });
-        const auto at = [&](const float* p, int n, int c, int i) { return static_cast<double>(p[(n * channels + c) * pixels + i]); };
+        const auto at = [&](const float* p, int n, int c, int i) {
+          return static_cast<double>(p[(n * channels + c) * pixels + i]);
+        };
         double worst = 0;
         for (int n = 0; n < 2; ++n) {
           for (int c = 0; c < channels; ++c) {
@@ -165,7 +174,8 @@ TEST_CASE("local response normalisation is the same in both layouts") {
               for (int j = std::max(0, c - (size - 1) / 2); j <= std::min(channels - 1, c + size / 2); ++j) {
                 squares += std::pow(at(x.data(), n, j, i), 2);
               }
-              worst = std::max(worst, ulps(static_cast<float>(at(y.data(), n, c, i)), lrn_of(at(x.data(), n, c, i), squares, args)));
+              worst = std::max(
+                  worst, ulps(static_cast<float>(at(y.data(), n, c, i)), lrn_of(at(x.data(), n, c, i), squares, args)));
             }
           }
         }

@@ -62,8 +62,8 @@ PoolAxis random_axis(Random& random, int kernel) {
   for (;;) {
     const int dilation = random.chance(0.3) ? 2 : 1, span = (kernel - 1) * dilation + 1;
     const auto pad = [&] { return static_cast<int>(random.integer(0, kernel - 1)); };
-    const PoolAxis a = axis_of(static_cast<int>(random.integer(1, 19)), kernel, static_cast<int>(random.integer(1, 3)), dilation,
-                               pad(), pad(), random.chance(0.5));
+    const PoolAxis a = axis_of(static_cast<int>(random.integer(1, 19)), kernel, static_cast<int>(random.integer(1, 3)),
+                               dilation, pad(), pad(), random.chance(0.5));
     bool touches = a.output > 0 && a.input + a.pad_before + a.pad_after >= span;
     for (int o = 0; o < a.output; ++o) {
       bool touched = false;
@@ -78,8 +78,9 @@ PoolAxis random_axis(Random& random, int kernel) {
 }
 
 void check_blocked(PoolOp op, const PoolAxis& h, const PoolAxis& w, Random& random) {
-  INFO("op " << static_cast<int>(op) << ", kernel " << h.kernel << "x" << w.kernel << ", strides " << h.stride << " " << w.stride
-             << ", input " << h.input << "x" << w.input << ", pads " << h.pad_before << " " << w.pad_before);
+  INFO("op " << static_cast<int>(op) << ", kernel " << h.kernel << "x" << w.kernel << ", strides " << h.stride << " "
+             << w.stride << ", input " << h.input << "x" << w.input << ", pads " << h.pad_before << " "
+             << w.pad_before);
   const int channels = static_cast<int>(random.integer(1, 40));
   BlockedBuffer x(2, channels, h.input, w.input, static_cast<int>(random.integer(0, 1)));
   x.fill(random);
@@ -152,11 +153,11 @@ TEST_CASE("plain pooling handles one, two and three axes, and says where the max
     int wrong = 0;
     for (std::int64_t i = 0; i < out; ++i) {
       const std::int64_t row = i / axis[2].output, plane = row / axis[1].output / axis[0].output;
-      const int at[3] = {static_cast<int>(row / axis[1].output % axis[0].output), static_cast<int>(row % axis[1].output),
-                         static_cast<int>(i % axis[2].output)};
+      const int at[3] = {static_cast<int>(row / axis[1].output % axis[0].output),
+                         static_cast<int>(row % axis[1].output), static_cast<int>(i % axis[2].output)};
       const float* p = x.data() + plane * in_size;
-      const Expected e =
-          expected_of(op, axis, at, [&](int d, int h, int w) { return p[(d * axis[1].input + h) * axis[2].input + w]; });
+      const Expected e = expected_of(
+          op, axis, at, [&](int d, int h, int w) { return p[(d * axis[1].input + h) * axis[2].input + w]; });
       wrong += !(std::fabs(static_cast<double>(y[static_cast<std::size_t>(i)]) - e.value) <= e.bound);
       if (op == PoolOp::max) wrong += indices[static_cast<std::size_t>(i)] != plane * in_size + e.index;
     }
@@ -219,7 +220,8 @@ TEST_CASE("global pooling handles every width") {
           args.plane_begin = begin, args.plane_end = end;
           k.global_pool(args);
         }
-        const PoolAxis axis[3] = {{}, axis_of(height, height, 1, 1, 0, 0, false), axis_of(width, width, 1, 1, 0, 0, false)};
+        const PoolAxis axis[3] = {
+            {}, axis_of(height, height, 1, 1, 0, 0, false), axis_of(width, width, 1, 1, 0, 0, false)};
         int wrong = 0;
         y.each([&](int n, int c, int, int) {
           const Expected e = expected_of(op, axis, {0, 0, 0}, [&](int, int h, int w) { return x.at(n, c, h, w); });

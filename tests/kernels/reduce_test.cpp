@@ -42,7 +42,8 @@ Expected expected_of(ReduceOp op, const float* x, std::int64_t n, std::int64_t s
 
 void check(ReduceOp op, std::int64_t outer, std::int64_t n, std::int64_t inner, Random& random) {
   INFO("op " << static_cast<int>(op) << ", " << outer << "x" << n << "x" << inner);
-  const GuardBuffer x(random_floats(random, static_cast<std::size_t>(outer * n * inner), op == ReduceOp::prod ? 1.6f : 1.0f));
+  const GuardBuffer x(
+      random_floats(random, static_cast<std::size_t>(outer * n * inner), op == ReduceOp::prod ? 1.6f : 1.0f));
   const std::int64_t results = outer * inner;
   const std::vector<float> y = on_every_isa([&](const Table& k) {
     GuardBuffer out(static_cast<std::size_t>(results));
@@ -87,7 +88,8 @@ TEST_CASE("the order of a sum is the documented one") {
     for (std::int64_t piece = 0; piece < n; piece += 1024) {
       const std::int64_t length = std::min<std::int64_t>(1024, n - piece), whole = length / 64 * 64;
       float lane[4][16] = {};
-      for (std::int64_t i = 0; i < length; ++i) lane[i < whole ? i / 16 % 4 : 0][i % 16] += x[static_cast<std::size_t>(piece + i)];
+      for (std::int64_t i = 0; i < length; ++i)
+        lane[i < whole ? i / 16 % 4 : 0][i % 16] += x[static_cast<std::size_t>(piece + i)];
       float sum[16];
       for (int l = 0; l < 16; ++l) sum[l] = (lane[0][l] + lane[1][l]) + (lane[2][l] + lane[3][l]);
       for (int half = 8; half > 0; half /= 2) {
@@ -114,7 +116,8 @@ TEST_CASE("a NaN anywhere gives NaN") {
         x[where] = NAN;
         for (const Table* k : runnable_tables()) {
           ReduceArguments args;
-          args.op = op, args.x = x.data(), args.y = y.data(), args.n = 130 / inner, args.inner = inner, args.end = inner;
+          args.op = op, args.x = x.data(), args.y = y.data(), args.n = 130 / inner, args.inner = inner,
+          args.end = inner;
           k->reduce(args);
           CHECK(std::isnan(y[where % static_cast<std::size_t>(inner)]));
         }

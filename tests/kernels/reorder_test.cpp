@@ -21,7 +21,8 @@ struct PlainBuffer {
   PlainBuffer(int n, int c, int h, int w, bool last)
       : channels(c), height(h), width(w), channels_last(last), memory(static_cast<std::size_t>(n * c * h * w)) {}
   float& at(int n, int c, int y, int x) {
-    const int i = channels_last ? ((n * height + y) * width + x) * channels + c : ((n * channels + c) * height + y) * width + x;
+    const int i =
+        channels_last ? ((n * height + y) * width + x) * channels + c : ((n * channels + c) * height + y) * width + x;
     return memory.data()[i];
   }
   template <class Float>
@@ -36,7 +37,8 @@ struct PlainBuffer {
 };
 
 void check_there_and_back(int channels, int height, int width, bool channels_last, int halo, Random& random) {
-  INFO(channels << " channels, " << height << "x" << width << ", halo " << halo << (channels_last ? ", NHWC" : ", NCHW"));
+  INFO(channels << " channels, " << height << "x" << width << ", halo " << halo
+                << (channels_last ? ", NHWC" : ", NCHW"));
   PlainBuffer plain(2, channels, height, width, channels_last);
   for (std::size_t i = 0; i < plain.memory.size(); ++i) plain.memory.data()[i] = random_float(random);
   on_every_isa([&](const Table& k) {
@@ -85,7 +87,8 @@ TEST_CASE("plain tensors go into blocks and come back, for every width and numbe
 
 TEST_CASE("reorders keep every bit, of NaN too") {
   PlainBuffer plain(1, 16, 1, 16, false);
-  for (int i = 0; i < 256; ++i) plain.memory.data()[i] = float_of(0x7f800001u + static_cast<std::uint32_t>(i) * 0x1234u);
+  for (int i = 0; i < 256; ++i)
+    plain.memory.data()[i] = float_of(0x7f800001u + static_cast<std::uint32_t>(i) * 0x1234u);
   for (const Table* k : runnable_tables()) {
     BlockedBuffer blocked(1, 16, 1, 16);
     ToBlockedArguments to;
@@ -167,7 +170,8 @@ TEST_CASE("strided copies transpose, reverse, repeat and cut") {
     const std::vector<float> y = on_every_isa([&](const Table& k) {
       GuardBuffer out(static_cast<std::size_t>(y_step));
       args.y = out.data();
-      for (const auto& [begin, end] : {std::pair{args.size[0] / 2, args.size[0]}, std::pair{std::int64_t{0}, args.size[0] / 2}}) {
+      for (const auto& [begin, end] :
+           {std::pair{args.size[0] / 2, args.size[0]}, std::pair{std::int64_t{0}, args.size[0] / 2}}) {
         args.begin = begin, args.end = end;
         k.copy_strided(args);
       }

@@ -1,4 +1,5 @@
-// Memory that ends, or begins, at a page which nobody may touch: a kernel that reads or writes one float too far dies here.
+// Memory that ends, or begins, at a page which nobody may touch: a kernel that reads or writes one float too far dies
+// here.
 //
 //   GuardBuffer x(n);                        // x.data()[n] is a segmentation fault
 //   GuardBuffer y(n, GuardBuffer::before);   // y.data()[-1] is one

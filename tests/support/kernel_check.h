@@ -89,10 +89,40 @@ inline double ulps(float actual, double expected) {
 /// The floats that break things.
 inline std::vector<float> special_floats() {
   std::vector<float> all;
-  for (const float x : {0.0f, 1e-45f, 1.17549421e-38f, 1.17549435e-38f, 1e-30f, 1e-8f, 5.9604645e-08f, 1.1920929e-07f, 0.125f,
-                        0.5f, 0.70710678f, 0.99999994f, 1.0f, 1.0000001f, 1.41421354f, 1.5f, 2.0f, 2.5f, 3.0f, 3.5f, 10.0f,
-                        87.33654f, 88.72283f, 88.72284f, 103.97208f, 104.0f, 8388607.5f, 8388608.0f, 16777216.0f, 16777217.0f,
-                        2147483648.0f, 1e20f, 3.40282347e+38f, INFINITY}) {
+  for (const float x : {0.0f,
+                        1e-45f,
+                        1.17549421e-38f,
+                        1.17549435e-38f,
+                        1e-30f,
+                        1e-8f,
+                        5.9604645e-08f,
+                        1.1920929e-07f,
+                        0.125f,
+                        0.5f,
+                        0.70710678f,
+                        0.99999994f,
+                        1.0f,
+                        1.0000001f,
+                        1.41421354f,
+                        1.5f,
+                        2.0f,
+                        2.5f,
+                        3.0f,
+                        3.5f,
+                        10.0f,
+                        87.33654f,
+                        88.72283f,
+                        88.72284f,
+                        103.97208f,
+                        104.0f,
+                        8388607.5f,
+                        8388608.0f,
+                        16777216.0f,
+                        16777217.0f,
+                        2147483648.0f,
+                        1e20f,
+                        3.40282347e+38f,
+                        INFINITY}) {
     all.push_back(x);
     all.push_back(-x);
   }
@@ -113,7 +143,11 @@ struct BlockedBuffer {
   GuardBuffer memory;
 
   BlockedBuffer(int n, int c, int h, int w, int border = 0)
-      : images(n), channels(c), height(h), width(w), halo(border),
+      : images(n),
+        channels(c),
+        height(h),
+        width(w),
+        halo(border),
         memory(static_cast<std::size_t>(n * blocks() * (h + 2 * border) * (w + 2 * border) * 16)) {}
   int blocks() const { return (channels + 15) / 16; }
   std::ptrdiff_t row() const { return (width + 2 * halo) * std::ptrdiff_t{16}; }
@@ -123,7 +157,9 @@ struct BlockedBuffer {
   kernels::BlockedSource source() { return {origin(), image(), plane(), row()}; }
   kernels::BlockedTarget target() { return {origin(), image(), plane(), row()}; }
   /// Channels beyond the last one are there, too.
-  float& at(int n, int c, int y, int x) { return origin()[n * image() + c / 16 * plane() + y * row() + x * 16 + c % 16]; }
+  float& at(int n, int c, int y, int x) {
+    return origin()[n * image() + c / 16 * plane() + y * row() + x * 16 + c % 16];
+  }
   /// visit(n, c, y, x) over all elements, without the padded channels.
   template <class Visit>
   void each(const Visit& visit) const {
