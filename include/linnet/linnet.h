@@ -4,6 +4,7 @@
 #pragma once
 
 #include "linnet/classify.h"
+#include "linnet/convert.h"
 #include "linnet/cpu.h"
 #include "linnet/error.h"
 #include "linnet/image.h"

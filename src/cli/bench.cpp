@@ -31,7 +31,9 @@ struct Options {
   bool profile = false, json = false;
 };
 
-double milliseconds_since(Clock::time_point begin) { return std::chrono::duration<double, std::milli>(Clock::now() - begin).count(); }
+double milliseconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
 
 double peak_rss_mb() {
   rusage usage{};
@@ -64,10 +66,16 @@ SessionOptions bound_options(const Options& options, const Model& model, std::ve
     if (given != session.input_shapes.end()) {
       shape = given->second;
     } else {
-      for (std::size_t i = 0; i < info.shape.size(); ++i) shape.push_back(info.shape[i].value < 0 && i == 0 ? options.batch : info.shape[i].value);
+      for (std::size_t i = 0; i < info.shape.size(); ++i)
+        shape.push_back(info.shape[i].value < 0 && i == 0 ? options.batch : info.shape[i].value);
       if (!info.has_rank || std::any_of(shape.begin(), shape.end(), [](std::int64_t d) { return d < 0; })) {
         throw Error(ErrorCode::usage, "an input's shape is open; give it with --shape " + info.name + ":AxBxC",
-                    {.file = options.model, .node = {}, .op = {}, .where = "input '" + info.name + "'", .expected = {}, .found = to_string(info)});
+                    {.file = options.model,
+                     .node = {},
+                     .op = {},
+                     .where = "input '" + info.name + "'",
+                     .expected = {},
+                     .found = to_string(info)});
       }
       session.input_shapes[info.name] = shape;
     }
@@ -122,37 +130,66 @@ Result measure(const Options& options) {
 void print_json(const Options& options, const Result& r) {
   Json steps = Json::array();
   for (const StepReport& s : r.report.steps) {
-    steps.push_back({{"name", s.name}, {"op", s.op}, {"algorithm", s.algorithm}, {"kernel", s.kernel}, {"macs", s.macs}, {"ms", s.milliseconds},
+    steps.push_back({{"name", s.name},
+                     {"op", s.op},
+                     {"algorithm", s.algorithm},
+                     {"kernel", s.kernel},
+                     {"macs", s.macs},
+                     {"ms", s.milliseconds},
                      {"gflops", s.milliseconds > 0 ? 2e-6 * static_cast<double>(s.macs) / s.milliseconds : 0.0}});
   }
-  const Json json = {{"model", options.model}, {"batch", r.batch}, {"threads", r.report.threads}, {"isa", r.report.isa}, {"load_ms", r.load_ms},
-                     {"first_ms", r.first_ms}, {"runs", r.times.size()}, {"min_ms", r.times.front()}, {"median_ms", r.median()},
-                     {"p90_ms", quantile(r.times, 0.9)}, {"p99_ms", quantile(r.times, 0.99)}, {"images_per_s", r.images_per_s()}, {"gflops", r.gflops()},
-                     {"peak_gflops", r.peak_gflops}, {"peak_rss_mb", peak_rss_mb()}, {"arena_bytes", r.report.arena_bytes},
-                     {"weight_bytes", r.report.weight_bytes}, {"macs", r.report.macs}, {"steps", steps}};
+  const Json json = {{"model", options.model},
+                     {"batch", r.batch},
+                     {"threads", r.report.threads},
+                     {"isa", r.report.isa},
+                     {"load_ms", r.load_ms},
+                     {"first_ms", r.first_ms},
+                     {"runs", r.times.size()},
+                     {"min_ms", r.times.front()},
+                     {"median_ms", r.median()},
+                     {"p90_ms", quantile(r.times, 0.9)},
+                     {"p99_ms", quantile(r.times, 0.99)},
+                     {"images_per_s", r.images_per_s()},
+                     {"gflops", r.gflops()},
+                     {"peak_gflops", r.peak_gflops},
+                     {"peak_rss_mb", peak_rss_mb()},
+                     {"arena_bytes", r.report.arena_bytes},
+                     {"weight_bytes", r.report.weight_bytes},
+                     {"macs", r.report.macs},
+                     {"steps", steps}};
   std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
 void print_profile(const Result& r) {
-  const double total = std::accumulate(r.report.steps.begin(), r.report.steps.end(), 0.0, [](double sum, const StepReport& s) { return sum + s.milliseconds; });
-  std::cout << "\n  step        ms      %   GFLOP/s  % peak  " << std::left << std::setw(18) << "operator" << std::setw(24) << "algorithm" << "output\n" << std::right;
+  const double total = std::accumulate(r.report.steps.begin(), r.report.steps.end(), 0.0,
+                                       [](double sum, const StepReport& s) { return sum + s.milliseconds; });
+  std::cout << "\n  step        ms      %   GFLOP/s  % peak  " << std::left << std::setw(18) << "operator"
+            << std::setw(24) << "algorithm"
+            << "output\n"
+            << std::right;
   for (std::size_t i = 0; i < r.report.steps.size(); ++i) {
     const StepReport& s = r.report.steps[i];
     const double gflops = s.milliseconds > 0 ? 2e-6 * static_cast<double>(s.macs) / s.milliseconds : 0;
-    std::cout << std::setw(6) << i << std::setprecision(3) << std::setw(10) << s.milliseconds << std::setprecision(1) << std::setw(7) << 100 * s.milliseconds / total
-              << std::setw(10) << gflops << std::setw(8) << 100 * gflops / r.peak_gflops << "  " << std::left << std::setw(18) << s.op << std::setw(24) << s.algorithm << std::right
-              << s.output << "  " << s.name << '\n';
+    std::cout << std::setw(6) << i << std::setprecision(3) << std::setw(10) << s.milliseconds << std::setprecision(1)
+              << std::setw(7) << 100 * s.milliseconds / total << std::setw(10) << gflops << std::setw(8)
+              << 100 * gflops / r.peak_gflops << "  " << std::left << std::setw(18) << s.op << std::setw(24)
+              << s.algorithm << std::right << s.output << "  " << s.name << '\n';
   }
 }
 
 void print_text(const Options& options, const Result& r) {
-  std::cout << std::fixed << std::setprecision(2) << "model      " << options.model << "\nbatch " << r.batch << ", " << r.report.threads << " threads, " << r.report.isa << '\n'
+  std::cout << std::fixed << std::setprecision(2) << "model      " << options.model << "\nbatch " << r.batch << ", "
+            << r.report.threads << " threads, " << r.report.isa << '\n'
             << "load       " << r.load_ms << " ms, first run " << r.first_ms << " ms\n"
-            << "run        min " << r.times.front() << "  median " << r.median() << "  p90 " << quantile(r.times, 0.9) << "  p99 " << quantile(r.times, 0.99) << " ms (" << r.times.size() << " runs)\n"
-            << "speed      " << r.images_per_s() << " images/s, " << r.gflops() << " GFLOP/s = " << std::setprecision(1) << 100 * r.gflops() / r.peak_gflops << " % of the FMA peak of "
-            << r.peak_gflops << " measured in this run\n"
-            << "           (GFLOP/s count the multiply-adds of direct convolution; Winograd does fewer, so this may pass 100 %)\n"
-            << "memory     " << peak_rss_mb() << " MB peak resident; packed weights " << static_cast<double>(r.report.weight_bytes) / 1e6 << " MB, arena "
+            << "run        min " << r.times.front() << "  median " << r.median() << "  p90 " << quantile(r.times, 0.9)
+            << "  p99 " << quantile(r.times, 0.99) << " ms (" << r.times.size() << " runs)\n"
+            << "speed      " << r.images_per_s() << " images/s, " << r.gflops() << " GFLOP/s = " << std::setprecision(1)
+            << 100 * r.gflops() / r.peak_gflops << " % of the FMA peak of " << r.peak_gflops
+            << " measured in this run\n"
+            << "           (GFLOP/s count the multiply-adds of direct convolution; Winograd does fewer, so this may "
+               "pass 100 %)\n"
+            << "memory     " << peak_rss_mb() << " MB peak resident; packed weights "
+            << static_cast<double>(r.report.weight_bytes) / 1e6 << " MB, arena "
             << static_cast<double>(r.report.arena_bytes) / 1e6 << " MB\n";
   if (options.profile) print_profile(r);
 }
@@ -171,12 +208,19 @@ int run(const Options& options) {
 
 void add_bench(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  CLI::App* verb = app.add_subcommand("bench", "Measure a model: latency, throughput, GFLOP/s against the FMA peak, memory.");
+  CLI::App* verb =
+      app.add_subcommand("bench", "Measure a model: latency, throughput, GFLOP/s against the FMA peak, memory.");
   verb->add_option("MODEL", options->model, "An ONNX file; - is standard input.")->required();
   add_plan_flags(*verb, options->plan);
-  verb->add_option("--batch", options->batch, "Images a run, where the model leaves the batch open.")->check(CLI::Range(1, 65536))->capture_default_str();
-  verb->add_option("--seconds", options->seconds, "How long to measure.")->check(CLI::Range(0.0, 3600.0))->capture_default_str();
-  verb->add_option("--warmup", options->warmup, "Runs before measuring.")->check(CLI::Range(0, 100000))->capture_default_str();
+  verb->add_option("--batch", options->batch, "Images a run, where the model leaves the batch open.")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  verb->add_option("--seconds", options->seconds, "How long to measure.")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  verb->add_option("--warmup", options->warmup, "Runs before measuring.")
+      ->check(CLI::Range(0, 100000))
+      ->capture_default_str();
   verb->add_flag("--profile", options->profile, "A table of all steps with their times.");
   verb->add_flag("--json", options->json, "Print one JSON object.");
   verb->callback([options, &action] { action = [options] { return run(*options); }; });

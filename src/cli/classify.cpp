@@ -14,6 +14,7 @@
 #include "cli/plan_options.h"
 #include "cli/verbs.h"
 #include "linnet/classify.h"
+#include "linnet/convert.h"
 #include "linnet/error.h"
 #include "linnet/image.h"
 #include "linnet/preprocess.h"
@@ -42,10 +43,11 @@ struct Result {
 };
 
 struct Classifier {
-  ModelFolder folder;             // of a plain file: only `model`
+  ModelFolder folder;  // of a plain file: only `model`
   std::vector<std::string> images, labels;
+  ValueInfo input;                 // the one that takes the pictures
+  std::vector<ValueInfo> outputs;  // the model's own
   Preprocessing steps;
-  bool softmax = true;
 };
 
 /// Height and width that a model's only picture input fixes; none where they are open.
@@ -56,39 +58,104 @@ std::optional<std::pair<std::int64_t, std::int64_t>> input_size(const ValueInfo&
   return std::pair(info.shape[h].value, info.shape[h + 1].value);
 }
 
+/// Steps that nobody asked for follow the size that the model fixes: the crop becomes it, and the resize grows with it.
+void fit(Preprocessing& steps, std::int64_t height, std::int64_t width) {
+  const std::string size = std::to_string(width) + "x" + std::to_string(height);
+  if (steps.crop_width == 0) return set_option(steps, "resize", size);
+  const std::int64_t side = steps.resize_width * std::max(height, width) / steps.crop_width;
+  set_option(steps, "resize", std::to_string(side));
+  set_option(steps, "crop", size);
+}
+
+[[noreturn]] void does_not_fit(const Options& options, const Preprocessing& steps, const ValueInfo& input,
+                               const Shape& made) {
+  const auto side = [&](std::size_t i) { return std::to_string(input.shape[i].value); };
+  const auto looks_like_channels = [&](std::size_t i) {
+    return input.shape[i].value >= 1 && input.shape[i].value <= 4;
+  };
+  const std::size_t h = steps.layout == Layout::nhwc ? 1 : 2;
+  const std::size_t c = steps.layout == Layout::nhwc ? 3 : 1;
+  std::string hint;
+  if (!looks_like_channels(c) && looks_like_channels(4 - c)) {
+    hint = steps.layout == Layout::nhwc ? "--layout nchw" : "--layout nhwc";
+  } else if (input.shape[h].value != made[h] || input.shape[h + 1].value != made[h + 1]) {
+    const std::string size = side(h + 1) + "x" + side(h);
+    hint = steps.crop_width == 0 ? "--resize " + size : "--crop " + size + ", with a --resize of at least that";
+  } else {
+    hint = "--channels " + side(c) + " with as many values for --mean and --std";
+  }
+  throw Error(ErrorCode::usage, "the preset '" + steps.name + "' does not give what the model takes; try " + hint,
+              {.file = options.model,
+               .where = "input '" + input.name + "'",
+               .expected = to_string(input),
+               .found = to_string(made)});
+}
+
 Preprocessing choose_steps(const Options& options, const ModelFolder& folder, bool is_folder, const ValueInfo& input) {
   std::string name = options.preset;
-  const auto size = input_size(input, Layout::nchw);
-  if (name.empty()) name = is_folder ? folder.preset : (size && size->first <= 64 ? "cifar10" : "torchvision");
+  const auto guessed = input_size(input, Layout::nchw);
+  if (name.empty()) name = is_folder ? folder.preset : (guessed && guessed->first <= 64 ? "cifar10" : "torchvision");
   Preprocessing steps = preset(name);
   for (const auto& [step, value] : options.steps) set_option(steps, step, value);
-  validate(steps);
   const auto wanted = input_size(input, steps.layout);
-  const std::optional<Shape> made = output_shape(steps);
-  if (wanted && made) {
-    const std::size_t h = steps.layout == Layout::nhwc ? 1 : 2;
-    if ((*made)[h] != wanted->first || (*made)[h + 1] != wanted->second) {
-      const std::string side = std::to_string(wanted->second) + "x" + std::to_string(wanted->first);
-      throw Error(ErrorCode::usage, "the preset '" + steps.name + "' does not give the size that the model takes; try --crop " + side,
-                  {.file = options.model, .node = {}, .op = {}, .where = "input '" + input.name + "'", .expected = to_string(input), .found = to_string(*made)});
-    }
-  }
+  const std::size_t h = steps.layout == Layout::nhwc ? 1 : 2;
+  const auto differs = [&](std::size_t i) {
+    const std::optional<Shape> made = output_shape(steps);
+    return made && input.shape[i].value >= 0 && (*made)[i] != input.shape[i].value;
+  };
+  const bool free =
+      options.preset.empty() && !is_folder && !options.steps.contains("resize") && !options.steps.contains("crop");
+  if (free && wanted && std::min(wanted->first, wanted->second) > 4 && (differs(h) || differs(h + 1)))
+    fit(steps, wanted->first, wanted->second);
+  validate(steps);
+  if (input.shape.size() == 4 && (differs(1) || differs(2) || differs(3)))
+    does_not_fit(options, steps, input, *output_shape(steps));
   return steps;
 }
 
-void show_progress(std::size_t done, std::size_t all) {
-  if (isatty(STDERR_FILENO) == 0 || all < 2) return;
-  std::cerr << '\r' << done << " of " << all << " pictures" << (done == all ? "\r\033[K" : "") << std::flush;
+/// "3 of 16 pictures" on a terminal; the line goes away with the object, so that an error begins on a clean one.
+class Progress {
+ public:
+  explicit Progress(std::size_t all) : all_(all), shown_(all > 1 && isatty(STDERR_FILENO) != 0) {}
+  ~Progress() {
+    if (shown_) std::cerr << "\r\033[K" << std::flush;
+  }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  void show(std::size_t done) const {
+    if (shown_) std::cerr << '\r' << done << " of " << all_ << " pictures" << std::flush;
+  }
+
+ private:
+  std::size_t all_;
+  bool shown_;
+};
+
+/// Whether these are scores, one row an image: [N,classes], or that with further extents of 1.
+bool holds_scores(const Tensor& tensor, std::size_t images) {
+  const Shape& shape = tensor.shape();
+  const bool is_float =
+      tensor.type() == DataType::float32 || tensor.type() == DataType::float16 || tensor.type() == DataType::bfloat16;
+  return is_float && shape.size() >= 2 && shape[0] == static_cast<std::int64_t>(images) && shape[1] > 0 &&
+         std::all_of(shape.begin() + 2, shape.end(), [](std::int64_t extent) { return extent == 1; });
 }
 
-/// Rows of scores, one an image, from an output [N, classes] or [N, classes, 1, 1].
-std::span<const float> row_of(const Tensor& scores, std::int64_t images, std::int64_t i) {
-  if (scores.type() != DataType::float32 || scores.rank() == 0 || images == 0 || scores.size() % images != 0) {
-    throw Error(ErrorCode::unsupported, "the model's first output holds no row of float scores an image",
-                {.file = {}, .node = {}, .op = {}, .where = {}, .expected = "float[N,classes]", .found = std::string(to_string(scores.type())) + to_string(scores.shape())});
-  }
-  const std::int64_t classes = scores.size() / images;
-  return scores.data<float>().subspan(static_cast<std::size_t>(i * classes), static_cast<std::size_t>(classes));
+/// The place of the first output with scores.
+std::size_t find_scores(const std::vector<Tensor>& outputs, std::size_t images) {
+  const auto found =
+      std::find_if(outputs.begin(), outputs.end(), [&](const Tensor& tensor) { return holds_scores(tensor, images); });
+  if (found != outputs.end()) return static_cast<std::size_t>(found - outputs.begin());
+  throw Error(ErrorCode::unsupported, "no output of the model holds a row of scores for each picture",
+              {.expected = "float[" + std::to_string(images) + ",classes]",
+               .found = std::string(to_string(outputs.at(0).type())) + to_string(outputs.at(0).shape())});
+}
+
+/// Whether the network itself makes probabilities of the scores in this output.
+bool ends_in_softmax(const Classifier& c, const ValueInfo& output) {
+  // What the passes leave of the network may have other operators: the model's own word counts where there is one.
+  const auto own =
+      std::find_if(c.outputs.begin(), c.outputs.end(), [&](const ValueInfo& info) { return info.name == output.name; });
+  return (own == c.outputs.end() ? output : *own).computed_by == "Softmax";
 }
 
 Tensor load_batch(const Options& options, const Classifier& c, std::size_t first, std::size_t count) {
@@ -113,30 +180,42 @@ Tensor load_batch(const Options& options, const Classifier& c, std::size_t first
       batch = Tensor(DataType::float32, shape);
     } else if (!std::equal(one.shape().begin() + 1, one.shape().end(), batch.shape().begin() + 1)) {
       throw Error(ErrorCode::image, "pictures of one batch must come out of the same size; use --crop or --batch 1",
-                  {.file = path, .node = {}, .op = {}, .where = {}, .expected = to_string(batch.shape()), .found = to_string(one.shape())});
+                  {.file = path, .expected = to_string(batch.shape()), .found = to_string(one.shape())});
     }
     const std::span<const float> from = one.data<float>();
-    std::copy(from.begin(), from.end(), batch.mutable_data<float>().begin() + static_cast<std::ptrdiff_t>(i * from.size()));
+    std::copy(from.begin(), from.end(),
+              batch.mutable_data<float>().begin() + static_cast<std::ptrdiff_t>(i * from.size()));
   }
   return batch;
 }
 
+void check_labels(const Options& options, const Classifier& c, std::size_t classes) {
+  if (c.labels.empty() || c.labels.size() == classes) return;
+  throw Error(ErrorCode::usage, "the labels do not fit the model",
+              {.file = options.labels.empty() ? c.folder.labels : options.labels,
+               .expected = std::to_string(classes) + " labels",
+               .found = std::to_string(c.labels.size())});
+}
+
 std::vector<Result> classify(const Options& options, const Classifier& c, Session& session) {
   std::vector<Result> results;
+  const Progress progress(c.images.size());
   const auto step = static_cast<std::size_t>(options.batch);
   for (std::size_t first = 0; first < c.images.size(); first += step) {
     const std::size_t count = std::min(step, c.images.size() - first);
-    const std::vector<Tensor> outputs = session.run(load_batch(options, c, first, count));
+    const std::vector<Tensor> outputs =
+        session.run({{c.input.name, convert(load_batch(options, c, first, count), c.input.type)}});
+    const std::size_t output = find_scores(outputs, count);
+    const bool softmax = options.softmax == "yes" ||
+                         (options.softmax == "auto" && !ends_in_softmax(c, session.plan().outputs()[output]));
+    const Tensor scores = convert(outputs[output], DataType::float32);
+    const std::size_t classes = static_cast<std::size_t>(scores.size()) / count;
+    check_labels(options, c, classes);
     for (std::size_t i = 0; i < count; ++i) {
-      const std::span<const float> scores = row_of(outputs.at(0), static_cast<std::int64_t>(count), static_cast<std::int64_t>(i));
-      if (!c.labels.empty() && c.labels.size() != scores.size()) {
-        throw Error(ErrorCode::usage, "the labels do not fit the model",
-                    {.file = options.labels.empty() ? c.folder.labels : options.labels, .node = {}, .op = {}, .where = {},
-                     .expected = std::to_string(scores.size()) + " labels", .found = std::to_string(c.labels.size())});
-      }
-      results.push_back({c.images[first + i], top_k(scores, options.top, c.softmax)});
+      results.push_back(
+          {c.images[first + i], top_k(scores.data<float>().subspan(i * classes, classes), options.top, softmax)});
     }
-    show_progress(first + count, c.images.size());
+    progress.show(first + count);
   }
   return results;
 }
@@ -150,17 +229,21 @@ void print(const Options& options, const Classifier& c, const std::vector<Result
     Json list = Json::array();
     for (const Result& r : results) {
       Json top = Json::array();
-      for (const Classification& k : r.top) top.push_back({{"index", k.index}, {"label", label_of(c, k.index)}, {"probability", k.probability}, {"logit", k.logit}});
+      for (const Classification& k : r.top)
+        top.push_back(
+            {{"index", k.index}, {"label", label_of(c, k.index)}, {"probability", k.probability}, {"logit", k.logit}});
       list.push_back({{"image", r.image}, {"top", top}});
     }
-    const Json json = {{"model", options.model}, {"preset", c.steps.name}, {"preprocessing", describe(c.steps)}, {"results", list}};
+    const Json json = {
+        {"model", options.model}, {"preset", c.steps.name}, {"preprocessing", describe(c.steps)}, {"results", list}};
     std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
     return;
   }
   for (const Result& r : results) {
     std::cout << r.image << '\n';
     for (const Classification& k : r.top) {
-      std::cout << "  " << std::fixed << std::setprecision(4) << k.probability << "  " << std::setw(5) << k.index << "  " << label_of(c, k.index) << '\n';
+      std::cout << "  " << std::fixed << std::setprecision(4) << k.probability << "  " << std::setw(5) << k.index
+                << "  " << label_of(c, k.index) << '\n';
     }
   }
   std::cout << "\npreset " << c.steps.name << '\n';
@@ -169,7 +252,8 @@ void print(const Options& options, const Classifier& c, const std::vector<Result
 
 int run(const Options& options) {
   Classifier c;
-  const bool is_folder = fs::is_directory(options.model);
+  std::error_code ignored;  // what cannot be looked at is left to the loader's own error
+  const bool is_folder = fs::is_directory(options.model, ignored);
   if (is_folder) {
     c.folder = read_model_folder(options.model);
   } else {
@@ -180,11 +264,13 @@ int run(const Options& options) {
   const std::string labels = options.labels.empty() ? c.folder.labels : options.labels;
   if (!labels.empty()) c.labels = load_labels(labels);
   Model model = Model::load(c.folder.model);
-  const auto required = std::find_if(model.inputs().begin(), model.inputs().end(), [](const ValueInfo& info) { return !info.optional; });
-  if (required == model.inputs().end() || model.outputs().empty()) throw Error(ErrorCode::usage, "the model takes no picture");
-  c.steps = choose_steps(options, c.folder, is_folder, *required);
-  // A network that ends in Softmax gives probabilities already.
-  c.softmax = options.softmax == "yes" || (options.softmax == "auto" && model.outputs()[0].computed_by != "Softmax");
+  const auto required =
+      std::find_if(model.inputs().begin(), model.inputs().end(), [](const ValueInfo& info) { return !info.optional; });
+  if (required == model.inputs().end() || model.outputs().empty())
+    throw Error(ErrorCode::usage, "the model takes no picture");
+  c.input = *required;
+  c.outputs = model.outputs();
+  c.steps = choose_steps(options, c.folder, is_folder, c.input);
   Session session(std::move(model), session_options(options.plan));
   print(options, c, classify(options, c, session));
   return 0;
@@ -194,31 +280,43 @@ int run(const Options& options) {
 
 void add_classify(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  CLI::App* verb = app.add_subcommand("classify", "Print the best classes of pictures (JPEG or PNG) with their probabilities.");
-  verb->add_option("MODEL", options->model, "An ONNX file, - for standard input, or a folder in modelhub's layout (model/model.onnx, model/labels.json, model/config.json, sample_data/).")
+  CLI::App* verb =
+      app.add_subcommand("classify", "Print the best classes of pictures (JPEG or PNG) with their probabilities.");
+  verb->add_option("MODEL", options->model,
+                   "An ONNX file, - for standard input, or a folder in modelhub's layout (model/model.onnx, "
+                   "model/labels.json, model/config.json, sample_data/).")
       ->required();
   verb->add_option("IMAGE", options->images, "Pictures; of a model folder, sample_data/ by default.");
   verb->add_option("--labels", options->labels, "Class names: modelhub's labels.json, one a line, or synset.txt.");
   std::string presets;
   for (const std::string& name : list_presets()) presets += (presets.empty() ? "" : ", ") + name;
-  verb->add_option("--preset", options->preset, "How a picture becomes the input: " + presets + ". Default: the folder's; cifar10 for inputs of up to 64 pixels; else torchvision.");
-  verb->add_option("--top", options->top, "How many classes to print.")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  verb->add_option("--preset", options->preset,
+                   "How a picture becomes the input: " + presets +
+                       ". Default: the folder's; cifar10 for inputs of up to 64 pixels, else torchvision, both at the "
+                       "size that the model fixes.");
+  verb->add_option("--top", options->top, "How many classes to print.")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
   verb->add_option("--batch", options->batch, "Pictures a run.")->check(CLI::Range(1, 4096))->capture_default_str();
-  verb->add_option("--softmax", options->softmax, "Whether to turn scores into probabilities; auto: unless the network ends in Softmax.")
+  verb->add_option("--softmax", options->softmax,
+                   "Whether to turn scores into probabilities; auto: unless the network ends in Softmax.")
       ->check(CLI::IsMember({"auto", "yes", "no"}))
       ->capture_default_str();
   verb->add_flag("--exif", options->exif, "Turn pictures as their EXIF orientation asks.");
-  const std::pair<const char*, const char*> steps[] = {{"resize", "none, WxH, or SIDE: the shortest side, the aspect ratio kept."},
-                                                       {"filter", "bilinear (as OpenCV) or antialias (as Pillow)."},
-                                                       {"crop", "none, SIDE or WxH: a centred window."},
-                                                       {"scale", "What pixel values are multiplied by: 1/255 or a number."},
-                                                       {"mean", "Subtracted after scaling: one number, or one a channel with commas."},
-                                                       {"std", "Divided by: the same."},
-                                                       {"color", "rgb or bgr."},
-                                                       {"layout", "nchw or nhwc."},
-                                                       {"channels", "3 or 1."}};
+  const std::pair<const char*, const char*> steps[] = {
+      {"resize", "none, WxH, or SIDE: the shortest side, the aspect ratio kept."},
+      {"filter", "bilinear (as OpenCV) or antialias (as Pillow)."},
+      {"crop", "none, SIDE or WxH: a centred window."},
+      {"scale", "What pixel values are multiplied by: 1/255 or a number."},
+      {"mean", "Subtracted after scaling: one number, or one a channel with commas."},
+      {"std", "Divided by: the same."},
+      {"color", "rgb or bgr."},
+      {"layout", "nchw or nhwc."},
+      {"channels", "3 or 1."}};
   for (const auto& [step, help] : steps) {
-    verb->add_option_function<std::string>(std::string("--") + step, [options, name = std::string(step)](const std::string& value) { options->steps[name] = value; }, help);
+    verb->add_option_function<std::string>(
+        std::string("--") + step,
+        [options, name = std::string(step)](const std::string& value) { options->steps[name] = value; }, help);
   }
   verb->add_flag("--json", options->json, "Print one JSON object: model, preset, results.");
   add_plan_flags(*verb, options->plan);

@@ -33,14 +33,17 @@ int run(const Options& options) {
     return 0;
   }
   std::cout << "processor        " << (cpu.brand.empty() ? "unknown" : cpu.brand) << '\n'
-            << "instruction set  " << cpu.isa << (cpu.isa == cpu.best_isa ? "" : " (capped by LINNET_MAX_ISA; " + cpu.best_isa + " is available)") << '\n'
+            << "instruction set  " << cpu.isa
+            << (cpu.isa == cpu.best_isa ? "" : " (capped by LINNET_MAX_ISA; " + cpu.best_isa + " is available)") << '\n'
             << "available        ";
   for (const std::string& isa : cpu.available_isas) std::cout << isa << ' ';
   std::cout << "\nprocessors       " << cpu.logical_cpus << " in the affinity mask";
   if (cpu.cgroup_quota > 0) std::cout << ", cgroup quota " << cpu.cgroup_quota;
   std::cout << "\nthreads          " << cpu.default_threads << " by default\n"
-            << "caches           L1d " << cpu.l1d_bytes / 1024 << " KiB, L2 " << cpu.l2_bytes / 1024 << " KiB, L3 " << cpu.l3_bytes / 1024 << " KiB\n";
-  if (options.peak) std::cout << "FMA peak         " << peak << " GFLOP/s on " << cpu.default_threads << " threads, measured now\n";
+            << "caches           L1d " << cpu.l1d_bytes / 1024 << " KiB, L2 " << cpu.l2_bytes / 1024 << " KiB, L3 "
+            << cpu.l3_bytes / 1024 << " KiB\n";
+  if (options.peak)
+    std::cout << "FMA peak         " << peak << " GFLOP/s on " << cpu.default_threads << " threads, measured now\n";
   return 0;
 }
 

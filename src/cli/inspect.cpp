@@ -32,27 +32,51 @@ Json to_json(const ValueInfo& info) {
       shape.push_back(d.symbol);
     }
   }
-  return {{"name", info.name}, {"type", to_string(info.type)}, {"shape", info.has_rank ? shape : Json(nullptr)}, {"optional", info.optional}};
+  return {{"name", info.name},
+          {"type", to_string(info.type)},
+          {"shape", info.has_rank ? shape : Json(nullptr)},
+          {"optional", info.optional}};
 }
 
 Json to_json(const PlanReport& report) {
   Json steps = Json::array();
   for (const StepReport& s : report.steps) {
-    steps.push_back({{"name", s.name}, {"op", s.op}, {"algorithm", s.algorithm}, {"kernel", s.kernel}, {"output", s.output}, {"macs", s.macs}, {"weight_bytes", s.weight_bytes}});
+    steps.push_back({{"name", s.name},
+                     {"op", s.op},
+                     {"algorithm", s.algorithm},
+                     {"kernel", s.kernel},
+                     {"output", s.output},
+                     {"macs", s.macs},
+                     {"weight_bytes", s.weight_bytes}});
   }
-  return {{"isa", report.isa}, {"threads", report.threads}, {"arena_bytes", report.arena_bytes}, {"weight_bytes", report.weight_bytes}, {"steps", steps}};
+  return {{"isa", report.isa},
+          {"threads", report.threads},
+          {"arena_bytes", report.arena_bytes},
+          {"weight_bytes", report.weight_bytes},
+          {"steps", steps}};
 }
 
 void print_json(const Options& options, const Model& model, const ModelSummary& summary, const PlanReport& report) {
-  Json inputs = Json::array(), outputs = Json::array(), operators = Json::object(), passes = Json::array(), opsets = Json::object();
+  Json inputs = Json::array(), outputs = Json::array(), operators = Json::object(), passes = Json::array(),
+       opsets = Json::object();
   for (const ValueInfo& info : model.inputs()) inputs.push_back(to_json(info));
   for (const ValueInfo& info : model.outputs()) outputs.push_back(to_json(info));
   for (const auto& [name, count] : summary.operators) operators[name] = count;
   for (const auto& [domain, version] : summary.opsets) opsets[domain] = version;
-  for (const PassReport& p : report.passes) passes.push_back({{"name", p.name}, {"enabled", p.enabled}, {"applied", p.applied}, {"refused", p.refused}});
-  const Json json = {{"model", options.model}, {"ir_version", summary.ir_version}, {"opsets", opsets}, {"producer", summary.producer},
-                     {"metadata", summary.metadata}, {"inputs", inputs}, {"outputs", outputs}, {"operators", operators},
-                     {"parameters", summary.parameters}, {"macs", report.macs}, {"passes", passes}, {"plan", to_json(report)}};
+  for (const PassReport& p : report.passes)
+    passes.push_back({{"name", p.name}, {"enabled", p.enabled}, {"applied", p.applied}, {"refused", p.refused}});
+  const Json json = {{"model", options.model},
+                     {"ir_version", summary.ir_version},
+                     {"opsets", opsets},
+                     {"producer", summary.producer},
+                     {"metadata", summary.metadata},
+                     {"inputs", inputs},
+                     {"outputs", outputs},
+                     {"operators", operators},
+                     {"parameters", summary.parameters},
+                     {"macs", report.macs},
+                     {"passes", passes},
+                     {"plan", to_json(report)}};
   std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
@@ -73,25 +97,34 @@ void print_passes(const PlanReport& report) {
 
 void print_plan(const PlanReport& report) {
   constexpr double kMiB = 1 << 20;
-  std::cout << "\nplan for " << report.isa << ", " << report.threads << " threads: " << std::fixed << std::setprecision(1)
-            << static_cast<double>(report.weight_bytes) / kMiB << " MiB packed weights, " << static_cast<double>(report.arena_bytes) / kMiB << " MiB arena, "
-            << std::setprecision(3) << static_cast<double>(report.macs) * 1e-9 << " GMAC\n";
-  std::cout << "  step  " << std::left << std::setw(18) << "operator" << std::setw(24) << "algorithm" << std::setw(8) << "kernel" << std::right << std::setw(10) << "MMAC"
-            << "  " << "output\n";
+  std::cout << "\nplan for " << report.isa << ", " << report.threads << " threads: " << std::fixed
+            << std::setprecision(1) << static_cast<double>(report.weight_bytes) / kMiB << " MiB packed weights, "
+            << static_cast<double>(report.arena_bytes) / kMiB << " MiB arena, " << std::setprecision(3)
+            << static_cast<double>(report.macs) * 1e-9 << " GMAC\n";
+  std::cout << "  step  " << std::left << std::setw(18) << "operator" << std::setw(24) << "algorithm" << std::setw(8)
+            << "kernel" << std::right << std::setw(10) << "MMAC"
+            << "  "
+            << "output\n";
   for (std::size_t i = 0; i < report.steps.size(); ++i) {
     const StepReport& s = report.steps[i];
-    std::cout << std::setw(6) << i << "  " << std::left << std::setw(18) << s.op << std::setw(24) << s.algorithm << std::setw(8) << s.kernel << std::right << std::setw(10)
-              << std::setprecision(1) << static_cast<double>(s.macs) * 1e-6 << "  " << s.output << "  " << s.name << '\n';
+    std::cout << std::setw(6) << i << "  " << std::left << std::setw(18) << s.op << std::setw(24) << s.algorithm
+              << std::setw(8) << s.kernel << std::right << std::setw(10) << std::setprecision(1)
+              << static_cast<double>(s.macs) * 1e-6 << "  " << s.output << "  " << s.name << '\n';
   }
 }
 
-void print_text(const Options& options, const Model& model, const ModelSummary& summary, const std::optional<PlanReport>& report) {
+void print_text(const Options& options, const Model& model, const ModelSummary& summary,
+                const std::optional<PlanReport>& report) {
   std::cout << "model        " << options.model << "\nIR version   " << summary.ir_version << "\nopsets      ";
   for (const auto& [domain, version] : summary.opsets) std::cout << ' ' << domain << ' ' << version;
   std::cout << "\nproducer     " << summary.producer << "\nparameters   " << summary.parameters << '\n';
-  for (const auto& [key, value] : summary.metadata) std::cout << "metadata     " << key << ": " << value.substr(0, 100) << (value.size() > 100 ? "..." : "") << '\n';
-  for (const ValueInfo& info : model.inputs()) std::cout << "input        " << info.name << "  " << to_string(info) << (info.optional ? "  (optional)" : "") << '\n';
-  for (const ValueInfo& info : model.outputs()) std::cout << "output       " << info.name << "  " << to_string(info) << '\n';
+  for (const auto& [key, value] : summary.metadata)
+    std::cout << "metadata     " << key << ": " << value.substr(0, 100) << (value.size() > 100 ? "..." : "") << '\n';
+  for (const ValueInfo& info : model.inputs())
+    std::cout << "input        " << info.name << "  " << to_string(info) << (info.optional ? "  (optional)" : "")
+              << '\n';
+  for (const ValueInfo& info : model.outputs())
+    std::cout << "output       " << info.name << "  " << to_string(info) << '\n';
   std::cout << "operators   ";
   for (const auto& [name, count] : summary.operators) std::cout << ' ' << name << ' ' << count;
   std::cout << '\n';
@@ -125,13 +158,16 @@ int run(const Options& options) {
 
 void add_inspect(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  CLI::App* verb = app.add_subcommand("inspect", "Show a model: inputs, outputs, operators, parameters, multiply-adds, and the plan for this machine.");
+  CLI::App* verb = app.add_subcommand(
+      "inspect", "Show a model: inputs, outputs, operators, parameters, multiply-adds, and the plan for this machine.");
   verb->add_option("MODEL", options->model, "An ONNX file; - is standard input.")->required();
   add_plan_flags(*verb, options->plan);
   verb->add_flag("--passes", options->passes, "What each rewrite of the graph did, and where it refused and why.");
   verb->add_flag("--graph", options->graph, "The graph after the rewrites, a node a line.");
-  verb->add_flag("--dot", options->dot, "The same as a Graphviz picture: linnet inspect m.onnx --dot | dot -Tsvg > m.svg");
-  verb->add_flag("--json", options->json, "Print one JSON object: inputs, outputs, operators, parameters, macs, passes, plan.");
+  verb->add_flag("--dot", options->dot,
+                 "The same as a Graphviz picture: linnet inspect m.onnx --dot | dot -Tsvg > m.svg");
+  verb->add_flag("--json", options->json,
+                 "Print one JSON object: inputs, outputs, operators, parameters, macs, passes, plan.");
   verb->callback([options, &action] { action = [options] { return run(*options); }; });
 }
 

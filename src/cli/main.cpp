@@ -13,7 +13,8 @@ namespace {
 
 constexpr const char* kFooter =
     "Exit codes: 0 done, 1 verification failed, 2 usage, 3 a file cannot be read or written, 4 not ONNX or damaged,\n"
-    "5 breaks ONNX's rules, 6 valid but not supported, 7 over a limit, 8 input does not fit, 9 picture, 10 out of memory,\n"
+    "5 breaks ONNX's rules, 6 valid but not supported, 7 over a limit, 8 input does not fit, 9 picture, 10 out of "
+    "memory,\n"
     "11 cancelled, 12 a defect in linnet.\n"
     "Environment: LINNET_MAX_ISA = scalar, neon, avx2 or avx512 caps the instruction set.\n";
 

@@ -18,7 +18,7 @@ using Json = nlohmann::json;
 constexpr std::uintmax_t kMaxConfigBytes = std::uintmax_t{1} << 20;
 
 [[noreturn]] void fail(ErrorCode code, const std::string& message, const fs::path& file, std::string where = {}) {
-  throw Error(code, message, {.file = file.string(), .node = {}, .op = {}, .where = std::move(where), .expected = {}, .found = {}});
+  throw Error(code, message, {.file = file.string(), .where = std::move(where)});
 }
 
 Json read_config(const fs::path& path) {
@@ -35,7 +35,8 @@ Json read_config(const fs::path& path) {
 /// The limits stand under io.input.single in the schema of today, directly under io.input in older folders.
 std::vector<DimLimit> read_limits(const Json& config) {
   const Json input = config.value("/model/io/input"_json_pointer, Json::object());
-  const Json limits = input.contains("/single/dim_limits"_json_pointer) ? input["/single/dim_limits"_json_pointer] : input.value("dim_limits", Json::array());
+  const Json limits = input.contains("/single/dim_limits"_json_pointer) ? input["/single/dim_limits"_json_pointer]
+                                                                        : input.value("dim_limits", Json::array());
   std::vector<DimLimit> result;
   for (const Json& limit : limits) {
     DimLimit l;
@@ -48,7 +49,8 @@ std::vector<DimLimit> read_limits(const Json& config) {
 
 bool is_picture(const fs::path& path) {
   std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
 }
 
@@ -59,7 +61,10 @@ ModelFolder read_model_folder(const std::string& folder) {
   ModelFolder result;
   const fs::path model = root / "model" / "model.onnx";
   if (!fs::exists(model)) {
-    fail(ErrorCode::io, "the folder has no model/model.onnx; put the network there, or give the ONNX file itself with --labels " + (root / "model" / "labels.json").string(), root);
+    fail(ErrorCode::io,
+         "the folder has no model/model.onnx; put the network there, or give the ONNX file itself with --labels " +
+             (root / "model" / "labels.json").string(),
+         root);
   }
   result.model = model.string();
   const fs::path labels = root / "model" / "labels.json";
@@ -82,7 +87,8 @@ ModelFolder read_model_folder(const std::string& folder) {
 }
 
 void check_limits(const ModelFolder& folder, const Image& image, const std::string& path) {
-  const std::array<std::pair<const char*, std::int64_t>, 3> extents = {{{"channels", image.channels}, {"height", image.height}, {"width", image.width}}};
+  const std::array<std::pair<const char*, std::int64_t>, 3> extents = {
+      {{"channels", image.channels}, {"height", image.height}, {"width", image.width}}};
   for (std::size_t i = 0; i < std::min(folder.dim_limits.size(), extents.size()); ++i) {
     const DimLimit& limit = folder.dim_limits[i];
     const auto [what, value] = extents[i];
@@ -90,7 +96,7 @@ void check_limits(const ModelFolder& folder, const Image& image, const std::stri
     std::string expected = "at least " + std::to_string(limit.min);
     if (limit.max) expected += ", at most " + std::to_string(*limit.max);
     throw Error(ErrorCode::image, "the picture does not comply with the model's input limits",
-                {.file = path, .node = {}, .op = {}, .where = what, .expected = expected, .found = std::to_string(value)});
+                {.file = path, .where = what, .expected = expected, .found = std::to_string(value)});
   }
 }
 

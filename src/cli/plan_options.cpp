@@ -10,7 +10,12 @@ namespace {
 
 [[noreturn]] void bad_shape(const std::string& text) {
   throw Error(ErrorCode::usage, "cannot read a shape",
-              {.file = {}, .node = {}, .op = {}, .where = "--shape", .expected = "NAME:AxBxC, such as data:1x3x224x224", .found = text});
+              {.file = {},
+               .node = {},
+               .op = {},
+               .where = "--shape",
+               .expected = "NAME:AxBxC, such as data:1x3x224x224",
+               .found = text});
 }
 
 Shape parse_shape(const std::string& text, std::size_t from) {
@@ -33,12 +38,15 @@ Shape parse_shape(const std::string& text, std::size_t from) {
 }  // namespace
 
 void add_plan_flags(CLI::App& verb, PlanFlags& flags) {
-  verb.add_option("--threads", flags.threads, "Threads; 0: as many as the affinity mask and the cgroup allow.")->capture_default_str();
+  verb.add_option("--threads", flags.threads, "Threads; 0: as many as the affinity mask and the cgroup allow.")
+      ->capture_default_str();
   verb.add_option("--convolution", flags.convolution, "auto: Winograd where the shape makes it faster; direct: never.")
       ->check(CLI::IsMember({"auto", "direct"}))
       ->capture_default_str();
-  verb.add_option("--disable-pass", flags.disabled_passes, "Switch a rewrite of the graph off (see `linnet inspect --passes`); may be repeated.");
-  verb.add_option("--shape", flags.shapes, "NAME:AxBxC, the shape of an input; may be repeated. An open batch is 1 by default.");
+  verb.add_option("--disable-pass", flags.disabled_passes,
+                  "Switch a rewrite of the graph off (see `linnet inspect --passes`); may be repeated.");
+  verb.add_option("--shape", flags.shapes,
+                  "NAME:AxBxC, the shape of an input; may be repeated. An open batch is 1 by default.");
   verb.add_option("--output", flags.outputs, "Any named tensor of the model instead of its outputs; may be repeated.");
 }
 

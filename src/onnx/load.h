@@ -9,6 +9,8 @@
 //             be overridden from 4 on. value_info is a hint that inference does without, and is not read.
 //   operators whatever the operator table has at the model's opset. All other nodes are listed in one Error(unsupported).
 //             Model-local functions, sparse tensors and strings are refused where a node uses them.
+//   tensors   raw or typed data of every numeric type and bool, of rank 32 at most. External data: one relative path below
+//             the folder, without "..", through no symbolic link, to a regular file with no second (hard) link.
 //   dims      -1 stands for an unknown extent in an input or output, as exporters write it; any other negative one is refused.
 //
 // Memory: messages never become protobuf objects. Objects made for a model are charged against a budget of

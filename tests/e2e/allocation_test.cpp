@@ -99,12 +99,14 @@ TEST_CASE("a run of the bundled network allocates nothing") {
 }
 
 TEST_CASE("runs of the real networks allocate nothing") {
-  const auto models = test::data_dir() / "models";
-  if (test::skip_without(models)) return;
-  CHECK(allocations_of_a_run((models / "resnet18" / "model.onnx").string(), {1, 3, 224, 224}, 2) == 0);
-  CHECK(allocations_of_a_run((models / "squeezenet1.0" / "model.onnx").string(), {1, 3, 227, 227}, 2) == 0);
-  CHECK(allocations_of_a_run((models / "mnist-8" / "model.onnx").string(), {1, 1, 28, 28}, 2) == 0);
-  CHECK(allocations_of_a_run((models / "ultraface" / "model.onnx").string(), {1, 3, 240, 320}, 2) == 0);
+  const auto check = [](const std::string& name, const Shape& image) {
+    const auto model = test::data_dir() / "models" / name / "model.onnx";
+    if (!test::skip_without(model)) CHECK(allocations_of_a_run(model.string(), image, 2) == 0);
+  };
+  check("resnet18", {1, 3, 224, 224});
+  check("squeezenet1.0", {1, 3, 227, 227});
+  check("mnist-8", {1, 1, 28, 28});
+  check("ultraface", {1, 3, 240, 320});
 }
 
 #else

@@ -69,7 +69,9 @@ struct Agreement {
 void check_pictures(std::size_t count) {
   const auto folder = test::data_dir() / "images" / "imagenet-val";
   const auto models = test::data_dir() / "models";
-  if (test::skip_without(folder) || test::skip_without(models / "resnet50" / "model.onnx")) return;
+  for (const auto& path : {folder, models / "resnet50" / "model.onnx", models / "resnet18" / "model.onnx"}) {
+    if (test::skip_without(path)) return;
+  }
   Session resnet50(Model::load((models / "resnet50" / "model.onnx").string()));
   Session resnet18(Model::load((models / "resnet18" / "model.onnx").string()));
   Agreement agreement50;

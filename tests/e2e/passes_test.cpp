@@ -54,11 +54,13 @@ TEST_CASE("the bundled network computes the same without any one of its passes")
 }
 
 TEST_CASE("real networks compute the same without any one of their passes") {
-  const auto models = test::data_dir() / "models";
-  if (test::skip_without(models)) return;
-  check_passes((models / "resnet18" / "model.onnx").string(), {1, 3, 224, 224});
-  check_passes((models / "mnist-8" / "model.onnx").string(), {1, 1, 28, 28});
-  check_passes((models / "ultraface" / "model.onnx").string(), {1, 3, 240, 320});
+  const auto check = [](const std::string& name, const Shape& image) {
+    const auto model = test::data_dir() / "models" / name / "model.onnx";
+    if (!test::skip_without(model)) check_passes(model.string(), image);
+  };
+  check("resnet18", {1, 3, 224, 224});
+  check("mnist-8", {1, 1, 28, 28});
+  check("ultraface", {1, 3, 240, 320});
 }
 
 TEST_CASE("an unknown pass is refused") {

@@ -24,12 +24,14 @@ struct Network {
 std::vector<Network> networks() {
   std::vector<Network> list = {
       {(test::source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx").string(), {1, 3, 32, 32}}};
-  const auto models = test::data_dir() / "models";
-  if (test::skip_without(models)) return list;
-  list.push_back({(models / "resnet18" / "model.onnx").string(), {1, 3, 224, 224}});
-  list.push_back({(models / "squeezenet1.0" / "model.onnx").string(), {1, 3, 227, 227}});
-  list.push_back({(models / "mnist-8" / "model.onnx").string(), {1, 1, 28, 28}});
-  list.push_back({(models / "ultraface" / "model.onnx").string(), {1, 3, 240, 320}});
+  const auto add = [&](const std::string& name, const Shape& image) {
+    const auto model = test::data_dir() / "models" / name / "model.onnx";
+    if (!test::skip_without(model)) list.push_back({model.string(), image});
+  };
+  add("resnet18", {1, 3, 224, 224});
+  add("squeezenet1.0", {1, 3, 227, 227});
+  add("mnist-8", {1, 1, 28, 28});
+  add("ultraface", {1, 3, 240, 320});
   return list;
 }
 
