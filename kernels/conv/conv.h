@@ -12,35 +12,36 @@ namespace linnet::kernels {
 /// Computes output rows [0, rows) x pixels [0, width) for panels [panel_first, panel_last).
 ///   out[c][y][x] = clamp(bias[c] + residual[c][y][x] + sum over blocks b, k < 16 of in[y*in_row + x*in_pixel + taps[b] + k] * w[b][k][c])
 /// The sum runs over b and k in order, one fma each. The result does not depend on rows, width, panels, order or chunk.
+constexpr int kConvTiles = 64;
 struct ConvArguments {
-  const float* input;        // tap offsets are relative to this + y * in_row + x * in_pixel
-  ptrdiff_t in_row;          // stride_h * the input's row stride
-  ptrdiff_t in_pixel;        // stride_w * 16 (or stride_w for conv_plain)
-  const ptrdiff_t* taps;     // one offset a block of 16 k (conv), or one a k (conv_plain)
-  int blocks;                // number of taps
-  const float* weights;      // packed, K = 16 * blocks (conv) or blocks (conv_plain)
-  const float* bias;         // [output channels, padded to 16]
-  const float* residual;     // null: none
+  const float* input;     // tap offsets are relative to this + y * in_row + x * in_pixel
+  ptrdiff_t in_row;       // stride_h * the input's row stride
+  ptrdiff_t in_pixel;     // stride_w * 16 (or stride_w for conv_plain)
+  const ptrdiff_t* taps;  // one offset a block of 16 k (conv), or one a k (conv_plain)
+  int blocks;             // number of taps
+  const float* weights;   // packed, K = 16 * blocks (conv) or blocks (conv_plain)
+  const float* bias;      // [output channels, padded to 16]
+  const float* residual;  // null: none
   ptrdiff_t residual_row, residual_plane;
-  float* output;             // may be the residual's own memory
+  float* output;  // may be the residual's own memory
   ptrdiff_t out_row, out_plane;
-  float lo, hi;              // the clamp; -inf and inf: none
-  int images;                // the same area of so many images, one after the other: weights are read once for all
+  float lo, hi;  // the clamp; -inf and inf: none
+  int images;    // the same area of so many images, one after the other: weights are read once for all
   ptrdiff_t in_image, residual_image, out_image;
   int rows, width;
-  int out_blocks;            // 16-channel blocks of the whole output: where the last panel ends
+  int out_blocks;  // 16-channel blocks of the whole output: where the last panel ends
   int panel_first, panel_last;
-  bool weights_stationary;   // loop order: true keeps a chunk of a panel in L1 over all pixels, false a tile of pixels over all panels
-  int chunk;                 // blocks a pass when weights_stationary; partial sums go through `output`
+  int tiles;  // 1..kConvTiles: tiles of pixels whose input stays in L2 while all panels go by
+  int chunk;  // blocks of k a pass, whose weights stay in L1 while these tiles go by; partial sums go through `output`
 };
 
 /// C = clamp(A * B + bias (+ residual)), B packed. Rows of A and C are row-major; K needs no padding.
 struct GemmArguments {
   const float* a;
   ptrdiff_t a_row;
-  const float* weights;      // packed panels of B [K][N], N padded to 16 with zeros
-  const float* bias;         // [N padded to 16]; null: zero
-  const float* residual;     // [rows][N] with residual_row; null: none
+  const float* weights;   // packed panels of B [K][N], N padded to 16 with zeros
+  const float* bias;      // [N padded to 16]; null: zero
+  const float* residual;  // [rows][N] with residual_row; null: none
   ptrdiff_t residual_row;
   float* c;
   ptrdiff_t c_row;
@@ -51,45 +52,47 @@ struct GemmArguments {
 
 /// Winograd F(m x m, 3x3), stride 1: transforms of the input into V[xi][channel block][tile][16].
 struct WinogradInputArguments {
-  int m;                     // 2 or 4: output tile edge; a tile reads (m+2)^2 pixels and has (m+2)^2 points xi
-  const float* input;        // pixel (-pad_top, -pad_left) of channel block 0
+  int m;               // 2 or 4: output tile edge; a tile reads (m+2)^2 pixels and has (m+2)^2 points xi
+  const float* input;  // pixel (-pad_top, -pad_left) of channel block 0
   ptrdiff_t in_row, in_plane;
   int valid_rows, valid_columns;  // readable extent from `input` on; pixels beyond count as zero
   int first_row, first_column;    // readable extent begins here: pixels before count as zero (padding without a halo)
-  int tile_columns;          // tiles a row of tiles
-  int tile_first, tile_last; // tiles, row-major
+  int tile_columns;               // tiles a row of tiles
+  int tile_first, tile_last;      // tiles, row-major
   int block_first, block_last;    // channel blocks
-  float* v;                  // tile t of block b at v + xi * v_xi + b * v_block + (t - tile_first) * 16
+  float* v;                       // tile t of block b at v + xi * v_xi + b * v_block + (t - tile_first) * 16
   ptrdiff_t v_xi, v_block;
 };
 
-/// M[xi] = U[xi]^T V[xi] for one panel of output channels and all points, then the output transform with the epilogue.
+/// M[xi] = U[xi]^T V[xi] for all points and up to kWinogradChannels output channels, then their output transform with the
+/// epilogue.
+constexpr int kWinogradChannels = 64;
 struct WinogradOutputArguments {
   int m;
-  const float* v;            // as WinogradInput
+  const float* v;  // as WinogradInput
   ptrdiff_t v_xi, v_block;
-  int tiles;                 // tiles in v
-  int tile_first;            // index of v's first tile in the image
+  int tiles;       // tiles in v
+  int tile_first;  // index of v's first tile in the image
   int tile_columns;
-  const ptrdiff_t* taps;     // b * v_block for each channel block of the input
-  int in_blocks;             // channel blocks of the input
-  const float* weights;      // [panel][xi][C][panel channels], C = 16 * in_blocks
+  const ptrdiff_t* taps;  // b * v_block for each channel block of the input
+  int in_blocks;          // channel blocks of the input
+  const float* weights;   // [panel][xi][C][panel channels], C = 16 * in_blocks
   const float* bias;
-  const float* residual;     // null: none
+  const float* residual;  // null: none
   ptrdiff_t residual_row, residual_plane;
   float* output;
   ptrdiff_t out_row, out_plane;
   float lo, hi;
-  int height, width;         // of the output: what sticks out of it is not stored
+  int height, width;  // of the output: what sticks out of it is not stored
   int out_blocks;
   int panel_first, panel_last;
-  float* scratch;            // (m+2)^2 * tiles * TileShape::channels floats, plus 16 a point
+  float* scratch;  // (m+2)^2 * (tiles * kWinogradChannels + 16) floats
 };
 
 /// fp32 multiply-add peak: `rounds` x 960 f32x16 fma on independent registers.
 struct FmaPeakArguments {
   long rounds;
-  float* sink;               // 16 floats
+  float* sink;  // 16 floats
 };
 
 }  // namespace linnet::kernels

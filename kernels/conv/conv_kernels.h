@@ -6,23 +6,53 @@
 
 namespace linnet::kernels::LINNET_ISA {
 
-/// A run of pixels in one order of the tile's addressing: offsets of up to kTilePixels pixels.
+/// Offsets of the pixels of one tile.
 struct TilePixels {
   ptrdiff_t in[kTilePixels], out[kTilePixels], residual[kTilePixels];
+  int count;
 };
 
-static inline void place_pixels(const ConvArguments& c, int image, int first, int count, TilePixels& p) {
-  int y = first / c.width, x = first % c.width;
-  for (int m = 0; m < count; ++m) {
-    p.in[m] = image * c.in_image + y * c.in_row + x * c.in_pixel;
-    p.out[m] = image * c.out_image + y * c.out_row + x * 16;
-    p.residual[m] = image * c.residual_image + y * c.residual_row + x * 16;
-    if (++x == c.width) {
-      x = 0;
-      ++y;
+/// Goes through the pixels of a call in tiles: along the rows of each image, or across row ends.
+class TileCursor {
+ public:
+  TileCursor(const ConvArguments& c, bool strided, int most)
+      : c_(c), most_(most), runs_(strided ? c.rows : 1), run_pixels_(strided ? c.width : c.rows * c.width) {
+    if (c.rows == 0 || c.width == 0) image_ = c.images;
+  }
+  bool done() const { return image_ == c_.images; }
+  TilePixels next() {
+    TilePixels p;
+    p.count = next_tile(run_pixels_ - first_, most_);
+    place(run_ * run_pixels_ + first_, p);
+    first_ += p.count;
+    if (first_ == run_pixels_) {
+      first_ = 0;
+      if (++run_ == runs_) {
+        run_ = 0;
+        ++image_;
+      }
+    }
+    return p;
+  }
+
+ private:
+  void place(int first, TilePixels& p) const {
+    int y = first / c_.width, x = first % c_.width;
+    for (int m = 0; m < p.count; ++m) {
+      p.in[m] = image_ * c_.in_image + y * c_.in_row + x * c_.in_pixel;
+      p.out[m] = image_ * c_.out_image + y * c_.out_row + x * 16;
+      p.residual[m] = image_ * c_.residual_image + y * c_.residual_row + x * 16;
+      if (++x == c_.width) {
+        x = 0;
+        ++y;
+      }
     }
   }
-}
+
+  const ConvArguments& c_;
+  const int most_, runs_, run_pixels_;
+  int image_ = 0, run_ = 0, first_ = 0;
+};
 
 template <int NV, int Block>
 static inline void dispatch_tile(const ConvArguments& c, bool strided, int pixels, const Tile& t) {
@@ -52,7 +82,8 @@ static inline Walk choose_walk(const ConvArguments& c, bool plain) {
 
 /// One pass of a panel over blocks [first, first + count) for the tile whose pixels start at `pixel`.
 template <int Block>
-static inline void conv_tile(const ConvArguments& c, const Walk& walk, const TilePixels& p, int pixels, int panel, int first, int count) {
+static inline void conv_tile(const ConvArguments& c, const Walk& walk, const TilePixels& p, int panel, int first,
+                             int count) {
   const int vectors_left = c.out_blocks - panel * kTileVectors;
   const int vectors = vectors_left < kTileVectors ? vectors_left : kTileVectors;
   const ptrdiff_t channel = static_cast<ptrdiff_t>(panel) * kTileVectors;
@@ -75,32 +106,14 @@ static inline void conv_tile(const ConvArguments& c, const Walk& walk, const Til
   t.in_pixels = p.in;
   t.out_pixels = p.out;
   if (vectors == kTileVectors) {
-    dispatch_tile<kTileVectors, Block>(c, walk.strided, pixels, t);
+    dispatch_tile<kTileVectors, Block>(c, walk.strided, p.count, t);
   } else {
-    dispatch_tile<1, Block>(c, walk.strided, pixels, t);
+    dispatch_tile<1, Block>(c, walk.strided, p.count, t);
   }
 }
 
-/// Calls f(TilePixels, count) for each tile of the call.
-template <class F>
-static inline void for_each_tile(const ConvArguments& c, const Walk& walk, F f) {
-  TilePixels p;
-  // Across rows the whole area is one run; along rows each row is one.
-  const int runs = walk.strided ? c.rows : 1;
-  const int run = walk.strided ? c.width : c.rows * c.width;
-  for (int image = 0; image < c.images; ++image) {
-    for (int r = 0; r < runs; ++r) {
-      for (int done = 0; done < run;) {
-        const int count = next_tile(run - done, walk.most);
-        place_pixels(c, image, r * run + done, count, p);
-        f(p, count);
-        done += count;
-      }
-    }
-  }
-}
-
-/// Asks for the part of the next weights that falls to tile `index` of `tiles`, so that they arrive while this chunk is at work.
+/// Asks for the part of the next weights that falls to tile `index` of `tiles`, so that they arrive while this chunk is at
+/// work.
 static inline void prefetch_share(const float* next, ptrdiff_t floats, int index, int tiles) {
   const ptrdiff_t lines = (floats + 15) / 16;
   for (ptrdiff_t line = lines * index / tiles; line < lines * (index + 1) / tiles; ++line) {
@@ -108,25 +121,20 @@ static inline void prefetch_share(const float* next, ptrdiff_t floats, int index
   }
 }
 
+/// The tiles of a block with all panels: a chunk of a panel stays in L1 while the tiles go by.
 template <int Block>
-static inline void conv_weights_stationary(const ConvArguments& c, const Walk& walk) {
-  const int pixels = c.images * c.rows * c.width;
-  const int tiles = (pixels + walk.most - 1) / walk.most;
-  const ptrdiff_t panel_floats = static_cast<ptrdiff_t>(c.blocks) * Block * kTileVectors * 16;
+static inline void conv_block(const ConvArguments& c, const Walk& walk, const TilePixels* tiles, int count) {
+  const ptrdiff_t k_floats = static_cast<ptrdiff_t>(Block) * kTileVectors * 16;  // of one block of k in a panel
   const float* const end = c.weights + static_cast<ptrdiff_t>(c.out_blocks) * 16 * Block * c.blocks;
   for (int panel = c.panel_first; panel < c.panel_last; ++panel) {
     for (int first = 0; first < c.blocks; first += c.chunk) {
-      const int count = c.blocks - first < c.chunk ? c.blocks - first : c.chunk;
-      const float* const next = c.weights + panel * panel_floats + static_cast<ptrdiff_t>(first + count) * Block * kTileVectors * 16;
-      const ptrdiff_t next_floats = next + static_cast<ptrdiff_t>(c.chunk) * Block * kTileVectors * 16 <= end
-                                        ? static_cast<ptrdiff_t>(c.chunk) * Block * kTileVectors * 16
-                                        : 0;
-      int index = 0;
-      for_each_tile(c, walk, [&](const TilePixels& p, int n) __attribute__((always_inline)) {
-        if (next_floats != 0 && index < tiles) prefetch_share(next, next_floats, index, tiles);
-        ++index;
-        conv_tile<Block>(c, walk, p, n, panel, first, count);
-      });
+      const int blocks = c.blocks - first < c.chunk ? c.blocks - first : c.chunk;
+      const float* const next = c.weights + (static_cast<ptrdiff_t>(panel) * c.blocks + first + blocks) * k_floats;
+      const ptrdiff_t next_floats = next + c.chunk * k_floats <= end ? c.chunk * k_floats : 0;
+      for (int i = 0; i < count; ++i) {
+        prefetch_share(next, next_floats, i, count);
+        conv_tile<Block>(c, walk, tiles[i], panel, first, blocks);
+      }
     }
   }
 }
@@ -134,10 +142,12 @@ static inline void conv_weights_stationary(const ConvArguments& c, const Walk& w
 template <int Block>
 static inline void conv_any(const ConvArguments& c) {
   const Walk walk = choose_walk(c, Block == 1);
-  if (c.weights_stationary) return conv_weights_stationary<Block>(c, walk);
-  for_each_tile(c, walk, [&](const TilePixels& p, int n) __attribute__((always_inline)) {
-    for (int panel = c.panel_first; panel < c.panel_last; ++panel) conv_tile<Block>(c, walk, p, n, panel, 0, c.blocks);
-  });
+  TilePixels tiles[kConvTiles];
+  for (TileCursor cursor(c, walk.strided, walk.most); !cursor.done();) {
+    int count = 0;
+    for (; count < c.tiles && !cursor.done(); ++count) tiles[count] = cursor.next();
+    conv_block<Block>(c, walk, tiles, count);
+  }
 }
 
 /// On NCHW16c input: blocks of 16 channels at each tap.

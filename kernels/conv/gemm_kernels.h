@@ -6,7 +6,6 @@
 
 namespace linnet::kernels::LINNET_ISA {
 
-
 static inline void store_columns(float* to, const float* from, ptrdiff_t to_row, int rows, int from_row, int columns) {
   for (int r = 0; r < rows; ++r) {
     for (int i = 0; i < columns; ++i) to[r * to_row + i] = from[r * from_row + i];
@@ -21,7 +20,8 @@ static void gemm(const GemmArguments& g) {
   for (int i = 0; i <= kWindow; ++i) taps[i] = i * 16;
   const int out_vectors = (g.n + 15) / 16;
   for (int panel = g.panel_first; panel < g.panel_last; ++panel) {
-    const int vectors = out_vectors - panel * kTileVectors < kTileVectors ? out_vectors - panel * kTileVectors : kTileVectors;
+    const int vectors =
+        out_vectors - panel * kTileVectors < kTileVectors ? out_vectors - panel * kTileVectors : kTileVectors;
     const ptrdiff_t column = static_cast<ptrdiff_t>(panel) * kTileVectors * 16;
     const bool partial = column + vectors * 16 > g.n;
     for (int row = 0; row < g.rows;) {

@@ -23,16 +23,16 @@ struct Tile {
   const float* input;
   const ptrdiff_t* taps;
   int blocks;
-  int tail;                         // k left over after the blocks (0..15), at offset 0 of one more tap
+  int tail;  // k left over after the blocks (0..15), at offset 0 of one more tap
   const float* weights;
-  const float* init;                // bias: one value a channel; null: start from `residual` alone, or zero
-  const float* residual;            // null: none; laid out as the output
+  const float* init;      // bias: one value a channel; null: start from `residual` alone, or zero
+  const float* residual;  // null: none; laid out as the output
   ptrdiff_t residual_plane;
   float* output;
   ptrdiff_t out_plane;
   float lo, hi;
-  const ptrdiff_t* in_pixels;       // Indirect only: offset of each pixel
-  const ptrdiff_t* out_pixels;      // offset of each pixel in the output
+  const ptrdiff_t* in_pixels;   // Indirect only: offset of each pixel
+  const ptrdiff_t* out_pixels;  // offset of each pixel in the output
   const ptrdiff_t* residual_pixels;
 };
 
@@ -56,7 +56,8 @@ struct Indirect {
 };
 
 template <int M, int NV, class Pixels>
-static inline __attribute__((always_inline)) void multiply_add(f32x16 (&acc)[M][NV], const Pixels& pixels, int k, const float* w) {
+static inline __attribute__((always_inline)) void multiply_add(f32x16 (&acc)[M][NV], const Pixels& pixels, int k,
+                                                               const float* w) {
   f32x16 b[NV];
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) b[v] = f32x16::load(w + v * 16);
@@ -129,10 +130,14 @@ static inline void run_tile(int pixels, const Tile& t) {
   }
 }
 
-template <int> using Contiguous = Strided<16>;  // stride 1 on NCHW16c
-template <int> using EverySecond = Strided<32>; // stride 2
-template <int> using PlainNext = Strided<1>;    // stride 1 on a plain tensor
-template <int> using PlainSecond = Strided<2>;  // stride 2
+template <int>
+using Contiguous = Strided<16>;  // stride 1 on NCHW16c
+template <int>
+using EverySecond = Strided<32>;  // stride 2
+template <int>
+using PlainNext = Strided<1>;  // stride 1 on a plain tensor
+template <int>
+using PlainSecond = Strided<2>;  // stride 2
 
 /// n pixels in tiles of at most `most`: how many the next tile takes, so that all tiles of a run are about equal and no
 /// tile of one pixel, too short to hide the latency of its fma, is left over.

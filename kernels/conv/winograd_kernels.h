@@ -54,12 +54,14 @@ struct WinogradTransform<4> {
 
 /// The P x P pixels at `from`, where row and column count from the readable origin; what lies outside is zero.
 template <int P>
-static inline void gather_edge_tile(const WinogradInputArguments& a, const float* plane, int row, int column, float (&to)[P * P * 16]) {
+static inline void gather_edge_tile(const WinogradInputArguments& a, const float* plane, int row, int column,
+                                    float (&to)[P * P * 16]) {
   for (int i = 0; i < P; ++i) {
     for (int j = 0; j < P; ++j) {
       const int y = row + i, x = column + j;
       const bool inside = y >= a.first_row && y < a.valid_rows && x >= a.first_column && x < a.valid_columns;
-      const f32x16 pixel = inside ? f32x16::load(plane + y * a.in_row + static_cast<ptrdiff_t>(x) * 16) : f32x16::zero();
+      const f32x16 pixel =
+          inside ? f32x16::load(plane + y * a.in_row + static_cast<ptrdiff_t>(x) * 16) : f32x16::zero();
       f32x16::store(to + (i * P + j) * 16, pixel);
     }
   }
@@ -95,7 +97,8 @@ static inline void winograd_input_m(const WinogradInputArguments& a) {
     for (int tile_index = a.tile_first; tile_index < a.tile_last; ++tile_index) {
       const int row = tile_index / a.tile_columns * m, column = tile_index % a.tile_columns * m;
       float* const v = a.v + block * a.v_block + static_cast<ptrdiff_t>(tile_index - a.tile_first) * 16;
-      const bool inside = row >= a.first_row && row + P <= a.valid_rows && column >= a.first_column && column + P <= a.valid_columns;
+      const bool inside =
+          row >= a.first_row && row + P <= a.valid_rows && column >= a.first_column && column + P <= a.valid_columns;
       if (inside) {
         transform_input_tile<m>(plane + row * a.in_row + static_cast<ptrdiff_t>(column) * 16, a.in_row, v, a.v_xi);
       } else {
@@ -107,42 +110,70 @@ static inline void winograd_input_m(const WinogradInputArguments& a) {
   }
 }
 
-static void winograd_input(const WinogradInputArguments& a) { a.m == 2 ? winograd_input_m<2>(a) : winograd_input_m<4>(a); }
+static void winograd_input(const WinogradInputArguments& a) {
+  a.m == 2 ? winograd_input_m<2>(a) : winograd_input_m<4>(a);
+}
 
-/// All points of one panel: M[xi][vector][tile][16] = V[xi] * U[panel][xi].
+/// One point of one panel: M[vector][tile][16] = V[xi] * U, with `next` the weights that are wanted after these, or null.
 template <int NV>
-static inline void winograd_multiply(const WinogradOutputArguments& a, const float* weights, int points, ptrdiff_t m_xi) {
+static inline void winograd_multiply(const WinogradOutputArguments& a, const float* v, const float* weights,
+                                     const float* next, float* out) {
   const ptrdiff_t slice = static_cast<ptrdiff_t>(a.in_blocks) * 16 * NV * 16;
-  ptrdiff_t out[kTilePixels];
-  for (int i = 0; i < kTilePixels; ++i) out[i] = i * 16;
+  ptrdiff_t out_pixels[kTilePixels];
+  for (int i = 0; i < kTilePixels; ++i) out_pixels[i] = i * 16;
   Tile t;
   t.taps = a.taps;
   t.blocks = a.in_blocks;
   t.tail = 0;
+  t.weights = weights;
   t.init = nullptr;
   t.residual = nullptr;
   t.out_plane = static_cast<ptrdiff_t>(a.tiles) * 16;
-  t.out_pixels = out;
+  t.out_pixels = out_pixels;
   t.lo = -__builtin_inff();
   t.hi = __builtin_inff();
   const int runs = (a.tiles + kTilePixels - 1) / kTilePixels;
+  int index = 0;
+  for (int done = 0; done < a.tiles; ++index) {
+    const int count = next_tile(a.tiles - done, kTilePixels);
+    if (next != nullptr) prefetch_share(next, slice, index, runs);
+    t.input = v + static_cast<ptrdiff_t>(done) * 16;
+    t.output = out + static_cast<ptrdiff_t>(done) * 16;
+    run_tile<kTilePixels, NV, Contiguous, 16>(count, t);
+    done += count;
+  }
+}
+
+/// All points of panels [first, last): M[xi][panel][vector][tile][16]. A point's V stays in the caches while the panels go
+/// by.
+static inline void winograd_multiply_panels(const WinogradOutputArguments& a, int points, int first, int last,
+                                            ptrdiff_t m_xi) {
+  const ptrdiff_t k = static_cast<ptrdiff_t>(a.in_blocks) * 16;
+  const auto vectors = [&](int panel) {
+    return a.out_blocks - panel * kTileVectors < kTileVectors ? a.out_blocks - panel * kTileVectors : kTileVectors;
+  };
+  const auto weights = [&](int panel, int xi) {
+    return a.weights + k * 16 * (static_cast<ptrdiff_t>(panel) * kTileVectors * points + xi * vectors(panel));
+  };
   for (int xi = 0; xi < points; ++xi) {
-    t.weights = weights + xi * slice;
-    int index = 0;
-    for (int done = 0; done < a.tiles;) {
-      const int count = next_tile(a.tiles - done, kTilePixels);
-      if (xi + 1 < points) prefetch_share(t.weights + slice, slice, index++, runs);
-      t.input = a.v + xi * a.v_xi + static_cast<ptrdiff_t>(done) * 16;
-      t.output = a.scratch + xi * m_xi + static_cast<ptrdiff_t>(done) * 16;
-      run_tile<kTilePixels, NV, Contiguous, 16>(count, t);
-      done += count;
+    const float* const v = a.v + xi * a.v_xi;
+    for (int panel = first; panel < last; ++panel) {
+      const bool ends = panel + 1 == last;
+      const float* const next = !ends ? weights(panel + 1, xi) : (xi + 1 < points ? weights(first, xi + 1) : nullptr);
+      float* const out = a.scratch + xi * m_xi + static_cast<ptrdiff_t>(panel - first) * kTileVectors * 16 * a.tiles;
+      if (vectors(panel) == kTileVectors) {
+        winograd_multiply<kTileVectors>(a, v, weights(panel, xi), next, out);
+      } else {
+        winograd_multiply<1>(a, v, weights(panel, xi), next, out);
+      }
     }
   }
 }
 
 /// The m x m outputs of one tile and one channel block, with bias, residual and clamp; what sticks out is dropped.
 template <int m>
-static inline void transform_output_tile(const WinogradOutputArguments& a, const float* from, ptrdiff_t m_xi, int block, int tile_index) {
+static inline void transform_output_tile(const WinogradOutputArguments& a, const float* from, ptrdiff_t m_xi, int block,
+                                         int tile_index) {
   constexpr int P = m + 2;
   f32x16 columns[m][P];
 #pragma GCC unroll 6
@@ -162,7 +193,9 @@ static inline void transform_output_tile(const WinogradOutputArguments& a, const
     WinogradTransform<m>::output(columns[i], o);
     float* const out = a.output + block * a.out_plane + (row + i) * a.out_row + static_cast<ptrdiff_t>(column) * 16;
     const float* const residual =
-        a.residual == nullptr ? nullptr : a.residual + block * a.residual_plane + (row + i) * a.residual_row + static_cast<ptrdiff_t>(column) * 16;
+        a.residual == nullptr
+            ? nullptr
+            : a.residual + block * a.residual_plane + (row + i) * a.residual_row + static_cast<ptrdiff_t>(column) * 16;
 #pragma GCC unroll 4
     for (int j = 0; j < m; ++j) {
       if (j < width) {
@@ -176,26 +209,25 @@ static inline void transform_output_tile(const WinogradOutputArguments& a, const
 
 template <int m>
 static inline void winograd_output_m(const WinogradOutputArguments& a) {
-  constexpr int kPoints = (m + 2) * (m + 2);
-  for (int panel = a.panel_first; panel < a.panel_last; ++panel) {
-    const int block = panel * kTileVectors;
-    const int vectors = a.out_blocks - block < kTileVectors ? a.out_blocks - block : kTileVectors;
-    const float* const weights = a.weights + static_cast<ptrdiff_t>(block) * 16 * 16 * a.in_blocks * kPoints;
-    // Odd multiples of a line, so that the points of a tile do not fall into the same cache sets.
-    const ptrdiff_t m_xi = static_cast<ptrdiff_t>(a.tiles) * kTileVectors * 16 + 16;
-    if (vectors == kTileVectors) {
-      winograd_multiply<kTileVectors>(a, weights, kPoints, m_xi);
-    } else {
-      winograd_multiply<1>(a, weights, kPoints, m_xi);
-    }
-    for (int v = 0; v < vectors; ++v) {
+  constexpr int kPoints = (m + 2) * (m + 2), kPanels = kWinogradChannels / kTileShape.channels;
+  // Odd multiples of a line, so that the points of a tile do not fall into the same cache sets.
+  const ptrdiff_t m_xi = static_cast<ptrdiff_t>(a.tiles) * kWinogradChannels + 16;
+  for (int first = a.panel_first; first < a.panel_last; first += kPanels) {
+    const int last = first + kPanels < a.panel_last ? first + kPanels : a.panel_last;
+    winograd_multiply_panels(a, kPoints, first, last, m_xi);
+    const int block_first = first * kTileVectors;
+    const int block_last = last * kTileVectors < a.out_blocks ? last * kTileVectors : a.out_blocks;
+    for (int block = block_first; block < block_last; ++block) {
       for (int t = 0; t < a.tiles; ++t) {
-        transform_output_tile<m>(a, a.scratch + (static_cast<ptrdiff_t>(v) * a.tiles + t) * 16, m_xi, block + v, a.tile_first + t);
+        const float* const from = a.scratch + (static_cast<ptrdiff_t>(block - block_first) * a.tiles + t) * 16;
+        transform_output_tile<m>(a, from, m_xi, block, a.tile_first + t);
       }
     }
   }
 }
 
-static void winograd_output(const WinogradOutputArguments& a) { a.m == 2 ? winograd_output_m<2>(a) : winograd_output_m<4>(a); }
+static void winograd_output(const WinogradOutputArguments& a) {
+  a.m == 2 ? winograd_output_m<2>(a) : winograd_output_m<4>(a);
+}
 
 }  // namespace linnet::kernels::LINNET_ISA

@@ -13,8 +13,8 @@ namespace linnet::ops {
 namespace {
 
 constexpr std::int64_t kBlock = 16;
-constexpr std::int64_t kL1Share = 16 * 1024;        // bytes of a weight panel kept in L1 over all pixels
-constexpr std::int64_t kResidentWeights = 192 * 1024;  // up to so many bytes of weights stay in L2 while pixels stream by
+constexpr std::int64_t kL1Share = 16 * 1024;   // bytes of a weight panel that stay in L1 while a block of tiles goes by
+constexpr std::int64_t kL2Share = 192 * 1024;  // bytes of input that stay in L2 while the panels go by
 
 /// Everything a run needs that does not change from run to run. Shared by the closure; never written after planning.
 struct DirectConv {
@@ -22,16 +22,18 @@ struct DirectConv {
   ConvProblem problem;
   BlockedOperands operands;
   WeightStore::Buffer weights, bias;
-  std::vector<std::ptrdiff_t> taps;   // relative to the tile's first pixel
-  std::int64_t dense_groups = 1;      // groups after merging
+  std::vector<std::ptrdiff_t> taps;  // relative to the tile's first pixel
+  std::int64_t dense_groups = 1;     // groups after merging
   std::int64_t group_in_blocks = 0, group_out_blocks = 0;
-  std::int64_t group_weights = 0;     // floats of packed weights of one dense group
-  bool plain = false;                 // the input is row-major: one k a tap
-  bool flat = false;                  // 1x1 stride 1 without halos: an image is one row of H*W pixels
-  std::int64_t unit_pixels = 1;       // flat: pixels a unit; otherwise units are rows
-  std::int64_t units = 0;             // pixel units of one image
-  std::int64_t strip_rows = 0;        // plain: output rows whose padded input is staged at a time
-  std::int64_t strip_in_rows = 0, strip_width = 0;
+  std::int64_t group_weights = 0;  // floats of packed weights of one dense group
+  bool plain = false;              // the input is row-major: one k a tap
+  bool compact = false;            // 1x1 with strides: the pixels are brought together first, as every second line of a
+                                   // plane would fill every second set of the caches only
+  bool flat = false;               // 1x1 stride 1 without halos: an image is one row of H*W pixels
+  std::int64_t unit_pixels = 1;    // flat: pixels a unit; otherwise units are rows
+  std::int64_t units = 0;          // pixel units of one image
+  std::int64_t strip_rows = 0;     // plain and compact: output rows whose input is staged at a time
+  std::int64_t strip_in_rows = 0, strip_width = 0;  // plain: with the padding
 
   [[nodiscard]] std::int64_t panels() const { return base::ceil_div(group_out_blocks * kBlock, table->tile.channels); }
   void fill_taps();
@@ -39,6 +41,8 @@ struct DirectConv {
   void run(const RunArgs& args) const;
   void run_images(const RunArgs& args, Range panels, std::int64_t image, std::int64_t images, Range units) const;
   void run_plain(const RunArgs& args, Range panels, std::int64_t image, Range rows) const;
+  void run_compact(const RunArgs& args, Range panels, std::int64_t image, Range rows) const;
+  void plan_strips(Step& step);
   void activate(const kernels::ConvArguments& c) const;
   [[nodiscard]] kernels::ConvArguments arguments(const RunArgs& args, std::int64_t group) const;
 };
@@ -48,7 +52,9 @@ void DirectConv::fill_taps() {
   const std::int64_t dh = problem.window.dilations[0], dw = problem.window.dilations[1];
   const std::int64_t row = plain ? strip_width : operands.in.row_stride;
   const std::int64_t pixel = plain ? 1 : kBlock;
-  const std::int64_t plane = plain ? strip_in_rows * strip_width : operands.in.plane_stride;
+  const std::int64_t plane = plain     ? strip_in_rows * strip_width
+                             : compact ? strip_rows * problem.out_extent[1] * kBlock
+                                       : operands.in.plane_stride;
   const std::int64_t planes = plain ? problem.in_channels : group_in_blocks;
   for (std::int64_t c = 0; c < planes; ++c) {
     for (std::int64_t y = 0; y < kh; ++y) {
@@ -60,7 +66,7 @@ void DirectConv::fill_taps() {
 /// One panel of a dense group, [channel block][tap][16][panel channels]; the plain form has [channel][tap][panel channels].
 void pack_panel(const ConvFilter& filter, const DirectConv& d, std::int64_t group, std::int64_t panel, float* to) {
   const std::int64_t merged = d.problem.groups / d.dense_groups;
-  const std::int64_t channels = filter.channels(), taps = filter.taps();            // of one group of the model
+  const std::int64_t channels = filter.channels(), taps = filter.taps();  // of one group of the model
   const std::int64_t outputs = d.problem.out_channels / d.problem.groups;
   const std::int64_t in_channels = channels * merged, out_channels = outputs * merged;  // of the dense group
   const std::int64_t block = d.plain ? 1 : kBlock;
@@ -83,13 +89,15 @@ void pack_panel(const ConvFilter& filter, const DirectConv& d, std::int64_t grou
 void DirectConv::pack(PlanContext& context) {
   const std::int64_t k = static_cast<std::int64_t>(taps.size()) * (plain ? 1 : kBlock);
   group_weights = base::checked_mul(k, group_out_blocks * kBlock, "packed weights");
-  const std::size_t bytes = base::to_size(base::checked_mul(group_weights * dense_groups, 4, "packed weights"), "packed weights");
+  const std::size_t bytes =
+      base::to_size(base::checked_mul(group_weights * dense_groups, 4, "packed weights"), "packed weights");
   const std::string what = std::string("direct ") + (plain ? "plain" : "blocked");
   weights = context.pack(kConvW, what, bytes, [&](std::byte* to) {
     const ConvFilter filter(context);
     context.parallel_for(dense_groups * panels(), [&](std::int64_t i) {
       const std::int64_t group = i / panels(), panel = i % panels();
-      pack_panel(filter, *this, group, panel, reinterpret_cast<float*>(to) + group * group_weights + panel * table->tile.channels * k);
+      pack_panel(filter, *this, group, panel,
+                 reinterpret_cast<float*>(to) + group * group_weights + panel * table->tile.channels * k);
     });
   });
   bias = pack_conv_bias(context, problem.out_channels);
@@ -101,8 +109,8 @@ kernels::ConvArguments DirectConv::arguments(const RunArgs& args, std::int64_t g
   kernels::ConvArguments c{};
   const std::int64_t first_out = group * group_out_blocks;
   if (!plain) {
-    c.input = args.in<float>(kConvX) + in.origin + group * group_in_blocks * in.plane_stride - problem.window.pads_begin[0] * in.row_stride -
-              problem.window.pads_begin[1] * kBlock;
+    c.input = args.in<float>(kConvX) + in.origin + group * group_in_blocks * in.plane_stride -
+              problem.window.pads_begin[0] * in.row_stride - problem.window.pads_begin[1] * kBlock;
     c.in_row = problem.window.strides[0] * in.row_stride;
     c.in_pixel = problem.window.strides[1] * kBlock;
     c.in_image = in.image_stride;
@@ -126,9 +134,13 @@ kernels::ConvArguments DirectConv::arguments(const RunArgs& args, std::int64_t g
   c.hi = problem.hi;
   c.images = 1;
   c.out_blocks = static_cast<int>(group_out_blocks);
-  const std::int64_t panel_bytes = static_cast<std::int64_t>(taps.size()) * (plain ? 1 : kBlock) * table->tile.channels * 4;
-  const std::int64_t block_bytes = panel_bytes / static_cast<std::int64_t>(taps.size());
-  c.chunk = static_cast<int>(std::max<std::int64_t>(1, kL1Share / block_bytes));
+  const std::int64_t k = plain ? 1 : kBlock, channels = table->tile.channels;
+  c.chunk = static_cast<int>(std::clamp<std::int64_t>(kL1Share / (k * channels * 4), 1, c.blocks));
+  // Neighbouring tiles share what their windows have in common.
+  const std::int64_t fresh = std::min(problem.window.strides[0], problem.window.kernel[0]) *
+                             std::min(problem.window.strides[1], problem.window.kernel[1]);
+  const std::int64_t tile_bytes = table->tile.pixels * fresh * problem.in_channels / dense_groups * 4;
+  c.tiles = static_cast<int>(std::clamp<std::int64_t>(kL2Share / tile_bytes, 1, kernels::kConvTiles));
   return c;
 }
 
@@ -136,12 +148,14 @@ void DirectConv::activate(const kernels::ConvArguments& c) const {
   const int vectors = table->tile.channels / static_cast<int>(kBlock);
   const int first = c.panel_first * vectors, last = std::min(c.panel_last * vectors, c.out_blocks);
   for (int i = 0; i < c.images; ++i) {
-    apply_late_activation(problem, *table, operands.out, c.output + i * c.out_image + first * c.out_plane, last - first, c.rows, c.width);
+    apply_late_activation(problem, *table, operands.out, c.output + i * c.out_image + first * c.out_plane, last - first,
+                          c.rows, c.width);
   }
 }
 
 /// Units [units.first, units.last) of `images` images from `image` on, for panels of all groups.
-void DirectConv::run_images(const RunArgs& args, Range panel_range, std::int64_t image, std::int64_t images, Range unit_range) const {
+void DirectConv::run_images(const RunArgs& args, Range panel_range, std::int64_t image, std::int64_t images,
+                            Range unit_range) const {
   const std::int64_t per_group = panels();
   for (std::int64_t panel = panel_range.first; panel < panel_range.last;) {
     const std::int64_t group = panel / per_group;
@@ -152,12 +166,12 @@ void DirectConv::run_images(const RunArgs& args, Range panel_range, std::int64_t
     c.images = static_cast<int>(images);
     const std::int64_t first_row = flat ? 0 : unit_range.first, first_pixel = flat ? unit_range.first * unit_pixels : 0;
     c.rows = static_cast<int>(flat ? 1 : unit_range.last - unit_range.first);
-    c.width = static_cast<int>(flat ? std::min(unit_range.last * unit_pixels, problem.out_pixels()) - first_pixel : problem.out_extent[1]);
+    c.width = static_cast<int>(flat ? std::min(unit_range.last * unit_pixels, problem.out_pixels()) - first_pixel
+                                    : problem.out_extent[1]);
     c.input += image * c.in_image + first_row * c.in_row + first_pixel * c.in_pixel;
     c.output += image * c.out_image + first_row * c.out_row + first_pixel * kBlock;
-    if (c.residual != nullptr) c.residual += image * c.residual_image + first_row * c.residual_row + first_pixel * kBlock;
-    const std::int64_t weight_bytes = static_cast<std::int64_t>(c.blocks) * kBlock * table->tile.channels * 4 * (last - panel);
-    c.weights_stationary = weight_bytes > kResidentWeights;
+    if (c.residual != nullptr)
+      c.residual += image * c.residual_image + first_row * c.residual_row + first_pixel * kBlock;
     table->conv(c);
     activate(c);
     panel = last;
@@ -192,9 +206,42 @@ void DirectConv::run_plain(const RunArgs& args, Range panel_range, std::int64_t 
     if (c.residual != nullptr) c.residual += image * c.residual_image + first * c.residual_row;
     c.panel_first = static_cast<int>(panel_range.first);
     c.panel_last = static_cast<int>(panel_range.last);
-    c.weights_stationary = false;
     table->conv_plain(c);
     activate(c);
+  }
+}
+
+/// 1x1 with strides: brings the pixels of a strip together, then convolves them.
+void DirectConv::run_compact(const RunArgs& args, Range panel_range, std::int64_t image, Range rows) const {
+  const std::int64_t per_group = panels(), width = problem.out_extent[1];
+  float* const staged = reinterpret_cast<float*>(args.thread_scratch);
+  for (std::int64_t panel = panel_range.first; panel < panel_range.last;) {
+    const std::int64_t group = panel / per_group;
+    const std::int64_t last = std::min(panel_range.last, (group + 1) * per_group);
+    for (std::int64_t first = rows.first; first < rows.last; first += strip_rows) {
+      const std::int64_t count = std::min(strip_rows, rows.last - first);
+      kernels::ConvArguments c = arguments(args, group);
+      const float* const input = c.input + image * c.in_image + first * c.in_row;
+      for (std::int64_t b = 0; b < group_in_blocks; ++b) {
+        float* to = staged + b * strip_rows * width * kBlock;
+        for (std::int64_t y = 0; y < count; ++y) {
+          const float* from = input + b * operands.in.plane_stride + y * c.in_row;
+          for (std::int64_t x = 0; x < width; ++x, from += c.in_pixel, to += kBlock) std::copy_n(from, kBlock, to);
+        }
+      }
+      c.input = staged;
+      c.in_pixel = kBlock;
+      c.in_row = width * kBlock;
+      c.rows = static_cast<int>(count);
+      c.width = static_cast<int>(width);
+      c.output += image * c.out_image + first * c.out_row;
+      if (c.residual != nullptr) c.residual += image * c.residual_image + first * c.residual_row;
+      c.panel_first = static_cast<int>(panel - group * per_group);
+      c.panel_last = static_cast<int>(last - group * per_group);
+      table->conv(c);
+      activate(c);
+    }
+    panel = last;
   }
 }
 
@@ -212,14 +259,34 @@ void DirectConv::run(const RunArgs& args) const {
   for (std::int64_t unit_index = part.pixels.first; unit_index < part.pixels.last;) {
     const std::int64_t image = unit_index / units, first = unit_index % units;
     std::int64_t images = 1, last = std::min(units, first + part.pixels.last - unit_index);
-    if (first == 0 && last == units && !plain) images = (part.pixels.last - unit_index) / units;  // whole images: weights are read once for all
+    if (first == 0 && last == units && !plain && !compact)
+      images = (part.pixels.last - unit_index) / units;  // whole images: weights are read once for all
     if (plain) {
       run_plain(args, part.panels, image, {first, last});
+    } else if (compact) {
+      run_compact(args, part.panels, image, {first, last});
     } else {
       run_images(args, part.panels, image, images, {first, last});
     }
     unit_index += images * (last - first);
   }
+}
+
+/// How much input the plain and the compact form stage at a time, and the scratch for it.
+void DirectConv::plan_strips(Step& step) {
+  const Window& w = problem.window;
+  std::int64_t floats = 0;
+  if (plain) {
+    strip_rows = std::min<std::int64_t>(8, problem.out_extent[0]);
+    strip_in_rows = (strip_rows - 1) * w.strides[0] + (w.kernel[0] - 1) * w.dilations[0] + 1;
+    strip_width = (problem.out_extent[1] - 1) * w.strides[1] + (w.kernel[1] - 1) * w.dilations[1] + 1;
+    floats = base::checked_mul(problem.in_channels * strip_in_rows, strip_width, "a staged strip");
+  } else if (compact) {
+    const std::int64_t row = base::checked_mul(problem.out_extent[1] * kBlock, group_in_blocks, "a staged strip");
+    strip_rows = std::clamp<std::int64_t>(kL2Share / (row * 4), 1, problem.out_extent[0]);
+    floats = base::checked_mul(row, strip_rows, "a staged strip");
+  }
+  step.thread_scratch_bytes = base::to_size(floats * 4, "a staged strip");
 }
 
 bool rows_are_contiguous(const Placement& p) { return p.row_stride == p.shape[3] * kBlock; }
@@ -236,18 +303,15 @@ void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
   d->group_in_blocks = base::ceil_div(problem.in_channels / d->dense_groups, kBlock);
   d->group_out_blocks = base::ceil_div(problem.out_channels / d->dense_groups, kBlock);
   const Window& w = problem.window;
-  const bool one_by_one = w.kernel[0] == 1 && w.kernel[1] == 1 && w.strides[0] == 1 && w.strides[1] == 1 && w.pads_begin[0] == 0 && w.pads_begin[1] == 0;
+  const bool one_by_one = w.kernel[0] == 1 && w.kernel[1] == 1;
+  const bool every_pixel = w.strides[0] == 1 && w.strides[1] == 1 && w.pads_begin[0] == 0 && w.pads_begin[1] == 0;
   const bool residual_contiguous = !d->operands.has_residual || rows_are_contiguous(d->operands.residual);
-  d->flat = !d->plain && one_by_one && rows_are_contiguous(d->operands.in) && rows_are_contiguous(d->operands.out) && residual_contiguous;
+  d->compact = !d->plain && one_by_one && w.strides[1] > 1;
+  d->flat = !d->plain && one_by_one && every_pixel && rows_are_contiguous(d->operands.in) &&
+            rows_are_contiguous(d->operands.out) && residual_contiguous;
   d->unit_pixels = d->flat ? c.kernels().tile.pixels : 1;
   d->units = d->flat ? base::ceil_div(problem.out_pixels(), d->unit_pixels) : problem.out_extent[0];
-  if (d->plain) {
-    d->strip_rows = std::min<std::int64_t>(8, problem.out_extent[0]);
-    d->strip_in_rows = (d->strip_rows - 1) * w.strides[0] + (w.kernel[0] - 1) * w.dilations[0] + 1;
-    d->strip_width = (problem.out_extent[1] - 1) * w.strides[1] + (w.kernel[1] - 1) * w.dilations[1] + 1;
-    const std::int64_t floats = base::checked_mul(problem.in_channels * d->strip_in_rows, d->strip_width, "a staged strip");
-    c.step().thread_scratch_bytes = base::to_size(floats * 4, "a staged strip");
-  }
+  d->plan_strips(c.step());
   d->fill_taps();
   d->pack(c);
   Step& step = c.step();
@@ -256,7 +320,9 @@ void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
   c.packed(kConvW);
   if (c.has_input(kConvB)) c.packed(kConvB);
   if (c.has_input(kConvScale)) c.packed(kConvScale);
-  step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo ? static_cast<int>(kConvResidual) : -1;
+  step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo
+                      ? static_cast<int>(kConvResidual)
+                      : -1;
   step.run = [d](const RunArgs& args) { d->run(args); };
 }
 

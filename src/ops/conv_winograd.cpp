@@ -14,9 +14,11 @@ namespace linnet::ops {
 namespace {
 
 constexpr std::int64_t kBlock = 16;
-constexpr std::int64_t kResidentFilters = 3 << 20;     // filters up to so many bytes: each thread reads them all, tiles are split
-constexpr std::int64_t kTransformedBytes = 256 * 1024;  // transformed input of one group of tiles when tiles are split: stays in L2
-constexpr std::int64_t kSharedBytes = 1 << 20;          // the same when all threads share it
+constexpr std::int64_t kResidentFilters =
+    3 << 20;  // filters up to so many bytes: each thread reads them all, tiles are split
+constexpr std::int64_t kTransformedBytes =
+    384 * 1024;  // of one group of tiles and its products when tiles are split: stay in L2
+constexpr std::int64_t kSharedBytes = 1 << 20;  // of one group of tiles when all threads share it
 
 struct WinogradConv {
   const kernels::Table* table = nullptr;
@@ -27,8 +29,8 @@ struct WinogradConv {
   std::vector<std::ptrdiff_t> taps;
   std::int64_t in_blocks = 0, out_blocks = 0;
   std::int64_t tile_rows = 0, tile_columns = 0;
-  std::int64_t group = 0;     // tiles transformed at a time
-  bool shared = false;        // threads split the panels over one shared V; otherwise they split the tiles
+  std::int64_t group = 0;  // tiles transformed at a time
+  bool shared = false;     // threads split the panels over one shared V; otherwise they split the tiles
   std::ptrdiff_t v_xi = 0, v_block = 0;
 
   [[nodiscard]] std::int64_t points() const { return (m + 2) * (m + 2); }
@@ -36,11 +38,12 @@ struct WinogradConv {
   [[nodiscard]] std::int64_t panels() const { return base::ceil_div(out_blocks * kBlock, table->tile.channels); }
   [[nodiscard]] std::int64_t groups_an_image() const { return base::ceil_div(tiles(), group); }
   [[nodiscard]] std::int64_t v_floats() const { return points() * v_xi; }
-  [[nodiscard]] std::int64_t m_floats() const { return points() * (group * table->tile.channels + kBlock); }
+  [[nodiscard]] std::int64_t m_floats() const { return points() * (group * kernels::kWinogradChannels + kBlock); }
 
   void pack(PlanContext& context);
   void transform_input(const RunArgs& args, float* v, std::int64_t image, Range tile_range, Range blocks) const;
-  void multiply(const RunArgs& args, const float* v, float* scratch, std::int64_t image, Range tile_range, Range panel_range) const;
+  void multiply(const RunArgs& args, const float* v, float* scratch, std::int64_t image, Range tile_range,
+                Range panel_range) const;
   void run_split_tiles(const RunArgs& args) const;
   void run_shared(const RunArgs& args) const;
 };
@@ -63,7 +66,8 @@ void transform_filter(const FilterTransform& g_matrix, int p, const double (&g)[
   double half[6][3];
   for (int i = 0; i < p; ++i) {
     for (int j = 0; j < 3; ++j) {
-      half[i][j] = g_matrix[static_cast<std::size_t>(i)][0] * g[j] + g_matrix[static_cast<std::size_t>(i)][1] * g[3 + j] +
+      half[i][j] = g_matrix[static_cast<std::size_t>(i)][0] * g[j] +
+                   g_matrix[static_cast<std::size_t>(i)][1] * g[3 + j] +
                    g_matrix[static_cast<std::size_t>(i)][2] * g[6 + j];
     }
   }
@@ -93,21 +97,22 @@ void pack_panel(const ConvFilter& filter, const WinogradConv& d, std::int64_t pa
 }
 
 void WinogradConv::pack(PlanContext& context) {
-  const std::int64_t floats = base::checked_mul(points() * in_blocks * kBlock, out_blocks * kBlock, "transformed filters");
+  const std::int64_t floats =
+      base::checked_mul(points() * in_blocks * kBlock, out_blocks * kBlock, "transformed filters");
   const std::size_t bytes = base::to_size(base::checked_mul(floats, 4, "transformed filters"), "transformed filters");
-  weights = context.pack(kConvW, "winograd" + std::to_string(m), bytes,
-                         [&](std::byte* to) {
-                           const ConvFilter filter(context);
-                           const std::int64_t panel_floats = points() * in_blocks * kBlock * table->tile.channels;
-                           context.parallel_for(panels(), [&](std::int64_t panel) {
-                             pack_panel(filter, *this, panel, reinterpret_cast<float*>(to) + panel * panel_floats);
-                           });
-                         });
+  weights = context.pack(kConvW, "winograd" + std::to_string(m), bytes, [&](std::byte* to) {
+    const ConvFilter filter(context);
+    const std::int64_t panel_floats = points() * in_blocks * kBlock * table->tile.channels;
+    context.parallel_for(panels(), [&](std::int64_t panel) {
+      pack_panel(filter, *this, panel, reinterpret_cast<float*>(to) + panel * panel_floats);
+    });
+  });
   bias = pack_conv_bias(context, problem.out_channels);
   context.step().weight_bytes = weights->bytes() + bias->bytes();
 }
 
-void WinogradConv::transform_input(const RunArgs& args, float* v, std::int64_t image, Range tile_range, Range blocks) const {
+void WinogradConv::transform_input(const RunArgs& args, float* v, std::int64_t image, Range tile_range,
+                                   Range blocks) const {
   const Placement& in = operands.in;
   const std::int64_t top = problem.window.pads_begin[0], left = problem.window.pads_begin[1];
   kernels::WinogradInputArguments a{};
@@ -131,7 +136,8 @@ void WinogradConv::transform_input(const RunArgs& args, float* v, std::int64_t i
   table->winograd_input(a);
 }
 
-void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch, std::int64_t image, Range tile_range, Range panel_range) const {
+void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch, std::int64_t image, Range tile_range,
+                            Range panel_range) const {
   const Placement& out = operands.out;
   kernels::WinogradOutputArguments a{};
   a.m = m;
@@ -171,7 +177,7 @@ void WinogradConv::run_split_tiles(const RunArgs& args) const {
   const Range mine = split(tiles() * problem.images, args.threads, args.thread);
   for (std::int64_t t = mine.first; t < mine.last;) {
     const std::int64_t image = t / tiles(), first = t % tiles();
-    const std::int64_t here = std::min(mine.last - t, tiles() - first);           // tiles left in this image
+    const std::int64_t here = std::min(mine.last - t, tiles() - first);            // tiles left in this image
     const std::int64_t count = base::ceil_div(here, base::ceil_div(here, group));  // in balanced groups
     transform_input(args, v, image, {first, first + count}, {0, in_blocks});
     multiply(args, v, scratch, image, {first, first + count}, {0, panels()});
@@ -188,7 +194,8 @@ void WinogradConv::run_shared(const RunArgs& args) const {
   if (args.phase % 2 == 0) {
     transform_input(args, v, image, tile_range, split(in_blocks, args.threads, args.thread));
   } else {
-    multiply(args, v, reinterpret_cast<float*>(args.thread_scratch), image, tile_range, split(panels(), args.threads, args.thread));
+    multiply(args, v, reinterpret_cast<float*>(args.thread_scratch), image, tile_range,
+             split(panels(), args.threads, args.thread));
   }
 }
 
@@ -196,8 +203,8 @@ void WinogradConv::run_shared(const RunArgs& args) const {
 
 int winograd_tile(const ConvProblem& p) {
   const Window& w = p.window;
-  const bool fits = w.kernel.size() == 2 && w.kernel[0] == 3 && w.kernel[1] == 3 && w.strides[0] == 1 && w.strides[1] == 1 && w.dilations[0] == 1 &&
-                    w.dilations[1] == 1 && p.groups == 1;
+  const bool fits = w.kernel.size() == 2 && w.kernel[0] == 3 && w.kernel[1] == 3 && w.strides[0] == 1 &&
+                    w.strides[1] == 1 && w.dilations[0] == 1 && w.dilations[1] == 1 && p.groups == 1;
   // With few channels the transforms, whose cost grows with the channels only once, outweigh the products saved.
   if (!fits || p.in_channels < 32 || p.out_channels < 32 || p.late_activation) return 0;
   const std::int64_t edge = std::min(p.out_extent[0], p.out_extent[1]);
@@ -216,11 +223,13 @@ void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, int m) {
   d->tile_columns = base::ceil_div(problem.out_extent[1], m);
   d->pack(c);
   d->shared = static_cast<std::int64_t>(d->weights->bytes()) > kResidentFilters;
-  const std::int64_t bytes_a_tile = d->points() * d->in_blocks * kBlock * 4;
+  const std::int64_t channels = d->in_blocks * kBlock + (d->shared ? 0 : kernels::kWinogradChannels);
+  const std::int64_t bytes_a_tile = d->points() * channels * 4;
   const std::int64_t most = std::max<std::int64_t>(8, (d->shared ? kSharedBytes : kTransformedBytes) / bytes_a_tile);
   d->group = base::ceil_div(d->tiles(), base::ceil_div(d->tiles(), most));
   d->v_block = d->group * kBlock;
-  d->v_xi = d->in_blocks * d->v_block + kBlock;  // an odd number of lines, so that the points of a tile fall into different cache sets
+  d->v_xi = d->in_blocks * d->v_block +
+            kBlock;  // an odd number of lines, so that the points of a tile fall into different cache sets
   for (std::int64_t b = 0; b < d->in_blocks; ++b) d->taps.push_back(b * d->v_block);
   Step& step = c.step();
   step.algorithm = m == 4 ? "winograd_f4x4_3x3" : "winograd_f2x2_3x3";
@@ -228,8 +237,12 @@ void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, int m) {
   c.packed(kConvW);
   if (c.has_input(kConvB)) c.packed(kConvB);
   if (c.has_input(kConvScale)) c.packed(kConvScale);
-  step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo ? static_cast<int>(kConvResidual) : -1;
-  const auto bytes = [](std::int64_t floats) { return base::to_size(base::checked_mul(floats, 4, "scratch"), "scratch"); };
+  step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo
+                      ? static_cast<int>(kConvResidual)
+                      : -1;
+  const auto bytes = [](std::int64_t floats) {
+    return base::to_size(base::checked_mul(floats, 4, "scratch"), "scratch");
+  };
   if (d->shared) {
     step.phases = static_cast<int>(2 * d->groups_an_image() * problem.images);
     step.shared_scratch_bytes = bytes(d->v_floats());

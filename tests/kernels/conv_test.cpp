@@ -38,7 +38,8 @@ struct Problem {
 
 /// The filter in the model's order, small integers: every sum is exact, whatever its order.
 struct Filter {
-  explicit Filter(const Problem& p, Random& random) : problem(p), values(static_cast<std::size_t>(p.in_channels * p.out_channels * p.taps())) {
+  explicit Filter(const Problem& p, Random& random)
+      : problem(p), values(static_cast<std::size_t>(p.in_channels * p.out_channels * p.taps())) {
     for (float& x : values) x = static_cast<float>(random.integer(-3, 3));
   }
   float at(int m, int c, int tap) const {
@@ -53,24 +54,31 @@ void fill_integers(BlockedBuffer& b, Random& random) {
   for (int n = 0; n < b.images; ++n)
     for (int c = 0; c < b.blocks() * 16; ++c)
       for (int y = 0; y < b.height; ++y)
-        for (int x = 0; x < b.width; ++x) b.at(n, c, y, x) = c < b.channels ? static_cast<float>(random.integer(-4, 4)) : 0.0f;
+        for (int x = 0; x < b.width; ++x)
+          b.at(n, c, y, x) = c < b.channels ? static_cast<float>(random.integer(-4, 4)) : 0.0f;
 }
 
 /// Everything a direct convolution reads, and its exact result.
 struct Direct {
   Direct(const Problem& problem, Random& random)
-      : p(problem), x(p.images, p.in_channels, p.in_h, p.in_w), residual(p.images, p.out_channels, p.out_h(), p.out_w()), filter(p, random),
+      : p(problem),
+        x(p.images, p.in_channels, p.in_h, p.in_w),
+        residual(p.images, p.out_channels, p.out_h(), p.out_w()),
+        filter(p, random),
         bias(static_cast<std::size_t>(residual.blocks() * 16)) {
     fill_integers(x, random);
     fill_integers(residual, random);
-    for (std::size_t m = 0; m < bias.size(); ++m) bias.data()[m] = static_cast<int>(m) < p.out_channels ? static_cast<float>(random.integer(-5, 5)) : 0.0f;
+    for (std::size_t m = 0; m < bias.size(); ++m)
+      bias.data()[m] = static_cast<int>(m) < p.out_channels ? static_cast<float>(random.integer(-5, 5)) : 0.0f;
     for (int b = 0; b < x.blocks(); ++b)
       for (int i = 0; i < p.kernel; ++i)
-        for (int j = 0; j < p.kernel; ++j) taps.push_back(b * x.plane() + i * p.dilation * x.row() + j * p.dilation * 16);
+        for (int j = 0; j < p.kernel; ++j)
+          taps.push_back(b * x.plane() + i * p.dilation * x.row() + j * p.dilation * 16);
   }
 
   float expected(int n, int m, int oy, int ox) {
-    double sum = static_cast<double>(bias.data()[m]) + (p.residual ? static_cast<double>(residual.at(n, m, oy, ox)) : 0.0);
+    double sum =
+        static_cast<double>(bias.data()[m]) + (p.residual ? static_cast<double>(residual.at(n, m, oy, ox)) : 0.0);
     for (int c = 0; c < p.in_channels; ++c)
       for (int i = 0; i < p.kernel; ++i)
         for (int j = 0; j < p.kernel; ++j)
@@ -116,8 +124,9 @@ struct Direct {
 };
 
 void check_direct(const Problem& p, Random& random) {
-  INFO(p.images << "x" << p.in_channels << "x" << p.in_h << "x" << p.in_w << " -> " << p.out_channels << ", kernel " << p.kernel << ", stride " << p.stride
-                << ", dilation " << p.dilation << (p.residual ? ", residual" : ""));
+  INFO(p.images << "x" << p.in_channels << "x" << p.in_h << "x" << p.in_w << " -> " << p.out_channels << ", kernel "
+                << p.kernel << ", stride " << p.stride << ", dilation " << p.dilation
+                << (p.residual ? ", residual" : ""));
   Direct d(p, random);
   on_every_isa([&](const Table& k) {
     const int block_k = 16, channels = d.residual.blocks() * 16;
@@ -126,11 +135,11 @@ void check_direct(const Problem& p, Random& random) {
       return d.filter.at(m, block * 16 + row % 16, tap);
     }));
     std::vector<float> last;
-    for (const bool stationary : {false, true}) {
+    for (const int tiles : {1, 5, kConvTiles}) {
       for (const int chunk : {1, 3, 1000}) {
         BlockedBuffer y(p.images, p.out_channels, p.out_h(), p.out_w(), 1);
         ConvArguments a = d.arguments(weights.data(), y);
-        a.weights_stationary = stationary;
+        a.tiles = tiles;
         a.chunk = chunk;
         // Panels and rows in parts, as threads take them.
         const int all = panels(k, channels), middle = all / 2, top = a.rows / 3;
@@ -174,7 +183,8 @@ TEST_CASE("the plain form of the first layer is exact on small integers") {
   Random random(8);
   for (const int stride : {1, 2, 3}) {
     for (const int out_w : {1, 4, 7, 15, 28}) {
-      const int channels = 3, kernel = 5, out_h = 3, in_h = (out_h - 1) * stride + kernel, in_w = (out_w - 1) * stride + kernel, out_channels = 24;
+      const int channels = 3, kernel = 5, out_h = 3, in_h = (out_h - 1) * stride + kernel,
+                in_w = (out_w - 1) * stride + kernel, out_channels = 24;
       GuardBuffer x(static_cast<std::size_t>(channels * in_h * in_w));
       for (std::size_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<float>(random.integer(-4, 4));
       std::vector<float> w(static_cast<std::size_t>(out_channels * channels * kernel * kernel));
@@ -185,7 +195,9 @@ TEST_CASE("the plain form of the first layer is exact on small integers") {
           for (int j = 0; j < kernel; ++j) taps.push_back((c * in_h + i) * in_w + j);
       const int k_all = static_cast<int>(taps.size());
       on_every_isa([&](const Table& k) {
-        GuardBuffer weights(pack(k, k_all, 32, [&](int row, int m) { return m < out_channels ? w[static_cast<std::size_t>(m * k_all + row)] : 0.0f; }));
+        GuardBuffer weights(pack(k, k_all, 32, [&](int row, int m) {
+          return m < out_channels ? w[static_cast<std::size_t>(m * k_all + row)] : 0.0f;
+        }));
         GuardBuffer bias(std::vector<float>(32, 1.0f));
         BlockedBuffer y(1, out_channels, out_h, out_w, 0);
         ConvArguments a{};
@@ -206,12 +218,15 @@ TEST_CASE("the plain form of the first layer is exact on small integers") {
         a.width = out_w;
         a.out_blocks = 2;
         a.panel_last = panels(k, 32);
+        a.tiles = 3;
+        a.chunk = k_all;
         k.conv_plain(a);
         int wrong = 0;
         y.each([&](int, int m, int oy, int ox) {
           double sum = 1;
           for (int t = 0; t < k_all; ++t)
-            sum += static_cast<double>(x.data()[oy * stride * in_w + ox * stride + taps[static_cast<std::size_t>(t)]]) * static_cast<double>(w[static_cast<std::size_t>(m * k_all + t)]);
+            sum += static_cast<double>(x.data()[oy * stride * in_w + ox * stride + taps[static_cast<std::size_t>(t)]]) *
+                   static_cast<double>(w[static_cast<std::size_t>(m * k_all + t)]);
           wrong += y.at(0, m, oy, ox) != static_cast<float>(sum);
         });
         CHECK(wrong == 0);
@@ -224,18 +239,22 @@ TEST_CASE("the plain form of the first layer is exact on small integers") {
 TEST_CASE("the matrix product is exact on small integers over all remainders") {
   Random random(9);
   for (int round = 0; round < 60; ++round) {
-    const int rows = static_cast<int>(random.integer(1, 20)), n = static_cast<int>(random.integer(1, 70)), k = static_cast<int>(random.integer(0, 1100));
+    const int rows = static_cast<int>(random.integer(1, 20)), n = static_cast<int>(random.integer(1, 70)),
+              k = static_cast<int>(random.integer(0, 1100));
     const bool with_bias = random.integer(0, 1) == 1, with_residual = random.integer(0, 1) == 1;
     INFO(rows << "x" << k << "x" << n);
     const int padded = (n + 15) / 16 * 16;
-    GuardBuffer a(static_cast<std::size_t>(rows * k)), residual(static_cast<std::size_t>(rows * n)), bias(static_cast<std::size_t>(padded));
+    GuardBuffer a(static_cast<std::size_t>(rows * k)), residual(static_cast<std::size_t>(rows * n)),
+        bias(static_cast<std::size_t>(padded));
     std::vector<float> b(static_cast<std::size_t>(k * n));
     for (std::size_t i = 0; i < a.size(); ++i) a.data()[i] = static_cast<float>(random.integer(-4, 4));
     for (std::size_t i = 0; i < residual.size(); ++i) residual.data()[i] = static_cast<float>(random.integer(-9, 9));
     for (int i = 0; i < padded; ++i) bias.data()[i] = i < n ? static_cast<float>(random.integer(-9, 9)) : 0.0f;
     for (float& x : b) x = static_cast<float>(random.integer(-4, 4));
     on_every_isa([&](const Table& table) {
-      GuardBuffer weights(pack(table, k, padded, [&](int row, int column) { return column < n ? b[static_cast<std::size_t>(row * n + column)] : 0.0f; }));
+      GuardBuffer weights(pack(table, k, padded, [&](int row, int column) {
+        return column < n ? b[static_cast<std::size_t>(row * n + column)] : 0.0f;
+      }));
       GuardBuffer c(static_cast<std::size_t>(rows * n));
       GemmArguments g{};
       g.a = a.data();
@@ -256,8 +275,11 @@ TEST_CASE("the matrix product is exact on small integers over all remainders") {
       int wrong = 0;
       for (int r = 0; r < rows; ++r) {
         for (int j = 0; j < n; ++j) {
-          double sum = (with_bias ? static_cast<double>(bias.data()[j]) : 0.0) + (with_residual ? static_cast<double>(residual.data()[r * n + j]) : 0.0);
-          for (int i = 0; i < k; ++i) sum += static_cast<double>(a.data()[r * k + i]) * static_cast<double>(b[static_cast<std::size_t>(i * n + j)]);
+          double sum = (with_bias ? static_cast<double>(bias.data()[j]) : 0.0) +
+                       (with_residual ? static_cast<double>(residual.data()[r * n + j]) : 0.0);
+          for (int i = 0; i < k; ++i)
+            sum +=
+                static_cast<double>(a.data()[r * k + i]) * static_cast<double>(b[static_cast<std::size_t>(i * n + j)]);
           wrong += c.data()[r * n + j] != static_cast<float>(sum);
         }
       }
@@ -273,7 +295,12 @@ namespace {
 std::vector<double> filter_points(int m, const double (&g)[3]) {
   if (m == 2) return {g[0], (g[0] + g[1] + g[2]) / 2, (g[0] - g[1] + g[2]) / 2, g[2]};
   const double s = std::sqrt(2.0);
-  return {g[0], -(2 * g[0] + s * g[1] + g[2]) / 3, -(2 * g[0] - s * g[1] + g[2]) / 3, g[0] / 6 + s * g[1] / 6 + g[2] / 3, g[0] / 6 - s * g[1] / 6 + g[2] / 3, g[2]};
+  return {g[0],
+          -(2 * g[0] + s * g[1] + g[2]) / 3,
+          -(2 * g[0] - s * g[1] + g[2]) / 3,
+          g[0] / 6 + s * g[1] / 6 + g[2] / 3,
+          g[0] / 6 - s * g[1] / 6 + g[2] / 3,
+          g[2]};
 }
 
 double transformed_weight(int m, const Filter& filter, int out, int c, int xi) {
@@ -291,9 +318,10 @@ double transformed_weight(int m, const Filter& filter, int out, int c, int xi) {
 /// some 30 in the three transforms) of the sum of all absolute values that meet in it.
 double rounding_bound(Direct& d, int out_channel, int oy, int ox) {
   const double s = std::sqrt(2.0);
-  const double input[6][6] = {{1, 0, -2.5, 0, 1, 0},       {0, -s, -2, s / 2, 1, 0}, {0, s, -2, -s / 2, 1, 0},
+  const double input[6][6] = {{1, 0, -2.5, 0, 1, 0},      {0, -s, -2, s / 2, 1, 0},   {0, s, -2, -s / 2, 1, 0},
                               {0, -s / 2, -0.5, s, 1, 0}, {0, s / 2, -0.5, -s, 1, 0}, {0, 1, 0, -2.5, 0, 1}};
-  const double output[4][6] = {{1, 1, 1, 1, 1, 0}, {0, s / 2, -s / 2, s, -s, 0}, {0, 0.5, 0.5, 2, 2, 0}, {0, s / 4, -s / 4, 2 * s, -2 * s, 1}};
+  const double output[4][6] = {
+      {1, 1, 1, 1, 1, 0}, {0, s / 2, -s / 2, s, -s, 0}, {0, 0.5, 0.5, 2, 2, 0}, {0, s / 4, -s / 4, 2 * s, -2 * s, 1}};
   const Problem& p = d.p;
   const int top = oy / 4 * 4, left = ox / 4 * 4;
   double total = std::fabs(static_cast<double>(d.bias.data()[out_channel])) + 4;
@@ -304,7 +332,8 @@ double rounding_bound(Direct& d, int out_channel, int oy, int ox) {
         double v = 0;
         for (int y = 0; y < 6; ++y)
           for (int x = 0; x < 6; ++x)
-            if (top + y < p.in_h && left + x < p.in_w) v += std::fabs(input[i][y] * input[j][x] * static_cast<double>(d.x.at(0, c, top + y, left + x)));
+            if (top + y < p.in_h && left + x < p.in_w)
+              v += std::fabs(input[i][y] * input[j][x] * static_cast<double>(d.x.at(0, c, top + y, left + x)));
         point += v * std::fabs(transformed_weight(4, d.filter, out_channel, c, i * 6 + j));
       }
       total += std::fabs(output[oy - top][i] * output[ox - left][j]) * point;
@@ -324,7 +353,8 @@ void check_winograd(int m, const Problem& p, Random& random) {
       const int width = std::min(k.tile.channels, channels - first);
       for (int xi = 0; xi < points; ++xi)
         for (int c = 0; c < in_blocks * 16; ++c)
-          for (int lane = 0; lane < width; ++lane) packed.push_back(static_cast<float>(transformed_weight(m, d.filter, first + lane, c, xi)));
+          for (int lane = 0; lane < width; ++lane)
+            packed.push_back(static_cast<float>(transformed_weight(m, d.filter, first + lane, c, xi)));
     }
     GuardBuffer weights(packed);
     BlockedBuffer y(1, p.out_channels, p.out_h(), p.out_w(), 1);
@@ -333,7 +363,8 @@ void check_winograd(int m, const Problem& p, Random& random) {
       const int count = last - first;
       if (count == 0) continue;
       const std::ptrdiff_t v_block = count * 16, v_xi = in_blocks * v_block + 16;
-      GuardBuffer v(static_cast<std::size_t>(points * v_xi)), scratch(static_cast<std::size_t>(points * (count * k.tile.channels + 16)));
+      GuardBuffer v(static_cast<std::size_t>(points * v_xi)),
+          scratch(static_cast<std::size_t>(points * (count * kWinogradChannels + 16)));
       WinogradInputArguments in{};
       in.m = m;
       in.input = d.x.origin();
@@ -384,7 +415,8 @@ void check_winograd(int m, const Problem& p, Random& random) {
     y.each([&](int n, int c, int oy, int ox) {
       // F(2x2) has the weights 1/2 and 1/4: on small integers it is exact.
       const double bound = m == 2 ? 0.0 : rounding_bound(d, c, oy, ox);
-      wrong += !(std::fabs(static_cast<double>(y.at(n, c, oy, ox)) - static_cast<double>(d.expected(n, c, oy, ox))) <= bound);
+      wrong += !(std::fabs(static_cast<double>(y.at(n, c, oy, ox)) - static_cast<double>(d.expected(n, c, oy, ox))) <=
+                 bound);
     });
     CHECK(wrong == 0);
     return y.values();
@@ -396,7 +428,8 @@ void check_winograd(int m, const Problem& p, Random& random) {
 TEST_CASE("Winograd agrees with direct convolution, bit for bit on every ISA") {
   Random random(10);
   for (const int m : {2, 4}) {
-    for (const int edge : {1, 2, 3, 4, 5, 7, 9, 14}) check_winograd(m, {1, 32, 48, edge + 2, edge + 3, 3, 1, 1, edge % 2 == 1}, random);
+    for (const int edge : {1, 2, 3, 4, 5, 7, 9, 14})
+      check_winograd(m, {1, 32, 48, edge + 2, edge + 3, 3, 1, 1, edge % 2 == 1}, random);
     check_winograd(m, {1, 20, 24, 10, 8, 3, 1, 1, true}, random);
     check_winograd(m, {1, 64, 16, 16, 30, 3, 1, 1, false}, random);
   }
