@@ -19,7 +19,7 @@ namespace {
 using base::quote_name;
 using ModelProto = linnet_onnx::ModelProto;
 
-constexpr std::int64_t kOldestIr = 3, kNewestIr = 13;
+constexpr std::int64_t kOldestIr = 3, kNewestIr = 14;
 
 /// What a file that is no protobuf looks like; empty where nothing is recognised.
 std::string_view recognise(Bytes bytes) {

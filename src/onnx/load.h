@@ -1,7 +1,7 @@
 // ONNX bytes to a Graph: the only code that sees protobuf.
 //
 // What is accepted
-//   files     one ModelProto of at most 2 GiB (protobuf's own limit), IR versions 3 to 13. Field by field it is read as
+//   files     one ModelProto of at most 2 GiB (protobuf's own limit), IR versions 3 to 14. Field by field it is read as
 //             protobuf reads it, but stricter: a known field with another wire type, a group, and a second value for a
 //             singular message or payload are Error(format), with the byte offset.
 //   graph     nodes in any order (sorted here, stably); every name that is read must be an input, an initializer or some
