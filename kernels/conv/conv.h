@@ -32,7 +32,7 @@ struct ConvArguments {
   int out_blocks;  // 16-channel blocks of the whole output: where the last panel ends
   int panel_first, panel_last;
   int tiles;  // 1..kConvTiles: tiles of pixels whose input stays in L2 while all panels go by
-  int chunk;  // blocks of k a pass, whose weights stay in L1 while these tiles go by; partial sums go through `output`
+  int chunk;  // blocks of k a pass, whose weights stay in the caches while these tiles go by; partial sums go through `output`
 };
 
 /// C = clamp(A * B + bias (+ residual)), B packed. Rows of A and C are row-major; K needs no padding.

@@ -80,60 +80,50 @@ static inline Walk choose_walk(const ConvArguments& c, bool plain) {
   return {strided, strided ? kTilePixels : kIndirectPixels};
 }
 
-/// One pass of a panel over blocks [first, first + count) for the tile whose pixels start at `pixel`.
+/// A panel over blocks [first, first + count), but for what differs from tile to tile.
 template <int Block>
-static inline void conv_tile(const ConvArguments& c, const Walk& walk, const TilePixels& p, int panel, int first,
-                             int count) {
-  const int vectors_left = c.out_blocks - panel * kTileVectors;
-  const int vectors = vectors_left < kTileVectors ? vectors_left : kTileVectors;
+static inline Tile chunk_of_panel(const ConvArguments& c, int panel, int vectors, int first, int count) {
   const ptrdiff_t channel = static_cast<ptrdiff_t>(panel) * kTileVectors;
   const bool begins = first == 0, ends = first + count == c.blocks;
-  float* const output = c.output + channel * c.out_plane;
   Tile t;
-  t.input = walk.strided ? c.input + p.in[0] : c.input;
   t.taps = c.taps + first;
   t.blocks = count;
   t.tail = 0;
   t.weights = c.weights + channel * 16 * Block * c.blocks + static_cast<ptrdiff_t>(first) * Block * vectors * 16;
-  t.init = begins ? c.bias + channel * 16 : nullptr;
-  t.residual = begins ? (c.residual != nullptr ? c.residual + channel * c.residual_plane : nullptr) : output;
-  t.residual_plane = begins ? c.residual_plane : c.out_plane;
-  t.residual_pixels = begins ? p.residual : p.out;
-  t.output = output;
+  t.output = c.output + channel * c.out_plane;
   t.out_plane = c.out_plane;
+  t.init = begins ? c.bias + channel * 16 : nullptr;
+  t.residual = !begins ? t.output : (c.residual != nullptr ? c.residual + channel * c.residual_plane : nullptr);
+  t.residual_plane = begins ? c.residual_plane : c.out_plane;
   t.lo = ends ? c.lo : -__builtin_inff();
   t.hi = ends ? c.hi : __builtin_inff();
-  t.in_pixels = p.in;
-  t.out_pixels = p.out;
-  if (vectors == kTileVectors) {
-    dispatch_tile<kTileVectors, Block>(c, walk.strided, p.count, t);
-  } else {
-    dispatch_tile<1, Block>(c, walk.strided, p.count, t);
-  }
+  return t;
 }
 
-/// Asks for the part of the next weights that falls to tile `index` of `tiles`, so that they arrive while this chunk is at
-/// work.
-static inline void prefetch_share(const float* next, ptrdiff_t floats, int index, int tiles) {
-  const ptrdiff_t lines = (floats + 15) / 16;
-  for (ptrdiff_t line = lines * index / tiles; line < lines * (index + 1) / tiles; ++line) {
-    __builtin_prefetch(next + line * 16, 0, 2);
-  }
-}
-
-/// The tiles of a block with all panels: a chunk of a panel stays in L1 while the tiles go by.
+/// The tiles of a block with all panels: a chunk of a panel stays in the caches while the tiles go by.
 template <int Block>
 static inline void conv_block(const ConvArguments& c, const Walk& walk, const TilePixels* tiles, int count) {
-  const ptrdiff_t k_floats = static_cast<ptrdiff_t>(Block) * kTileVectors * 16;  // of one block of k in a panel
-  const float* const end = c.weights + static_cast<ptrdiff_t>(c.out_blocks) * 16 * Block * c.blocks;
   for (int panel = c.panel_first; panel < c.panel_last; ++panel) {
+    const int vectors_left = c.out_blocks - panel * kTileVectors;
+    const int vectors = vectors_left < kTileVectors ? vectors_left : kTileVectors;
     for (int first = 0; first < c.blocks; first += c.chunk) {
       const int blocks = c.blocks - first < c.chunk ? c.blocks - first : c.chunk;
-      const float* const next = c.weights + (static_cast<ptrdiff_t>(panel) * c.blocks + first + blocks) * k_floats;
-      const ptrdiff_t next_floats = next + c.chunk * k_floats <= end ? c.chunk * k_floats : 0;
+      Tile t = chunk_of_panel<Block>(c, panel, vectors, first, blocks);
+      const bool last = panel + 1 == c.panel_last && first + blocks == c.blocks;
+      const ptrdiff_t floats = static_cast<ptrdiff_t>(blocks) * Block * vectors * 16;
+      Prefetch prefetch(last ? nullptr : t.weights + floats, blocks, Block * vectors, count);
       for (int i = 0; i < count; ++i) {
-        prefetch_share(next, next_floats, i, count);
-        conv_tile<Block>(c, walk, tiles[i], panel, first, blocks);
+        const TilePixels& p = tiles[i];
+        prefetch.assign(t);
+        t.input = walk.strided ? c.input + p.in[0] : c.input;
+        t.in_pixels = p.in;
+        t.out_pixels = p.out;
+        t.residual_pixels = first == 0 ? p.residual : p.out;
+        if (vectors == kTileVectors) {
+          dispatch_tile<kTileVectors, Block>(c, walk.strided, p.count, t);
+        } else {
+          dispatch_tile<1, Block>(c, walk.strided, p.count, t);
+        }
       }
     }
   }

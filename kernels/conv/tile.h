@@ -34,6 +34,8 @@ struct Tile {
   const ptrdiff_t* in_pixels;   // Indirect only: offset of each pixel
   const ptrdiff_t* out_pixels;  // offset of each pixel in the output
   const ptrdiff_t* residual_pixels;
+  const float* fetch = nullptr;  // the weights that are wanted next: so many lines of them are asked for a block
+  int fetch_lines = 0;
 };
 
 /// Pixels a constant number of floats apart: one address register and constant displacements.
@@ -90,12 +92,15 @@ static __attribute__((noinline)) void tile(const Tile& t) {
     }
   }
   const float* w = t.weights;
+  const float* fetch = t.fetch;
+  const int fetch_lines = t.fetch_lines;
   for (int block = 0; block < t.blocks; ++block) {
     const Pixels pixels(t, t.taps[block]);
     if constexpr (Block == 1) {
       multiply_add<M, NV>(acc, pixels, 0, w);
       w += NV * 16;
     } else {
+      for (int line = 0; line < fetch_lines; ++line, fetch += 16) __builtin_prefetch(fetch, 0, 2);
 #pragma GCC unroll 4
       for (int k = 0; k < Block; ++k) multiply_add<M, NV>(acc, pixels, k, w + k * NV * 16);
       w += Block * NV * 16;
@@ -138,6 +143,31 @@ template <int>
 using PlainNext = Strided<1>;  // stride 1 on a plain tensor
 template <int>
 using PlainSecond = Strided<2>;  // stride 2
+
+/// Spreads the fetching of the next weights evenly over the tiles of the present ones: asked for all at once, they would fill
+/// the core's line fill buffers and stall it.
+class Prefetch {
+ public:
+  /// `tiles` tiles of `blocks` blocks of `lines` lines of weights are at work; `next` may be null.
+  Prefetch(const float* next, int blocks, int lines, int tiles)
+      : next_(next),
+        tile_floats_(static_cast<ptrdiff_t>(blocks) * 16),
+        lines_((lines + tiles - 1) / tiles),
+        left_(next == nullptr ? 0 : lines) {
+    tile_floats_ *= lines_;
+  }
+  void assign(Tile& t) {
+    t.fetch = next_;
+    t.fetch_lines = left_ < lines_ ? left_ : lines_;
+    next_ += left_ > 0 ? tile_floats_ : 0;
+    left_ -= t.fetch_lines;
+  }
+
+ private:
+  const float* next_;
+  ptrdiff_t tile_floats_;
+  int lines_, left_;
+};
 
 /// n pixels in tiles of at most `most`: how many the next tile takes, so that all tiles of a run are about equal and no
 /// tile of one pixel, too short to hide the latency of its fma, is left over.

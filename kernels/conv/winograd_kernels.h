@@ -118,7 +118,6 @@ static void winograd_input(const WinogradInputArguments& a) {
 template <int NV>
 static inline void winograd_multiply(const WinogradOutputArguments& a, const float* v, const float* weights,
                                      const float* next, float* out) {
-  const ptrdiff_t slice = static_cast<ptrdiff_t>(a.in_blocks) * 16 * NV * 16;
   ptrdiff_t out_pixels[kTilePixels];
   for (int i = 0; i < kTilePixels; ++i) out_pixels[i] = i * 16;
   Tile t;
@@ -133,10 +132,10 @@ static inline void winograd_multiply(const WinogradOutputArguments& a, const flo
   t.lo = -__builtin_inff();
   t.hi = __builtin_inff();
   const int runs = (a.tiles + kTilePixels - 1) / kTilePixels;
-  int index = 0;
-  for (int done = 0; done < a.tiles; ++index) {
+  Prefetch prefetch(next, a.in_blocks, 16 * NV, runs);
+  for (int done = 0; done < a.tiles;) {
     const int count = next_tile(a.tiles - done, kTilePixels);
-    if (next != nullptr) prefetch_share(next, slice, index, runs);
+    prefetch.assign(t);
     t.input = v + static_cast<ptrdiff_t>(done) * 16;
     t.output = out + static_cast<ptrdiff_t>(done) * 16;
     run_tile<kTilePixels, NV, Contiguous, 16>(count, t);

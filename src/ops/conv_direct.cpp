@@ -13,8 +13,9 @@ namespace linnet::ops {
 namespace {
 
 constexpr std::int64_t kBlock = 16;
-constexpr std::int64_t kL1Share = 16 * 1024;   // bytes of a weight panel that stay in L1 while a block of tiles goes by
-constexpr std::int64_t kL2Share = 192 * 1024;  // bytes of input that stay in L2 while the panels go by
+constexpr std::int64_t kWeightsInL1 = 16 * 1024;  // bytes of a weight panel that stay while a block of tiles goes by
+constexpr std::int64_t kInputInL2 = 192 * 1024;   // bytes of input that stay while the panels go by
+constexpr std::int64_t kFewestTiles = 32;         // fewer would read the weights from afar too often
 
 /// Everything a run needs that does not change from run to run. Shared by the closure; never written after planning.
 struct DirectConv {
@@ -135,12 +136,12 @@ kernels::ConvArguments DirectConv::arguments(const RunArgs& args, std::int64_t g
   c.images = 1;
   c.out_blocks = static_cast<int>(group_out_blocks);
   const std::int64_t k = plain ? 1 : kBlock, channels = table->tile.channels;
-  c.chunk = static_cast<int>(std::clamp<std::int64_t>(kL1Share / (k * channels * 4), 1, c.blocks));
+  c.chunk = static_cast<int>(std::clamp<std::int64_t>(kWeightsInL1 / (k * channels * 4), 1, c.blocks));
   // Neighbouring tiles share what their windows have in common.
   const std::int64_t fresh = std::min(problem.window.strides[0], problem.window.kernel[0]) *
                              std::min(problem.window.strides[1], problem.window.kernel[1]);
   const std::int64_t tile_bytes = table->tile.pixels * fresh * problem.in_channels / dense_groups * 4;
-  c.tiles = static_cast<int>(std::clamp<std::int64_t>(kL2Share / tile_bytes, 1, kernels::kConvTiles));
+  c.tiles = static_cast<int>(std::clamp<std::int64_t>(kInputInL2 / tile_bytes, kFewestTiles, kernels::kConvTiles));
   return c;
 }
 
@@ -283,7 +284,7 @@ void DirectConv::plan_strips(Step& step) {
     floats = base::checked_mul(problem.in_channels * strip_in_rows, strip_width, "a staged strip");
   } else if (compact) {
     const std::int64_t row = base::checked_mul(problem.out_extent[1] * kBlock, group_in_blocks, "a staged strip");
-    strip_rows = std::clamp<std::int64_t>(kL2Share / (row * 4), 1, problem.out_extent[0]);
+    strip_rows = std::clamp<std::int64_t>(kInputInL2 / (row * 4), 1, problem.out_extent[0]);
     floats = base::checked_mul(row, strip_rows, "a staged strip");
   }
   step.thread_scratch_bytes = base::to_size(floats * 4, "a staged strip");
