@@ -1,4 +1,4 @@
-// Cast and CastLike.
+// Cast, CastLike and BitCast.
 #include <cstring>
 #include <string>
 
@@ -6,6 +6,7 @@
 #include "ops/convert.h"
 #include "ops/extents.h"
 #include "ops/op_def.h"
+#include "ops/strided_copy.h"
 
 namespace linnet::ops {
 
@@ -74,6 +75,21 @@ void plan_cast(PlanContext& c) {
   c.step().run = [loop = find_loop(from.type, to.type), count = from.elements()](const RunArgs& args) {
     loop(args.inputs[0], args.outputs[0], thread_share(args, count, count, 64));
   };
+}
+
+/// The same bytes under another type of the same width.
+void infer_bit_cast(InferContext& c) {
+  const DataType from = c.input(0).type, to = target_type(c);
+  if (from != DataType::undefined && element_bytes(from) != element_bytes(to)) {
+    c.fail(ErrorCode::model, "the types are not equally wide", "attribute 'to'", std::string(to_string(from)),
+           std::string(to_string(to)));
+  }
+  c.set(0, {to, c.input(0).shape, graph::Layout::plain});
+}
+
+void plan_bit_cast(PlanContext& c) {
+  const Placement& x = c.placement_in(0);
+  plan_copy(c, StridedCopy(c, element_bytes(x.type), {{x.elements(), 1, 1}}));
 }
 
 }  // namespace linnet::ops

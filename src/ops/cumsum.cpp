@@ -1,6 +1,7 @@
-// CumSum: running sums along an axis, in the element's own type.
+// CumSum and CumProd: running sums and products along an axis, in the element's own type.
 #include "ops/binary.h"
 #include "ops/extents.h"
+#include "ops/indices.h"
 #include "ops/op_def.h"
 #include "ops/reduce.h"
 
@@ -15,40 +16,60 @@ struct Order {
   bool exclusive = false, reverse = false;
 };
 
-template <typename T>
-void running_sums(const T* x, T* y, const ReductionWalk& walk, const Order& order) {
-  T total = 0;
+template <typename T, typename F>
+void accumulate(const T* x, T* y, const ReductionWalk& walk, const Order& order, T total, const F& f) {
   for (std::int64_t i = 0; i < walk.terms(); ++i) {
     const std::int64_t at = walk.term(order.reverse ? walk.terms() - 1 - i : i);
     const T before = total;
-    total = wrapping_add(total, x[at]);
+    total = f(total, x[at]);
     y[at] = order.exclusive ? before : total;
   }
 }
 
+/// One walk for each axis: which one it is may be known only when the model runs.
+std::vector<ReductionWalk> walks(const Shape& shape) {
+  std::vector<ReductionWalk> result;
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    std::vector<bool> along(shape.size(), false);
+    along[axis] = true;
+    result.emplace_back(shape, along);
+  }
+  return result;
+}
+
 }  // namespace
 
-void infer_cumsum(InferContext& c) {
+void infer_cumulative(InferContext& c) {
   require_types(c, 0, kSummable);
   require_integers(c, 1);
   require_scalar(c, 1);
-  c.set(0, c.input(0));
+  const graph::TensorDesc& x = c.input(0);
+  if (x.has_rank() && x.shape->empty())
+    c.fail(ErrorCode::model, "a scalar has no axis", c.input_label(0), "1-D or more", "a scalar");
+  if (x.has_rank() && c.constant(1) != nullptr)
+    (void)c.axis(c.constant_ints(1).at(0), x.shape->size(), "input 1 'axis'");
+  c.set(0, x);
 }
 
-void plan_cumsum(PlanContext& c) {
+void plan_cumulative(PlanContext& c) {
   const Placement& x = c.placement_in(0);
-  std::vector<bool> along(x.shape.size(), false);
-  along[c.axis(c.constant_ints(1).at(0), x.shape.size(), "input 1 'axis'")] = true;
   const Order order{c.attribute_int("exclusive", 0) != 0, c.attribute_int("reverse", 0) != 0};
+  const bool product = c.op_type() == "CumProd";
   c.step().algorithm = "loops";
   c.step().in_place = 0;
-  c.step().run = [walk = ReductionWalk(x.shape, along), order, type = x.type](const RunArgs& args) {
+  c.step().run = [walks = walks(x.shape), order, product, type = x.type,
+                  axis_type = c.placement_in(1).type](const RunArgs& args) {
+    const auto rank = static_cast<std::int64_t>(walks.size());
+    const std::int64_t axis = Indices(args.inputs[1], axis_type).position(0, rank, args);
+    const ReductionWalk& walk = walks[static_cast<std::size_t>(axis < 0 ? 0 : axis)];
     const Range mine = thread_share(args, walk.results(), walk.results() * walk.terms());
     visit_type<kSummable>(type, [&](auto element) {
       using T = decltype(element);
       for (std::int64_t i = mine.first; i < mine.last; ++i) {
-        const std::int64_t start = walk.start(i);
-        running_sums(args.in<T>(0) + start, args.out<T>(0) + start, walk, order);
+        const T* const from = args.in<T>(0) + walk.start(i);
+        T* const to = args.out<T>(0) + walk.start(i);
+        if (product) accumulate(from, to, walk, order, T{1}, [](T a, T b) { return wrapping_mul(a, b); });
+        else accumulate(from, to, walk, order, T{0}, [](T a, T b) { return wrapping_add(a, b); });
       }
     });
   };

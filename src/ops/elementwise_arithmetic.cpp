@@ -51,11 +51,16 @@ T remainder_of(T a, T b) {
   else return wrapping_sub(a, wrapping_mul(quotient(a, b), b));
 }
 
-/// Python's modulo, with the divisor's sign.
+/// Python's modulo, with the divisor's sign, also of a zero.
 template <typename T>
 T modulo(T a, T b) {
-  if (b == 0) return 0;
+  if constexpr (!std::is_floating_point_v<T>) {
+    if (b == 0) return 0;
+  }
   const T r = remainder_of(a, b);
+  if constexpr (std::is_floating_point_v<T>) {
+    if (r == 0) return std::copysign(r, b);
+  }
   return r != 0 && (r < 0) != (b < 0) ? static_cast<T>(r + b) : r;
 }
 
@@ -69,7 +74,7 @@ constexpr TypedBinary kTyped[] = {
     {"Mul", kOthers, run_typed<kOthers, [](auto a, auto b) { return wrapping_mul(a, b); }>},
     {"Div", kOthers, run_typed<kOthers, [](auto a, auto b) { return quotient(a, b); }>},
     {"PRelu", kOthers, run_typed<kOthers, [](auto a, auto b) { return a < 0 ? wrapping_mul(a, b) : a; }>},
-    {"Mod", kIntegerTypes, run_typed<kIntegerTypes, [](auto a, auto b) { return modulo(a, b); }>},
+    {"Mod", kNumberTypes, run_typed<kNumberTypes, [](auto a, auto b) { return modulo(a, b); }>},
     {"fmod", kNumberTypes, run_typed<kNumberTypes, [](auto a, auto b) { return remainder_of(a, b); }>},
 };
 
@@ -151,7 +156,9 @@ void infer_arithmetic(InferContext& c) {
     require_types(c, 1, kNumberTypes);
   } else {
     const TypeSet single = kernel_of(c) ? types({DataType::float32}) : 0;
-    require_types(c, 0, types_of(kTyped, typed_name(c)) | single);
+    // Before opset 28 a Mod of reals must be an fmod.
+    const bool integers_only = typed_name(c) == "Mod" && c.opset() < 28;
+    require_types(c, 0, integers_only ? kIntegerTypes : types_of(kTyped, typed_name(c)) | single);
     require_same_type(c, 0, 1);
   }
   infer_broadcast(c, c.input(0).type);

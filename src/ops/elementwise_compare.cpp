@@ -9,14 +9,19 @@ namespace {
 constexpr TypeSet kComparable = kNumberTypes;
 constexpr TypeSet kEquatable = kNumberTypes | kBoolean;
 
-/// A shift by the type's width or more leaves nothing.
+/// A shift by the type's width or more, or by a negative number, leaves the sign only.
+template <typename T>
+bool is_width(T b) {
+  return b >= 0 && b < T{8 * sizeof(T)};
+}
 template <typename T>
 T shifted_left(T a, T b) {
-  return b < T{8 * sizeof(T)} ? static_cast<T>(static_cast<std::uint64_t>(a) << b) : T{0};
+  return is_width(b) ? static_cast<T>(static_cast<std::uint64_t>(a) << b) : T{0};
 }
 template <typename T>
 T shifted_right(T a, T b) {
-  return b < T{8 * sizeof(T)} ? static_cast<T>(a >> b) : T{0};
+  if (is_width(b)) return static_cast<T>(a >> b);
+  return a < 0 ? static_cast<T>(-1) : T{0};
 }
 
 constexpr TypedBinary kTyped[] = {
@@ -32,8 +37,8 @@ constexpr TypedBinary kTyped[] = {
     {"BitwiseAnd", kIntegerTypes, run_typed<kIntegerTypes, []<typename T>(T a, T b) { return static_cast<T>(a & b); }>},
     {"BitwiseOr", kIntegerTypes, run_typed<kIntegerTypes, []<typename T>(T a, T b) { return static_cast<T>(a | b); }>},
     {"BitwiseXor", kIntegerTypes, run_typed<kIntegerTypes, []<typename T>(T a, T b) { return static_cast<T>(a ^ b); }>},
-    {"LEFT", kUnsignedTypes, run_typed<kUnsignedTypes, []<typename T>(T a, T b) { return shifted_left(a, b); }>},
-    {"RIGHT", kUnsignedTypes, run_typed<kUnsignedTypes, []<typename T>(T a, T b) { return shifted_right(a, b); }>},
+    {"LEFT", kIntegerTypes, run_typed<kIntegerTypes, []<typename T>(T a, T b) { return shifted_left(a, b); }>},
+    {"RIGHT", kIntegerTypes, run_typed<kIntegerTypes, []<typename T>(T a, T b) { return shifted_right(a, b); }>},
 };
 
 /// The table's name of the node's function: BitShift has two.
@@ -49,7 +54,8 @@ std::string function_name(const NodeContext& c) {
 }  // namespace
 
 void infer_compare(InferContext& c) {
-  require_types(c, 0, types_of(kTyped, function_name(c)));
+  const bool unsigned_shift = c.op_type() == "BitShift" && c.opset() < 28;
+  require_types(c, 0, types_of(kTyped, function_name(c)) & (unsigned_shift ? kUnsignedTypes : ~TypeSet{0}));
   require_same_type(c, 0, 1);
   const bool bits = c.op_type().starts_with("Bit");
   infer_broadcast(c, bits ? c.input(0).type : DataType::boolean);

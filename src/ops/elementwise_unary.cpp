@@ -123,6 +123,11 @@ constexpr IntegerFunction kIntegerFunctions[] = {
      [](DataType t, const RunArgs& args, Range range, UnaryParameters p) {
        run_integers<kShrinkable>(t, args, range, [p](auto x) { return shrunk(x, p); });
      }},
+    {"Erf", kIntegerTypes,  // cut, as numpy's
+     [](DataType t, const RunArgs& args, Range range, UnaryParameters) {
+       run_integers<kIntegerTypes>(t, args, range,
+                                   []<typename T>(T x) { return saturated<T>(std::erf(static_cast<double>(x))); });
+     }},
     {"BitwiseNot", kIntegerTypes,
      [](DataType t, const RunArgs& args, Range range, UnaryParameters) {
        run_integers<kIntegerTypes>(t, args, range, [](auto x) { return static_cast<decltype(x)>(~x); });
