@@ -48,16 +48,23 @@ void plan_batch_normalization(PlanContext& c) {
   step.algorithm = "elementwise";
   step.kernel = isa_label(c);
   step.in_place = 0;
-  step.run = [channels, pixels, rows, epsilon, table = &c.kernels()](const RunArgs& args) {
+  step.run = [channels, pixels, rows, epsilon, type = c.placement_in(0).type,
+              table = &c.kernels()](const RunArgs& args) {
     const Range mine = thread_share(args, rows, rows * pixels);
-    for (std::int64_t row = mine.first; row < mine.last; ++row) {
-      const std::int64_t channel = row % channels;
-      const auto parameter = [&](std::size_t i) { return static_cast<double>(args.in<float>(i)[channel]); };
-      const double scale = parameter(kScale) / std::sqrt(parameter(kVariance) + epsilon);
-      const double shift = parameter(kBias) - parameter(kMean) * scale;
-      affine_row(*table, args.in<float>(0) + row * pixels, args.out<float>(0) + row * pixels, pixels,
-                 static_cast<float>(scale), static_cast<float>(shift), {});
-    }
+    visit_type<kRealTypes>(type, [&](auto element) {
+      using T = decltype(element);
+      for (std::int64_t row = mine.first; row < mine.last; ++row) {
+        const std::int64_t channel = row % channels;
+        const auto parameter = [&](std::size_t i) { return static_cast<double>(args.in<T>(i)[channel]); };
+        const double scale = parameter(kScale) / std::sqrt(parameter(kVariance) + epsilon);
+        const double shift = parameter(kBias) - parameter(kMean) * scale;
+        const T* const x = args.in<T>(0) + row * pixels;
+        T* const y = args.out<T>(0) + row * pixels;
+        if constexpr (std::is_same_v<T, float>)
+          affine_row(*table, x, y, pixels, static_cast<float>(scale), static_cast<float>(shift), {});
+        else map_loop(x, y, {0, pixels}, [=](T value) { return std::fma(value, scale, shift); });
+      }
+    });
   };
 }
 

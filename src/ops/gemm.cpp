@@ -1,10 +1,11 @@
-// Gemm, FusedGemm (domain "linnet") and MatMul: row-major matrices on the packed-panel kernel.
+// Gemm, FusedGemm (domain "linnet") and MatMul: row-major matrices, floats on the packed-panel kernel.
 #include <algorithm>
 #include <memory>
 #include <string>
 
 #include "base/checked_math.h"
 #include "ops/activation.h"
+#include "ops/gemm_loops.h"
 #include "ops/matrix.h"
 #include "ops/op_def.h"
 #include "ops/partition.h"
@@ -18,22 +19,15 @@ using graph::DimList;
 
 constexpr std::int64_t kRows = 48;  // of A, the least worth a thread of its own
 
-void require_float(const NodeContext& c, std::size_t i) {
-  if (c.has_input(i) && c.input(i).type != DataType::float32) {
-    c.fail(ErrorCode::unsupported, "matrix products are computed in float only", c.input_label(i), "float", std::string(to_string(c.input(i).type)));
-  }
+void require_product_type(const NodeContext& c, std::size_t i) {
+  if (!c.has_input(i)) return;
+  require_types(c, i, kLoopProductTypes | types({DataType::float32}));
+  require_same_type(c, 0, i);
 }
 
-/// `batch` products C[b] = alpha * A[b] B[b] (+ beta * C0). B is packed at plan time when it is constant, else in phase 0.
-struct MatrixProduct {
+/// A product of floats. B is packed at plan time when it is constant, else in phase 0.
+struct MatrixProduct : ProductShape {
   const kernels::Table* table = nullptr;
-  std::int64_t m = 0, n = 0, k = 0;
-  std::vector<std::int64_t> a_offset, b_offset;  // floats, of each batch
-  std::int64_t a_row = 0, a_column = 0;          // strides of A (m x k)
-  std::int64_t b_row = 0, b_column = 0;          // strides of B (k x n)
-  float alpha = 1, beta = 1;
-  bool has_c = false;
-  std::int64_t c_row = 0, c_column = 0;          // strides of C0, 0 where it is broadcast
   WeightStore::Buffer weights, bias;             // bias: C0 as one constant row
   std::vector<std::int64_t> packed_index;        // of each batch: which distinct B
   std::int64_t distinct = 1;
@@ -41,7 +35,6 @@ struct MatrixProduct {
   Activation activation;
   bool late_activation = false;
 
-  [[nodiscard]] std::int64_t batches() const { return static_cast<std::int64_t>(a_offset.size()); }
   [[nodiscard]] bool needs_staging() const { return a_column != 1 || alpha != 1.0f || (has_c && bias == nullptr); }
   void run(const RunArgs& args) const;
   void run_rows(const RunArgs& args, const float* packed, std::int64_t batch, Range rows, Range panels) const;
@@ -118,7 +111,18 @@ void MatrixProduct::run(const RunArgs& args) const {
   }
 }
 
+void index_packed(MatrixProduct& p) {
+  std::vector<std::int64_t> seen;
+  for (const std::int64_t offset : p.b_offset) {
+    const auto found = std::find(seen.begin(), seen.end(), offset);
+    p.packed_index.push_back(found - seen.begin());
+    if (found == seen.end()) seen.push_back(offset);
+  }
+  p.distinct = static_cast<std::int64_t>(seen.size());
+}
+
 void finish(PlanContext& c, const std::shared_ptr<MatrixProduct>& p) {
+  index_packed(*p);
   Step& step = c.step();
   const std::int64_t floats = base::checked_mul(packed_matrix_floats(p->k, p->n), p->distinct, "a packed matrix");
   const std::size_t bytes = base::to_size(base::checked_mul(floats, 4, "a packed matrix"), "a packed matrix");
@@ -173,20 +177,21 @@ std::vector<std::int64_t> batch_offsets(const Shape& shape, const Shape& batch_s
   return offsets;
 }
 
-void index_packed(MatrixProduct& p) {
-  std::vector<std::int64_t> seen;
-  for (const std::int64_t offset : p.b_offset) {
-    const auto found = std::find(seen.begin(), seen.end(), offset);
-    p.packed_index.push_back(found - seen.begin());
-    if (found == seen.end()) seen.push_back(offset);
-  }
-  p.distinct = static_cast<std::int64_t>(seen.size());
+/// C0 as one row, where it is constant.
+void pack_bias(PlanContext& c, MatrixProduct& p) {
+  const Tensor* bias = c.constant(2);
+  if (bias == nullptr) return;
+  p.bias = c.pack(2, "gemm bias", base::to_size(base::round_up(p.n, kLanes) * 4, "a bias"), [&](std::byte* to) {
+    for (std::int64_t j = 0; j < p.n; ++j)
+      reinterpret_cast<float*>(to)[j] = p.beta * bias->data<float>()[static_cast<std::size_t>(j * p.c_column)];
+  });
+  c.packed(2);
 }
 
 }  // namespace
 
 void infer_gemm(InferContext& c) {
-  for (std::size_t i = 0; i < 3; ++i) require_float(c, i);
+  for (std::size_t i = 0; i < 3; ++i) require_product_type(c, i);
   const graph::TensorDesc &a = c.input(0), &b = c.input(1);
   DimList out(2);
   const bool ta = c.attribute_int("transA", 0) != 0, tb = c.attribute_int("transB", 0) != 0;
@@ -217,7 +222,6 @@ void plan_gemm(PlanContext& c) {
   p->k = a[ta ? 0 : 1];
   p->a_offset = {0};
   p->b_offset = {0};
-  index_packed(*p);
   p->a_row = ta ? 1 : p->k;
   p->a_column = ta ? p->m : 1;
   p->b_row = tb ? 1 : p->n;
@@ -225,29 +229,25 @@ void plan_gemm(PlanContext& c) {
   p->alpha = c.attribute_float("alpha", 1.0f);
   p->beta = c.attribute_float("beta", 1.0f);
   p->has_c = c.has_input(2) && p->beta != 0.0f;
+  if (p->has_c) {
+    const Shape& shape = c.placement_in(2).shape;
+    const std::int64_t rows = shape.size() == 2 ? shape[0] : 1, columns = shape.empty() ? 1 : shape.back();
+    p->c_row = rows == 1 ? 0 : columns;
+    p->c_column = columns == 1 ? 0 : 1;
+  }
+  if (c.placement_out(0).type != DataType::float32) return plan_product_loops(c, *p);
   p->activation = read_activation(c);
   const std::optional<kernels::Clamp> clamp = clamp_bounds(p->activation);
   p->late_activation = !clamp.has_value();
   const kernels::Clamp bounds = clamp.value_or(kernels::Clamp{});
   p->lo = bounds.lo;
   p->hi = bounds.hi;
-  if (p->has_c) {
-    const Shape& shape = c.placement_in(2).shape;
-    const std::int64_t rows = shape.size() == 2 ? shape[0] : 1, columns = shape.empty() ? 1 : shape.back();
-    p->c_row = rows == 1 ? 0 : columns;
-    p->c_column = columns == 1 ? 0 : 1;
-    if (const Tensor* bias = c.constant(2); bias != nullptr && rows == 1) {
-      p->bias = c.pack(2, "gemm bias", base::to_size(base::round_up(p->n, kLanes) * 4, "a bias"), [&](std::byte* to) {
-        for (std::int64_t j = 0; j < p->n; ++j) reinterpret_cast<float*>(to)[j] = p->beta * bias->data<float>()[static_cast<std::size_t>(j * p->c_column)];
-      });
-      c.packed(2);
-    }
-  }
+  if (p->has_c && p->c_row == 0) pack_bias(c, *p);
   finish(c, p);
 }
 
 void infer_matmul(InferContext& c) {
-  for (std::size_t i = 0; i < 2; ++i) require_float(c, i);
+  for (std::size_t i = 0; i < 2; ++i) require_product_type(c, i);
   const graph::TensorDesc &a = c.input(0), &b = c.input(1);
   if (!a.has_rank() || !b.has_rank()) return c.set_output_unknown_rank(0, a.type);
   if (a.shape->empty() || b.shape->empty()) c.fail(ErrorCode::model, "MatMul takes no scalars", c.input_label(a.shape->empty() ? 0 : 1), "1-D or more", "a scalar");
@@ -284,11 +284,11 @@ void plan_matmul(PlanContext& c) {
     p->a_offset = {0};
     p->b_offset = {0};
   }
-  index_packed(*p);
   p->a_row = p->k;
   p->a_column = 1;
   p->b_row = p->n;
   p->b_column = 1;
+  if (c.placement_out(0).type != DataType::float32) return plan_product_loops(c, *p);
   const kernels::Clamp bounds;
   p->lo = bounds.lo;
   p->hi = bounds.hi;

@@ -1,4 +1,6 @@
 // LRN: local response normalization across channels.
+#include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "base/checked_math.h"
@@ -34,6 +36,28 @@ void plan_plain(PlanContext& c) {
     call.begin = mine.first;
     call.end = mine.last;
     table->lrn(call);
+  };
+}
+
+/// x / (bias + alpha / size * sum of the neighbours' squares)^beta.
+void plan_double(PlanContext& c) {
+  const Shape& shape = c.placement_in(0).shape;
+  const std::int64_t n = c.placement_in(0).elements(), channels = shape[1], pixels = norm_rows(shape, 2).n;
+  kernels::LrnArguments k;
+  read_parameters(c, k);
+  c.step().run = [=](const RunArgs& args) {
+    const Range mine = thread_share(args, n, n * k.size, kElementUnit);
+    const double factor = static_cast<double>(k.alpha) / static_cast<double>(k.size);
+    for (std::int64_t i = mine.first; i < mine.last; ++i) {
+      const std::int64_t channel = i / pixels % channels;
+      const double* const pixel = args.in<double>(0) + i - channel * pixels;
+      const std::int64_t first = std::max<std::int64_t>(0, channel - (k.size - 1) / 2);
+      const std::int64_t last = std::min<std::int64_t>(channels - 1, channel + k.size / 2);
+      double squares = 0;
+      for (std::int64_t at = first; at <= last; ++at) squares += pixel[at * pixels] * pixel[at * pixels];
+      args.out<double>(0)[i] = pixel[channel * pixels] /
+                               std::pow(static_cast<double>(k.bias) + factor * squares, static_cast<double>(k.beta));
+    }
   };
 }
 
@@ -77,6 +101,7 @@ void infer_lrn(InferContext& c) {
 
 void plan_lrn(PlanContext& c) {
   c.step().algorithm = "lrn";
+  if (c.placement_in(0).type == DataType::float64) return plan_double(c);
   c.step().kernel = isa_label(c);
   if (c.placement_out(0).layout == graph::Layout::plain) return plan_plain(c);
   plan_blocked(c);

@@ -1,10 +1,12 @@
-// Row normalizations: InstanceNormalization, LayerNormalization, GroupNormalization, on one kernel.
+// Row normalizations: InstanceNormalization, LayerNormalization, GroupNormalization, on one kernel;
+// RMSNormalization and what the kernel does not take, through the loops of norm_loops.h.
 #include "ops/normalization.h"
 
 #include <string>
 
 #include "base/checked_math.h"
 #include "ops/channel_affine.h"
+#include "ops/norm_loops.h"
 #include "ops/op_def.h"
 
 namespace linnet::ops {
@@ -12,6 +14,8 @@ namespace linnet::ops {
 namespace {
 
 constexpr std::size_t kScale = 1, kBias = 2;
+
+double epsilon_of(const NodeContext& c) { return static_cast<double>(c.attribute_float("epsilon", 1e-5f)); }
 
 std::size_t layer_axis(const NodeContext& c, std::size_t rank) { return c.axis(c.attribute_int("axis", -1), rank); }
 
@@ -35,15 +39,41 @@ void plan_rows(PlanContext& c, const kernels::RowNormArguments& k, std::int64_t 
   };
 }
 
-/// A parameter of LayerNormalization has the normalized axes' shape. Fewer numbers would have to be broadcast.
-void check_layer_parameter(const NodeContext& c, std::size_t i, std::size_t axis) {
+/// A parameter of a Layer- or RMSNormalization is broadcast to the input, never the input to it.
+void require_parameter(const NodeContext& c, std::size_t i) {
+  require_same_type(c, 0, i);
   const graph::TensorDesc &x = c.input(0), &parameter = c.input(i);
-  require_types(c, i, types({DataType::float32}));
   if (!x.is_static() || !parameter.is_static()) return;
-  const Shape shape = x.static_shape(), own = parameter.static_shape();
-  if (base::checked_product(own, "a parameter") == norm_rows(shape, axis).n) return;
-  c.fail(ErrorCode::unsupported, "a parameter that is broadcast over the normalized axes", c.input_label(i),
-         to_string(Shape(shape.begin() + static_cast<std::ptrdiff_t>(axis), shape.end())), to_string(own));
+  graph::TensorDesc both = x;
+  both.shape = broadcast(c, *x.shape, *parameter.shape);
+  if (both.static_shape() == x.static_shape()) return;
+  c.fail(ErrorCode::model, "the parameter does not broadcast to the input", c.input_label(i), graph::to_string(x),
+         graph::to_string(parameter));
+}
+
+/// Somebody reads output i.
+bool is_output_used(const NodeContext& c, std::size_t i) {
+  if (!c.has_output(i)) return false;
+  const graph::Value& value = c.graph().value(c.node().outputs[i]);
+  return value.graph_output || !value.consumers.empty();
+}
+
+/// What Layer- and RMSNormalization normalize together: the axes from `axis` on.
+NormLoops layer_loops(const PlanContext& c, Norm norm) {
+  NormLoops loops{norm, c.placement_in(0).shape, {}, epsilon_of(c), {}, {}};
+  const std::size_t rank = loops.shape.size(), axis = layer_axis(c, rank);
+  for (std::size_t i = 0; i < rank; ++i) loops.reduced.push_back(i >= axis);
+  loops.scale = c.placement_in(kScale).shape;
+  if (c.has_input(kBias)) loops.bias = c.placement_in(kBias).shape;
+  return loops;
+}
+
+/// The kernel takes float32, and parameters that are not broadcast; it writes no statistics.
+bool layer_fits_kernel(const PlanContext& c) {
+  const Placement& x = c.placement_in(0);
+  if (x.type != DataType::float32 || is_output_used(c, 1) || is_output_used(c, 2)) return false;
+  const std::int64_t n = norm_rows(x.shape, layer_axis(c, x.shape.size())).n;
+  return c.placement_in(kScale).elements() == n && (!c.has_input(kBias) || c.placement_in(kBias).elements() == n);
 }
 
 /// Parameters are one a group in opset 18, one a channel since 21.
@@ -52,7 +82,7 @@ bool parameters_per_group(const NodeContext& c) { return c.opset() < 21; }
 }  // namespace
 
 void require_channels(const NodeContext& c) {
-  require_types(c, 0, types({DataType::float32}));
+  require_types(c, 0, kRealTypes);
   if (c.input(0).has_rank() && c.input(0).shape->size() < 2) {
     c.fail(ErrorCode::model, "the input has no channels", c.input_label(0), "2-D or more",
            graph::to_string(c.input(0)));
@@ -60,7 +90,7 @@ void require_channels(const NodeContext& c) {
 }
 
 void require_vector(const NodeContext& c, std::size_t i, const graph::Dim& count) {
-  require_types(c, i, types({DataType::float32}));
+  require_same_type(c, 0, i);
   const graph::TensorDesc& parameter = c.input(i);
   if (!parameter.has_rank()) return;
   const bool vector = parameter.shape->size() == 1;
@@ -106,6 +136,14 @@ void infer_instance_normalization(InferContext& c) {
 
 void plan_instance_normalization(PlanContext& c) {
   const Shape& shape = c.placement_in(0).shape;
+  if (c.placement_in(0).type != DataType::float32) {
+    NormLoops loops{Norm::layer, shape, std::vector<bool>(shape.size(), true), epsilon_of(c), {}, {}};
+    loops.reduced[0] = loops.reduced[1] = false;
+    loops.scale = Shape(shape.size() - 1, 1);
+    loops.scale->front() = shape[1];
+    loops.bias = loops.scale;
+    return plan_norm_loops(c, std::move(loops));
+  }
   const NormRows rows = norm_rows(shape, 2);
   kernels::RowNormArguments k = row_norm_arguments(c, rows.n);
   k.channels = shape[1];
@@ -113,24 +151,44 @@ void plan_instance_normalization(PlanContext& c) {
 }
 
 void infer_layer_normalization(InferContext& c) {
-  require_types(c, 0, types({DataType::float32}));
-  require_unused_outputs(c, 1, "the statistics of a LayerNormalization are not computed as outputs");
+  require_types(c, 0, kRealTypes);
   const graph::TensorDesc& x = c.input(0);
-  if (x.has_rank()) {
-    const std::size_t axis = layer_axis(c, x.shape->size());
-    check_layer_parameter(c, kScale, axis);
-    if (c.has_input(kBias)) check_layer_parameter(c, kBias, axis);
-  }
+  require_parameter(c, kScale);
+  if (c.has_input(kBias)) require_parameter(c, kBias);
   c.set(0, x);
+  // Mean and 1 / deviation.
+  for (const std::size_t i : {std::size_t{1}, std::size_t{2}}) {
+    if (!x.has_rank()) {
+      c.set_output_unknown_rank(i, DataType::float32);
+      continue;
+    }
+    graph::DimList shape = *x.shape;
+    for (std::size_t k = layer_axis(c, shape.size()); k < shape.size(); ++k) shape[k] = graph::Dim(1);
+    c.set_output(i, DataType::float32, std::move(shape));
+  }
 }
 
 void plan_layer_normalization(PlanContext& c) {
+  if (!layer_fits_kernel(c)) {
+    NormLoops loops = layer_loops(c, Norm::layer);
+    loops.statistics = c.output_count() - 1;
+    return plan_norm_loops(c, std::move(loops));
+  }
   const Shape& shape = c.placement_in(0).shape;
   const NormRows rows = norm_rows(shape, layer_axis(c, shape.size()));
   kernels::RowNormArguments k = row_norm_arguments(c, rows.n);
   k.per_element = true;
   plan_rows(c, k, rows.rows);
 }
+
+void infer_rms_normalization(InferContext& c) {
+  require_types(c, 0, kRealTypes);
+  require_parameter(c, kScale);
+  if (c.input(0).has_rank()) (void)layer_axis(c, c.input(0).shape->size());
+  c.set(0, c.input(0));
+}
+
+void plan_rms_normalization(PlanContext& c) { plan_norm_loops(c, layer_loops(c, Norm::rms)); }
 
 void infer_group_normalization(InferContext& c) {
   require_channels(c);
@@ -151,6 +209,12 @@ void plan_group_normalization(PlanContext& c) {
   const std::int64_t groups = c.attribute_int("num_groups", 1), width = shape[1] / groups;  // channels of a group
   const std::int64_t pixels = norm_rows(shape, 2).n, rows = width * pixels == 0 ? 0 : shape[0] * groups;
   const bool per_group = parameters_per_group(c);
+  if (c.placement_in(0).type != DataType::float32) {
+    NormLoops loops{Norm::layer, {shape[0], groups, width, pixels}, {false, false, true, true}, epsilon_of(c), {}, {}};
+    loops.scale = per_group ? Shape{groups, 1, 1} : Shape{groups, width, 1};
+    loops.bias = loops.scale;
+    return plan_norm_loops(c, std::move(loops));
+  }
   Step& step = c.step();
   step.algorithm = "rows";
   step.kernel = isa_label(c);

@@ -7,7 +7,7 @@
 //   - work out of proportion: a Conv of two constants would let a small file keep the loader busy for hours.
 // A value that the caller may override (an initializer that is also an input, IR version >= 4) is no constant here.
 #include <algorithm>
-#include <span>
+#include <optional>
 #include <vector>
 
 #include "base/checked_math.h"
@@ -30,8 +30,24 @@ constexpr std::int64_t kBudgetBytes = std::int64_t{2} << 30;  // all results of 
 constexpr std::int64_t kMaxProducts = std::int64_t{1} << 28;  // multiply-adds, bounded from above
 
 // Operators whose work is not linear in their inputs and outputs.
-constexpr std::string_view kHeavy[] = {"Conv",        "ConvTranspose", "MatMul", "Gemm",   "MaxPool",
-                                       "AveragePool", "LpPool",        "LRN",    "Resize", "Upsample"};
+constexpr std::string_view kHeavy[] = {"Conv",    "ConvTranspose", "MatMul", "Gemm", "Einsum", "Det",
+                                       "MaxPool", "AveragePool",   "LpPool", "LRN",  "Resize", "Upsample"};
+
+// Multiply-adds that a node on constants may take, bounded from above: each element of a result is a sum over at most all
+// elements of an input; an Einsum may sum over those of all inputs at once, and eliminating a matrix is cubic in its edge.
+std::int64_t most_products(const graph::Node& node, const Graph& graph, std::int64_t results) {
+  constexpr std::int64_t kTooMany = kMaxProducts + 1;
+  const auto times = [](std::int64_t a, std::int64_t b) { return b != 0 && a > kTooMany / b ? kTooMany : a * b; };
+  std::int64_t largest = 1, all = 1;
+  for (const ValueId input : node.inputs) {
+    if (input == graph::kNoValue) continue;
+    const std::int64_t size = std::max<std::int64_t>(1, graph.value(input).constant->size());
+    largest = std::max(largest, size);
+    all = times(all, size);
+  }
+  if (is_onnx(node, "Einsum")) return all;
+  return is_onnx(node, "Det") ? times(largest, largest) : times(results, largest);
+}
 
 class Folder {
  public:
@@ -63,26 +79,9 @@ class Folder {
 
   // Shape and Size need the extents of their input, not its elements.
   bool fold_shape(NodeId id) {
-    const graph::Node& node = graph_.node(id);
-    const bool size = is_onnx(node, "Size");
-    if (!size && !is_onnx(node, "Shape")) return false;
-    const ops::NodeContext context(graph_, id);
-    if (!context.has_input(0) || !context.input(0).is_static()) return false;
-    const Shape shape = context.input(0).static_shape();
-    if (size) {
-      const std::int64_t elements = base::checked_product(shape, "Size");
-      become(id, {Tensor::of<std::int64_t>({}, std::span(&elements, 1))});
-      return true;
-    }
-    const auto rank = static_cast<std::int64_t>(shape.size());
-    const auto clamp = [rank](std::int64_t axis) {
-      return std::clamp<std::int64_t>(axis < 0 ? axis + rank : axis, 0, rank);
-    };
-    const std::int64_t start = clamp(context.attribute_int("start", 0));
-    const std::int64_t end = std::max(start, clamp(context.attribute_int("end", rank)));
-    const std::span<const std::int64_t> part(shape.data() + start, shape.data() + end);
-    become(id, {Tensor::of<std::int64_t>({end - start}, part)});
-    return true;
+    const std::optional<Tensor> result = ops::known_result(graph_, id);
+    if (result) become(id, {*result});
+    return result.has_value();
   }
 
   [[nodiscard]] bool inputs_are_constant(NodeId id) const {
@@ -110,20 +109,18 @@ class Folder {
     const std::int64_t bytes = result_bytes(id);
     if (bytes < 0) return "the size of its result is not known before it runs";
     std::int64_t input_bytes = 0;
-    std::int64_t largest_input = 1;  // elements
     for (const ValueId input : node.inputs) {
       if (input == graph::kNoValue) continue;
       const Tensor& tensor = *graph_.value(input).constant;
       input_bytes = base::checked_add(input_bytes, static_cast<std::int64_t>(tensor.bytes()), "a node's inputs");
-      largest_input = std::max(largest_input, tensor.size());
     }
     const bool grows = bytes > kFreeBytes && bytes / kMaxGrowth > input_bytes && !is_onnx(node, "ConstantOfShape");
     if (grows) return "its " + std::to_string(bytes) + " bytes are out of proportion to its inputs";
     if (bytes > kBudgetBytes - folded_bytes_) return "the budget for folded constants is used up";
-    // Each element of a result is a sum over at most all elements of an input.
     const bool heavy =
         node.domain != "" || std::find(std::begin(kHeavy), std::end(kHeavy), node.op_type) != std::end(kHeavy);
-    if (heavy && bytes / 4 > kMaxProducts / largest_input) return "it is too much work to do while loading";
+    if (heavy && most_products(node, graph_, bytes / 4) > kMaxProducts)
+      return "it is too much work to do while loading";
     return {};
   }
 
