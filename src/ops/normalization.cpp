@@ -51,13 +51,6 @@ void require_parameter(const NodeContext& c, std::size_t i) {
          graph::to_string(parameter));
 }
 
-/// Somebody reads output i.
-bool is_output_used(const NodeContext& c, std::size_t i) {
-  if (!c.has_output(i)) return false;
-  const graph::Value& value = c.graph().value(c.node().outputs[i]);
-  return value.graph_output || !value.consumers.empty();
-}
-
 /// What Layer- and RMSNormalization normalize together: the axes from `axis` on.
 NormLoops layer_loops(const PlanContext& c, Norm norm) {
   NormLoops loops{norm, c.placement_in(0).shape, {}, epsilon_of(c), {}, {}};
@@ -71,7 +64,7 @@ NormLoops layer_loops(const PlanContext& c, Norm norm) {
 /// The kernel takes float32, and parameters that are not broadcast; it writes no statistics.
 bool layer_fits_kernel(const PlanContext& c) {
   const Placement& x = c.placement_in(0);
-  if (x.type != DataType::float32 || is_output_used(c, 1) || is_output_used(c, 2)) return false;
+  if (x.type != DataType::float32 || c.has_output(1) || c.has_output(2)) return false;
   const std::int64_t n = norm_rows(x.shape, layer_axis(c, x.shape.size())).n;
   return c.placement_in(kScale).elements() == n && (!c.has_input(kBias) || c.placement_in(kBias).elements() == n);
 }

@@ -92,5 +92,19 @@ TEST_CASE("Cast refuses types without elements", "[ops]") {
   CHECK_THROWS_AS(infer(cast(x, DataType::int32), {desc(DataType::string, {3})}), Error);
 }
 
+TEST_CASE("BitCast keeps the bytes", "[ops]") {
+  const auto cast = [](const Tensor& x, DataType to) {
+    return op_case("BitCast", 26, {x}, {{"to", static_cast<std::int64_t>(to)}});
+  };
+  CHECK(values<std::int32_t>(run(cast(tensor<float>({2}, {1, -2}), DataType::int32))[0]) ==
+        std::vector<std::int32_t>{0x3f800000, static_cast<std::int32_t>(0xc0000000)});
+  CHECK(values<double>(run(cast(tensor<std::uint64_t>({1}, {0x3ff0000000000000}), DataType::float64))[0]) ==
+        std::vector<double>{1});
+  CHECK(values<std::int8_t>(run(cast(tensor<std::uint8_t>({1}, {255}), DataType::int8))[0])[0] == -1);
+  CHECK(refusal(cast(tensor<float>({1}, {1}), DataType::int64)) == ErrorCode::model);
+  CHECK(refusal(cast(tensor<float>({1}, {1}), DataType::string)) == ErrorCode::unsupported);
+  CHECK(refusal(op_case("BitCast", 25, {tensor<float>({1}, {1})})) == ErrorCode::unsupported);
+}
+
 }  // namespace
 }  // namespace linnet::test

@@ -88,6 +88,12 @@ TEST_CASE("Mod has the sign of the divisor, or with fmod the dividend's", "[ops]
         std::vector<std::int64_t>{0, 1, 5, 0, -1, 3});
   check_op(op_case("Mod", 13, {random({30}, -9, 9), random({30}, 1, 3)}, {{"fmod", std::int64_t{1}}}), {1e-6, 1e-6});
   CHECK(refusal(op_case("Mod", 13, {random({3}), random({3})})) == ErrorCode::unsupported);
+  check_op(op_case("Mod", 28, {random({30}, -9, 9), random({30}, -3, 3)}), {1e-6, 1e-6});
+  const Tensor dividends = tensor<double>({7}, {5, -5, 5, -5, 0, 6, INFINITY}),
+               divisors = tensor<double>({7}, {3, 3, -3, INFINITY, -2, -3, 2});
+  const std::vector<double> moduli = values<double>(run(op_case("Mod", 28, {dividends, divisors}))[0]);
+  CHECK(std::vector<double>(moduli.begin(), moduli.end() - 1) == std::vector<double>{2, 1, -1, INFINITY, 0, 0});
+  CHECK((std::signbit(moduli[4]) && std::signbit(moduli[5]) && std::isnan(moduli[6])));
 }
 
 TEST_CASE("Pow with a base and an exponent of different types", "[ops]") {
@@ -160,6 +166,13 @@ TEST_CASE("Bits", "[ops]") {
   CHECK(of("BitShift", 0x81, 255, left) == 0);
   CHECK(refusal(op_case("BitShift", 11, {tensor<std::uint8_t>({1}, {1}), tensor<std::uint8_t>({1}, {1})})) ==
         ErrorCode::model);
+  const Tensor numbers = tensor<std::int8_t>({5}, {-128, -1, 64, -7, 5}),
+               by = tensor<std::int8_t>({5}, {1, 9, 1, -1, -1});
+  CHECK(values<std::int8_t>(run(op_case("BitShift", 28, {numbers, by}, left))[0]) ==
+        std::vector<std::int8_t>{0, 0, -128, 0, 0});
+  CHECK(values<std::int8_t>(run(op_case("BitShift", 28, {numbers, by}, right))[0]) ==
+        std::vector<std::int8_t>{-64, -1, 32, -1, 0});
+  CHECK(refusal(op_case("BitShift", 27, {numbers, by}, left)) == ErrorCode::unsupported);
 }
 
 TEST_CASE("Sum, Mean, Max and Min of any number of tensors", "[ops]") {

@@ -58,16 +58,28 @@ TEST_CASE("InstanceNormalization", "[ops]") {
   CHECK(refusal(op_case("InstanceNormalization", 6, {random({3}), random({3}), random({3})})) == ErrorCode::model);
 }
 
+Tensor wide(const Tensor& x) {
+  const std::vector<float> from = values<float>(x);
+  return tensor<double>(x.shape(), {from.begin(), from.end()});
+}
+
 TEST_CASE("LayerNormalization", "[ops]") {
   check_op(op_case("LayerNormalization", 17, {random({4, 3, 20}), random({20}), random({20})}), kClose);
   check_op(op_case("LayerNormalization", 17, {random({4, 3, 20}), random({3, 20})}, one("axis", std::int64_t{1})),
            kClose);
   check_op(op_case("LayerNormalization", 17, {random({300, 100}), random({100}), random({100})}, one("epsilon", 0.01f)),
            kClose);
-  CHECK(refusal(op_case("LayerNormalization", 17, {random({4, 20}), random({1})})) == ErrorCode::unsupported);
-  CHECK_THROWS_AS(infer(op_case("LayerNormalization", 17, {}, {}, 2),
-                        {desc(DataType::float32, {2, 4}), desc(DataType::float32, {4})}),
-                  Error);
+  check_op(op_case("LayerNormalization", 17, {random({4, 3, 20}), random({1}), random({3, 1})}), kClose);
+  check_op(op_case("LayerNormalization", 17, {random({4, 3, 20}), random({4, 1, 20})}, {}, 3), kClose);
+  check_op(op_case("LayerNormalization", 17, {random({4, 3, 20}), random({3, 20})}, one("axis", std::int64_t{-2}), 2),
+           kClose);
+  check_op(op_case("LayerNormalization", 17, {wide(random({4, 3, 20})), wide(random({20})), wide(random({20}))}),
+           kClose);
+  CHECK(inferred(op_case("LayerNormalization", 17, {}, {}, 3), {desc(DataType::float32, {graph::Dim::symbolic("N"), 4}),
+                                                                desc(DataType::float32, {4})}) == "float[N,4]");
+  CHECK(refusal(op_case("LayerNormalization", 17, {random({4, 20}), random({2})})) == ErrorCode::model);
+  CHECK(refusal(op_case("LayerNormalization", 17, {random({4, 20}), random({2, 4, 20})})) == ErrorCode::model);
+  CHECK(refusal(op_case("LayerNormalization", 17, {random({4, 20}), wide(random({20}))})) == ErrorCode::model);
 }
 
 /// Independent of the oracle, which does not know it.
@@ -190,6 +202,46 @@ TEST_CASE("Hardmax marks the first of the greatest", "[ops]") {
         std::vector<float>{0, 1, 0, 1, 0, 1});
   CHECK(values<float>(run(op_case("Hardmax", 11, {x}, one("axis", std::int64_t{0})))[0]) ==
         std::vector<float>{0, 0, 0, 1, 0, 0});
+}
+
+TEST_CASE("RMSNormalization", "[ops]") {
+  check_op(op_case("RMSNormalization", 23, {random({4, 3, 20}), random({20})}), kClose);
+  check_op(op_case("RMSNormalization", 23, {random({4, 3, 20}), random({3, 1})},
+                   {{"axis", std::int64_t{1}}, {"epsilon", 0.5f}}),
+           kClose);
+  check_op(op_case("RMSNormalization", 28, {wide(random({200, 100})), wide(random({100}))}), kClose);
+  CHECK(refusal(op_case("RMSNormalization", 23, {random({4, 20}), random({2})})) == ErrorCode::model);
+  CHECK(refusal(op_case("RMSNormalization", 23, {random({4, 20}), random({20})}, one("axis", std::int64_t{2}))) ==
+        ErrorCode::model);
+  CHECK(refusal(op_case("RMSNormalization", 23, {int64s({1}), int64s({1})})) == ErrorCode::unsupported);
+}
+
+TEST_CASE("Normalizations of float64", "[ops]") {
+  const Tensor x = wide(random({2, 6, 5, 4}));
+  const auto channels = [](std::int64_t n) { return wide(random({n}, 0.5, 2, 9)); };
+  const Tolerance exact = {1e-12, 1e-12};
+  check_op(op_case("BatchNormalization", 15, {x, channels(6), channels(6), channels(6), channels(6)}), exact);
+  check_op(op_case("InstanceNormalization", 22, {x, channels(6), channels(6)}), exact);
+  check_op(op_case("LRN", 13, {x}, one("size", std::int64_t{3})), exact);
+  for (const char* name : {"Softmax", "LogSoftmax"}) {
+    check_op(op_case(name, 13, {x}, one("axis", std::int64_t{1})), exact);
+    check_op(op_case(name, 11, {x}), exact);
+  }
+  CHECK(values<double>(run(op_case("Hardmax", 13, {tensor<double>({3}, {1, 3, 3})}))[0]) ==
+        std::vector<double>{0, 1, 0});
+  CHECK(values<double>(run(op_case("LpNormalization", 1, {tensor<double>({2}, {3, 4})}))[0]) ==
+        std::vector<double>{3.0 / 5, 4.0 / 5});
+  // The loops and the kernel agree.
+  for (const int opset : {18, 21}) {
+    const std::int64_t n = opset == 18 ? 3 : 6;
+    const Tensor scale = random({n}, 0.5, 2, 9);
+    const AttributeList groups = one("num_groups", std::int64_t{3});
+    const Tensor narrow = random({2, 6, 5, 4});
+    const auto in_float = values<float>(run(op_case("GroupNormalization", opset, {narrow, scale, scale}, groups))[0]);
+    const auto in_double =
+        values<double>(run(op_case("GroupNormalization", opset, {x, wide(scale), wide(scale)}, groups))[0]);
+    for (std::size_t i = 0; i < in_double.size(); ++i) CHECK(in_float[i] == Approx(in_double[i]).margin(1e-5));
+  }
 }
 
 }  // namespace

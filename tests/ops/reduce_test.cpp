@@ -139,22 +139,5 @@ TEST_CASE("ArgMax and ArgMin", "[ops]") {
   }
 }
 
-TEST_CASE("CumSum", "[ops]") {
-  const Tensor x = tensor<double>({2, 3}, {1, 2, 3, 4, 5, 6});
-  const auto sums = [&](std::int64_t axis, const AttributeList& attributes = {}) {
-    return values<double>(run(op_case("CumSum", 14, {x, tensor<std::int64_t>({}, {axis})}, attributes))[0]);
-  };
-  CHECK(sums(0) == std::vector<double>{1, 2, 3, 5, 7, 9});
-  CHECK(sums(-1) == std::vector<double>{1, 3, 6, 4, 9, 15});
-  CHECK(sums(1, one("exclusive", 1)) == std::vector<double>{0, 1, 3, 0, 4, 9});
-  CHECK(sums(1, one("reverse", 1)) == std::vector<double>{6, 5, 3, 15, 11, 6});
-  CHECK(sums(1, {{"reverse", std::int64_t{1}}, {"exclusive", std::int64_t{1}}}) ==
-        std::vector<double>{5, 3, 0, 11, 6, 0});
-  CHECK(values<std::int32_t>(
-            run(op_case("CumSum", 11, {tensor<std::int32_t>({3}, {1, 2, 3}), tensor<std::int32_t>({1}, {0})}))[0]) ==
-        std::vector<std::int32_t>{1, 3, 6});
-  CHECK(refusal(op_case("CumSum", 14, {x, int64s({2})})) == ErrorCode::model);
-}
-
 }  // namespace
 }  // namespace linnet::test

@@ -69,8 +69,11 @@ double real_result(const Call& call, double a, double b) {
   if (name == "Mul") return a * b;
   if (name == "Div") return a / b;
   if (name == "Pow") return std::pow(a, b);
-  call.require(call.attribute("fmod", std::int64_t{0}) != 0, "Mod of real numbers needs fmod = 1");
-  return std::fmod(a, b);
+  const double remainder = std::fmod(a, b);
+  if (call.attribute("fmod", std::int64_t{0}) != 0) return remainder;
+  call.require(call.opset() >= 28, "Mod of real numbers needs fmod = 1");
+  if (remainder == 0) return std::copysign(0.0, b);
+  return (remainder < 0) != (b < 0) ? remainder + b : remainder;
 }
 
 /// Of a power: over the corners of the box around (a, b).

@@ -77,6 +77,7 @@ Outputs global_max_pool(const Call& call);
 Outputs batch_normalization(const Call& call);  // normalization.cpp
 Outputs instance_normalization(const Call& call);
 Outputs layer_normalization(const Call& call);
+Outputs rms_normalization(const Call& call);
 Outputs lrn(const Call& call);
 Outputs scale_shift(const Call& call);
 Outputs softmax(const Call& call);
@@ -129,6 +130,14 @@ Outputs gather_elements(const Call& call);  // indexing.cpp
 Outputs gather_nd(const Call& call);
 Outputs one_hot(const Call& call);
 Outputs eye_like(const Call& call);
+
+Outputs top_k(const Call& call);  // ordering.cpp
+Outputs reverse_sequence(const Call& call);
+Outputs trilu(const Call& call);
+Outputs cumulative(const Call& call);  // CumSum, CumProd
+
+Outputs einsum(const Call& call);  // algebra.cpp
+Outputs det(const Call& call);
 
 Outputs resize(const Call& call);  // resize.cpp: Resize, Upsample
 

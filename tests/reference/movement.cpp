@@ -108,12 +108,12 @@ Outputs slice(const Call& call) {
     const std::int64_t extent = x.shape[axis];
     const std::int64_t step = steps[i];
     call.require(step != 0, "a step is 0");
-    const auto clamp = [&](std::int64_t at) {
-      if (at < 0) at += extent;
-      return step > 0 ? std::clamp<std::int64_t>(at, 0, extent) : std::clamp<std::int64_t>(at, -1, extent - 1);
+    const auto clamp = [&](std::int64_t at, std::int64_t least, std::int64_t most) {
+      return std::max(least, std::min(at < 0 ? at + extent : at, most));
     };
-    const std::int64_t start = clamp(starts[i]);
-    const std::int64_t end = clamp(ends[i]);
+    // Downwards it starts at an element at the latest, and may end before the first.
+    const std::int64_t start = clamp(starts[i], 0, step > 0 ? extent : extent - 1);
+    const std::int64_t end = clamp(ends[i], step > 0 ? 0 : -1, step > 0 ? extent : extent - 1);
     const std::int64_t distance = step > 0 ? end - start : start - end;
     const std::int64_t length = step > 0 ? step : -step;
     shape[axis] = distance <= 0 ? 0 : (distance - 1) / length + 1;

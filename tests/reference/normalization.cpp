@@ -121,6 +121,18 @@ Outputs instance_normalization(const Call& call) {
   return {y};
 }
 
+namespace {
+
+/// Input i, broadcast to input 0, at element `flat`.
+double parameter_at(const Call& call, std::size_t i, std::int64_t flat) {
+  const Shape& shape = call.in(0).shape;
+  Shape index(shape.size(), 0);
+  for (std::size_t axis = shape.size(); axis-- > 0; flat /= shape[axis]) index[axis] = flat % shape[axis];
+  return call.in(i).number(broadcast_position(call.in(i).shape, index));
+}
+
+}  // namespace
+
 Outputs layer_normalization(const Call& call) {
   const Tensor& x = call.in(0);
   const double epsilon = call.attribute("epsilon", to_float(1e-5));
@@ -140,8 +152,8 @@ Outputs layer_normalization(const Call& call) {
     for (std::int64_t i = 0; i < inner; ++i) {
       const std::int64_t at = row * inner + i;
       const double normalized = (x.number(at) - moments.mean) / deviation;
-      const double scale = call.in(1).number(i % call.in(1).size());
-      const double bias = call.has(2) ? call.in(2).number(i % call.in(2).size()) : 0.0;
+      const double scale = parameter_at(call, 1, at);
+      const double bias = call.has(2) ? parameter_at(call, 2, at) : 0.0;
       y.set(at, normalized * scale + bias);
       set_error(y, at,
                 std::fabs(scale) * normalized_error(moments, deviation, normalized, static_cast<double>(inner)) +
@@ -149,6 +161,31 @@ Outputs layer_normalization(const Call& call) {
     }
   }
   return {y, means, inverses};
+}
+
+// y = scale * x / sqrt(mean of squares + epsilon).
+Outputs rms_normalization(const Call& call) {
+  const Tensor& x = call.in(0);
+  const double epsilon = call.attribute("epsilon", to_float(1e-5));
+  const std::int64_t axis = call.axis(call.attribute("axis", std::int64_t{-1}), x.rank());
+  const std::int64_t inner = element_count({x.shape.begin() + axis, x.shape.end()});
+  Tensor y = call.make(x.type, x.shape);
+  for (std::int64_t at = 0; at < x.size(); ++at) {
+    double squares = 0, square_errors = 0;
+    for (std::int64_t i = at / inner * inner; i < (at / inner + 1) * inner; ++i) {
+      squares += x.number(i) * x.number(i);
+      square_errors += product_error(x.number(i), x.error(i), x.number(i), x.error(i));
+    }
+    const double mean = squares / static_cast<double>(inner) + epsilon;
+    const double scale = parameter_at(call, 1, at);
+    y.set(at, scale * x.number(at) / std::sqrt(mean));
+    // The root's relative error is half of the mean's.
+    const double relative =
+        0.5 * square_errors / static_cast<double>(inner) / mean + sum_factor(static_cast<double>(inner));
+    set_error(y, at,
+              std::fabs(y.number(at)) * relative + std::fabs(scale) * x.error(at) / std::sqrt(mean) * (1 + relative));
+  }
+  return {y};
 }
 
 // y = x / (bias + alpha / size * sum of squares over the neighbouring channels) ^ beta.
