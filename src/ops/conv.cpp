@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/checked_math.h"
+#include "ops/elementwise.h"
 #include "ops/op_def.h"
 
 namespace linnet::ops {
@@ -16,18 +17,20 @@ namespace {
 using graph::Dim;
 using graph::DimList;
 
-void require_float(const NodeContext& c, std::size_t i) {
-  if (c.has_input(i) && c.input(i).type != DataType::float32) {
-    c.fail(ErrorCode::unsupported, "convolutions are computed in float only", c.input_label(i), "float", std::string(to_string(c.input(i).type)));
+/// All operands are of the input's type.
+void require_floats(const NodeContext& c) {
+  require_types(c, kConvX, kRealTypes);
+  for (const std::size_t i : {kConvW, kConvB, kConvResidual}) {
+    if (c.has_input(i)) require_same_type(c, kConvX, i);
   }
 }
 
 /// Shape of the filter [M, C/group, k...], checked against kernel_shape and the input's rank.
-DimList filter_shape(const NodeContext& c, std::size_t rank) {
-  const graph::TensorDesc& w = c.input(kConvW);
+DimList filter_shape(const NodeContext& c, std::size_t filter, std::size_t rank) {
+  const graph::TensorDesc& w = c.input(filter);
   if (!w.has_rank()) return {};
   if (w.shape->size() != rank) {
-    c.fail(ErrorCode::model, "the filter's rank is not the input's", c.input_label(kConvW), std::to_string(rank) + "-D", graph::to_string(w));
+    c.fail(ErrorCode::model, "the filter's rank is not the input's", c.input_label(filter), std::to_string(rank) + "-D", graph::to_string(w));
   }
   return *w.shape;
 }
@@ -46,20 +49,24 @@ std::vector<std::int64_t> kernel_extents(const NodeContext& c, const DimList& fi
   return kernel;
 }
 
-void check_channels(const NodeContext& c, const DimList& x, const DimList& w, std::int64_t groups) {
+void check_channels(const NodeContext& c, std::size_t filter, const DimList& x, const DimList& w, std::int64_t groups) {
   if (groups < 1) c.fail(ErrorCode::model, "group is not positive", "attribute 'group'", "at least 1", std::to_string(groups));
   if (w.size() < 2) return;
   if (x[1].known() && w[1].known() && x[1].value != base::checked_mul(w[1].value, groups, "channels of a convolution")) {
-    c.fail(ErrorCode::model, "the filter does not fit the input's channels", c.input_label(kConvW), std::to_string(x[1].value) + " channels",
+    c.fail(ErrorCode::model, "the filter does not fit the input's channels", c.input_label(filter), std::to_string(x[1].value) + " channels",
            std::to_string(w[1].value) + " x group " + std::to_string(groups));
   }
   if (w[0].known() && w[0].value % groups != 0) {
-    c.fail(ErrorCode::model, "the output channels are not a multiple of group", c.input_label(kConvW), "a multiple of " + std::to_string(groups),
+    c.fail(ErrorCode::model, "the output channels are not a multiple of group", c.input_label(filter), "a multiple of " + std::to_string(groups),
            std::to_string(w[0].value));
   }
 }
 
-void check_vector(const NodeContext& c, std::size_t i, const Dim& length) {
+bool is_4d_float(const graph::TensorDesc& desc) { return desc.has_rank() && desc.shape->size() == 4 && desc.type == DataType::float32; }
+
+}  // namespace
+
+void check_channel_vector(const NodeContext& c, std::size_t i, const Dim& length) {
   if (!c.has_input(i) || !c.input(i).has_rank()) return;
   const DimList& shape = *c.input(i).shape;
   if (shape.size() != 1 || (shape[0].known() && length.known() && shape[0].value != length.value)) {
@@ -68,24 +75,27 @@ void check_vector(const NodeContext& c, std::size_t i, const Dim& length) {
   }
 }
 
-bool is_4d_float(const graph::TensorDesc& desc) { return desc.has_rank() && desc.shape->size() == 4 && desc.type == DataType::float32; }
-
-}  // namespace
-
 void infer_conv(InferContext& c) {
-  for (const std::size_t i : {kConvX, kConvW, kConvB, kConvResidual}) require_float(c, i);
+  require_floats(c);
+  const Dim channels = infer_conv_shape(c, c.input(kConvX).type, kConvW);
+  check_channel_vector(c, kConvB, channels);
+}
+
+Dim infer_conv_shape(InferContext& c, DataType type, std::size_t filter) {
   const graph::TensorDesc& x = c.input(kConvX);
-  if (!x.has_rank()) return c.set_output_unknown_rank(0, x.type);
+  if (!x.has_rank()) {
+    c.set_output_unknown_rank(0, type);
+    return {};
+  }
   const std::size_t rank = x.shape->size();
   if (rank < 3) c.fail(ErrorCode::model, "the input needs a batch, channels and at least one spatial axis", c.input_label(kConvX), "3-D or more", graph::to_string(x));
-  const DimList w = filter_shape(c, rank);
+  const DimList w = filter_shape(c, filter, rank);
   const std::int64_t groups = c.attribute_int("group", 1);
-  check_channels(c, *x.shape, w, groups);
+  check_channels(c, filter, *x.shape, w, groups);
   const std::vector<std::int64_t> kernel = kernel_extents(c, w);
   DimList out(rank);
   out[0] = (*x.shape)[0];
   if (!w.empty()) out[1] = w[0];
-  check_vector(c, kConvB, out[1]);
   if (!kernel.empty()) {
     if (kernel.size() != rank - 2) {
       c.fail(ErrorCode::model, "kernel_shape has the wrong number of entries", "attribute 'kernel_shape'", std::to_string(rank - 2), std::to_string(kernel.size()));
@@ -95,7 +105,9 @@ void infer_conv(InferContext& c) {
     const DimList extents = window_extents(c, window, spatial);
     std::copy(extents.begin(), extents.end(), out.begin() + 2);
   }
-  c.set_output(0, x.type, std::move(out));
+  const Dim channels = out[1];
+  c.set_output(0, type, std::move(out));
+  return channels;
 }
 
 LayoutRule layout_conv(const NodeContext& c) {
@@ -143,10 +155,10 @@ std::int64_t merged_groups(std::int64_t groups, std::int64_t in_channels, std::i
   return 0;
 }
 
-ConvProblem conv_problem(PlanContext& c) {
+ConvProblem conv_problem(PlanContext& c, std::size_t filter) {
   const Shape& x = c.placement_in(kConvX).shape;
   const Shape& y = c.placement_out(0).shape;
-  const Shape& w = c.placement_in(kConvW).shape;
+  const Shape& w = c.placement_in(filter).shape;
   ConvProblem p;
   p.images = x[0];
   p.in_channels = x[1];
@@ -200,6 +212,7 @@ void apply_late_activation(const ConvProblem& p, const kernels::Table& table, co
 void plan_conv(PlanContext& c) {
   const ConvProblem p = conv_problem(c);
   c.step().macs = p.macs();
+  if (c.placement_in(kConvX).type == DataType::float64) return plan_conv_double(c, p, false);
   if (c.placement_out(0).layout == graph::Layout::plain) return plan_conv_gather(c, p, false);
   if (p.groups > 1 && p.groups == p.in_channels && p.groups == p.out_channels) return plan_conv_depthwise(c, p);
   const int m = c.options().winograd ? winograd_tile(p) : 0;

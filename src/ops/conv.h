@@ -24,7 +24,14 @@ struct ConvProblem {
   [[nodiscard]] std::int64_t macs() const;
 };
 
-ConvProblem conv_problem(PlanContext& context);
+/// `filter`: the input that holds it.
+ConvProblem conv_problem(PlanContext& context, std::size_t filter = kConvW);
+
+// For inference, of the integer convolutions too.
+/// Checks input 0, the filter and the window, sets the output's shape, and returns its channels.
+graph::Dim infer_conv_shape(InferContext& context, DataType type, std::size_t filter);
+/// Throws Error(model) unless input i is omitted or a list of one value an output channel.
+void check_channel_vector(const NodeContext& context, std::size_t i, const graph::Dim& channels);
 
 /// The effective filter, w * weight_scale computed in double and rounded once: element (m, c, tap), c within the group.
 class ConvFilter {
@@ -71,6 +78,8 @@ void plan_conv_direct(PlanContext& context, const ConvProblem& problem);      //
 void plan_conv_winograd(PlanContext& context, const ConvProblem& problem, int m);
 void plan_conv_depthwise(PlanContext& context, const ConvProblem& problem);
 void plan_conv_gather(PlanContext& context, const ConvProblem& problem, bool transposed);  // plain, any rank, any group
+
+void plan_conv_double(PlanContext& context, const ConvProblem& problem, bool transposed);  // float64
 
 /// Winograd's output tile edge m (2 or 4) for this operator, or 0: a function of the operator's shape alone.
 int winograd_tile(const ConvProblem& problem);

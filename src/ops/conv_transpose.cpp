@@ -4,6 +4,7 @@
 
 #include "base/checked_math.h"
 #include "ops/conv.h"
+#include "ops/elementwise.h"
 #include "ops/op_def.h"
 
 namespace linnet::ops {
@@ -66,9 +67,9 @@ std::vector<std::int64_t> kernel_of(const NodeContext& c, const DimList& w) {
 
 void infer_conv_transpose(InferContext& c) {
   const graph::TensorDesc &x = c.input(kConvX), &w = c.input(kConvW);
-  if (x.type != DataType::float32) {
-    c.fail(ErrorCode::unsupported, "convolutions are computed in float only", c.input_label(kConvX), "float", std::string(to_string(x.type)));
-  }
+  require_types(c, kConvX, kRealTypes);
+  require_same_type(c, kConvX, kConvW);
+  if (c.has_input(kConvB)) require_same_type(c, kConvX, kConvB);
   if (!x.has_rank()) return c.set_output_unknown_rank(0, x.type);
   const std::size_t rank = x.shape->size();
   DimList out(rank);
@@ -87,6 +88,7 @@ void infer_conv_transpose(InferContext& c) {
   }
   out[0] = (*x.shape)[0];
   out[1] = base::checked_mul((*w.shape)[1].value, groups, "output channels");
+  check_channel_vector(c, kConvB, out[1]);
   const TransposedWindow t = transposed_window(c, kernel, {x.shape->begin() + 2, x.shape->end()});
   for (std::size_t axis = 0; axis < kernel.size(); ++axis) out[axis + 2] = Dim(t.out[axis]);
   c.set_output(0, x.type, std::move(out));
@@ -106,6 +108,7 @@ void plan_conv_transpose(PlanContext& c) {
   p.hi = std::numeric_limits<float>::infinity();
   c.step().macs = p.images * p.out_channels * (p.in_channels / p.groups) * p.taps();
   for (const std::int64_t extent : p.in_extent) c.step().macs *= extent;
+  if (c.placement_in(kConvX).type == DataType::float64) return plan_conv_double(c, p, true);
   plan_conv_gather(c, p, true);
 }
 

@@ -154,29 +154,6 @@ Dim product_dim(const NodeContext& c, const Dim& a, const Dim& b) {
   return a.known() ? a : b;
 }
 
-/// Offsets of each batch of `shape` (all but its last two axes) under broadcasting to `batch_shape`.
-std::vector<std::int64_t> batch_offsets(const Shape& shape, const Shape& batch_shape) {
-  std::int64_t count = 1;
-  for (const std::int64_t extent : batch_shape) count *= extent;
-  const std::size_t own = shape.size() >= 2 ? shape.size() - 2 : 0;
-  const std::int64_t matrix = shape.size() >= 2 ? shape[shape.size() - 1] * shape[shape.size() - 2] : 0;
-  std::vector<std::int64_t> offsets;
-  for (std::int64_t i = 0; i < count; ++i) {
-    std::int64_t rest = i, offset = 0, stride = matrix;
-    for (std::size_t axis = batch_shape.size(); axis-- > 0;) {
-      const std::int64_t at = rest % batch_shape[axis];
-      rest /= batch_shape[axis];
-      const std::size_t from_end = batch_shape.size() - axis;
-      if (from_end > own) continue;
-      const std::int64_t extent = shape[own - from_end];
-      if (extent != 1) offset += at * stride;
-      stride *= extent;
-    }
-    offsets.push_back(offset);
-  }
-  return offsets;
-}
-
 /// C0 as one row, where it is constant.
 void pack_bias(PlanContext& c, MatrixProduct& p) {
   const Tensor* bias = c.constant(2);
@@ -248,18 +225,7 @@ void plan_gemm(PlanContext& c) {
 
 void infer_matmul(InferContext& c) {
   for (std::size_t i = 0; i < 2; ++i) require_product_type(c, i);
-  const graph::TensorDesc &a = c.input(0), &b = c.input(1);
-  if (!a.has_rank() || !b.has_rank()) return c.set_output_unknown_rank(0, a.type);
-  if (a.shape->empty() || b.shape->empty()) c.fail(ErrorCode::model, "MatMul takes no scalars", c.input_label(a.shape->empty() ? 0 : 1), "1-D or more", "a scalar");
-  DimList x = *a.shape, y = *b.shape;
-  const bool row_vector = x.size() == 1, column_vector = y.size() == 1;
-  if (row_vector) x.insert(x.begin(), Dim(1));
-  if (column_vector) y.emplace_back(1);
-  (void)product_dim(c, x.back(), y[y.size() - 2]);
-  DimList out = broadcast(c, {x.begin(), x.end() - 2}, {y.begin(), y.end() - 2});
-  if (!row_vector) out.push_back(x[x.size() - 2]);
-  if (!column_vector) out.push_back(y.back());
-  c.set_output(0, a.type, std::move(out));
+  c.set(0, {c.input(0).type, matmul_shape(c, 0, 1), graph::Layout::plain});
 }
 
 void plan_matmul(PlanContext& c) {
@@ -271,11 +237,7 @@ void plan_matmul(PlanContext& c) {
   p->m = a[a.size() - 2];
   p->k = a.back();
   p->n = b.back();
-  Shape batch(std::max(a.size(), b.size()) - 2, 1);
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    const auto extent = [&](const Shape& s) { return i + s.size() < batch.size() + 2 ? 1 : s[i + s.size() - batch.size() - 2]; };
-    batch[i] = extent(a) == 1 ? extent(b) : extent(a);
-  }
+  const Shape batch = batch_shape(a, b);
   p->a_offset = batch_offsets(a, batch);
   p->b_offset = batch_offsets(b, batch);
   // Many rows against one B are one taller product: its weights are read once.

@@ -1,6 +1,7 @@
 // GlobalAveragePool, GlobalMaxPool: one number a plane.
 #include "ops/elementwise.h"
 #include "ops/op_def.h"
+#include "ops/pool.h"
 
 namespace linnet::ops {
 
@@ -47,13 +48,10 @@ void plan_plain(PlanContext& c) {
 }  // namespace
 
 void infer_global_pool(InferContext& c) {
-  require_types(c, 0, types({DataType::float32}));
+  require_types(c, 0, kRealTypes);
   const graph::TensorDesc& x = c.input(0);
   if (!x.has_rank()) return c.set_output_unknown_rank(0, x.type);
-  if (x.shape->size() < 3) {
-    c.fail(ErrorCode::model, "the input needs a batch, channels and at least one spatial axis", c.input_label(0),
-           "3-D or more", graph::to_string(x));
-  }
+  check_spatial(c, x);
   graph::DimList y(x.shape->size(), graph::Dim(1));
   for (std::size_t i = 0; i < x.shape->size(); ++i) {
     const graph::Dim& extent = (*x.shape)[i];
@@ -67,6 +65,7 @@ void infer_global_pool(InferContext& c) {
 }
 
 void plan_global_pool(PlanContext& c) {
+  if (c.placement_in(0).type != DataType::float32) return plan_global_pool_loops(c);
   c.step().algorithm = "global_pool";
   c.step().kernel = isa_label(c);
   if (c.placement_out(0).layout == graph::Layout::plain) return plan_plain(c);

@@ -1,13 +1,12 @@
-// MaxPool, AveragePool, LpPool: sliding windows over 1 to 3 spatial axes.
+// MaxPool and AveragePool of float over 1 to 3 spatial axes, which have kernels; and the inference of all pools.
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <vector>
 
 #include "base/checked_math.h"
 #include "ops/elementwise.h"
 #include "ops/op_def.h"
-#include "ops/window.h"
+#include "ops/pool.h"
 
 namespace linnet::ops {
 
@@ -17,15 +16,6 @@ using graph::Dim;
 using graph::DimList;
 
 constexpr std::size_t kMostSpatialAxes = 3;
-
-Window pool_window(const NodeContext& c, const DimList& spatial) {
-  std::vector<std::int64_t> kernel = c.attribute_ints("kernel_shape");
-  if (kernel.size() != spatial.size()) {
-    c.fail(ErrorCode::model, "kernel_shape needs one entry a spatial axis", "attribute 'kernel_shape'",
-           std::to_string(spatial.size()), std::to_string(kernel.size()));
-  }
-  return read_window(c, std::move(kernel), spatial);
-}
 
 /// A window that touches no element of the input has no maximum and no mean. Only one that begins before the input, or
 /// the last one, can miss it.
@@ -99,6 +89,7 @@ void plan_plain(PlanContext& c, const PoolProblem& p) {
   kernels::PlainPoolArguments k;
   k.op = p.op;
   std::copy_n(p.axis, kMostSpatialAxes, k.axis);
+  k.indices_column_major = c.attribute_int("storage_order", 0) != 0;
   const std::int64_t rows = p.planes * p.axis[0].output * p.axis[1].output, n = c.placement_out(0).elements();
   const bool indices = c.has_output(1);
   c.step().run = [k, rows, n, indices, table = &c.kernels()](const RunArgs& args) {
@@ -113,30 +104,24 @@ void plan_plain(PlanContext& c, const PoolProblem& p) {
   };
 }
 
-/// The taps of the window at output `at` that lie inside the input: first and one past the last.
-Range taps_inside(const kernels::PoolAxis& axis, std::int64_t at) {
-  const std::int64_t start = at * axis.stride - axis.pad_before;
-  const std::int64_t first = start >= 0 ? 0 : base::ceil_div(-start, axis.dilation);
-  const std::int64_t room = start < axis.input ? base::ceil_div(axis.input - start, axis.dilation) : 0;
-  return {first, std::min<std::int64_t>(axis.kernel, room)};
+}  // namespace
+
+Window pool_window(const NodeContext& c, const DimList& spatial) {
+  std::vector<std::int64_t> kernel = c.attribute_ints("kernel_shape");
+  if (kernel.size() != spatial.size()) {
+    c.fail(ErrorCode::model, "kernel_shape needs one entry a spatial axis", "attribute 'kernel_shape'",
+           std::to_string(spatial.size()), std::to_string(kernel.size()));
+  }
+  return read_window(c, std::move(kernel), spatial);
 }
 
-/// (sum of |x|^p)^(1/p) over one window of a plane, in double.
-float lp_window(const PoolProblem& problem, const float* plane, const std::int64_t (&at)[kMostSpatialAxes], double p) {
-  const auto& axis = problem.axis;
-  const auto position = [&](int i, std::int64_t tap) {
-    return at[i] * axis[i].stride - axis[i].pad_before + tap * axis[i].dilation;
-  };
-  const Range d = taps_inside(axis[0], at[0]), h = taps_inside(axis[1], at[1]), w = taps_inside(axis[2], at[2]);
-  double sum = 0;
-  for (std::int64_t kd = d.first; kd < d.last; ++kd) {
-    for (std::int64_t kh = h.first; kh < h.last; ++kh) {
-      const float* const row = plane + (position(0, kd) * axis[1].input + position(1, kh)) * axis[2].input;
-      for (std::int64_t kw = w.first; kw < w.last; ++kw)
-        sum += std::pow(std::abs(static_cast<double>(row[position(2, kw)])), p);
-    }
+DimList pool_extents(const NodeContext& c, const DimList& spatial) {
+  const Window window = pool_window(c, spatial);
+  const DimList extents = window_extents(c, window, spatial, c.attribute_int("ceil_mode", 0) != 0);
+  for (std::size_t i = 0; i < extents.size(); ++i) {
+    if (extents[i].known()) check_touches(c, window, i, spatial[i].value, extents[i].value);
   }
-  return static_cast<float>(std::pow(sum, 1 / p));
+  return extents;
 }
 
 void check_spatial(const NodeContext& c, const graph::TensorDesc& x) {
@@ -144,32 +129,18 @@ void check_spatial(const NodeContext& c, const graph::TensorDesc& x) {
     c.fail(ErrorCode::model, "the input needs a batch, channels and at least one spatial axis", c.input_label(0),
            "3-D or more", graph::to_string(x));
   }
-  if (x.shape->size() > kMostSpatialAxes + 2) {
-    c.fail(ErrorCode::unsupported, "pooling has at most 3 spatial axes", c.input_label(0), "at most 5-D",
-           graph::to_string(x));
-  }
 }
 
-}  // namespace
-
 void infer_pool(InferContext& c) {
-  require_types(c, 0, types({DataType::float32}));
-  if (c.attribute_int("storage_order", 0) != 0) {
-    c.fail(ErrorCode::unsupported, "column-major indices are not supported", "attribute 'storage_order'", "0",
-           std::to_string(c.attribute_int("storage_order", 0)));
-  }
+  constexpr TypeSet kBytes = types({DataType::int8, DataType::uint8});
+  require_types(c, 0, c.op_type() == "MaxPool" ? kRealTypes | kBytes : kRealTypes);
   const graph::TensorDesc& x = c.input(0);
   if (!x.has_rank()) {
     c.set_output_unknown_rank(0, x.type);
     return c.set_output_unknown_rank(1, DataType::int64);
   }
   check_spatial(c, x);
-  const DimList spatial(x.shape->begin() + 2, x.shape->end());
-  const Window window = pool_window(c, spatial);
-  const DimList extents = window_extents(c, window, spatial, c.attribute_int("ceil_mode", 0) != 0);
-  for (std::size_t i = 0; i < extents.size(); ++i) {
-    if (extents[i].known()) check_touches(c, window, i, spatial[i].value, extents[i].value);
-  }
+  const DimList extents = pool_extents(c, DimList(x.shape->begin() + 2, x.shape->end()));
   DimList y{(*x.shape)[0], (*x.shape)[1]};
   y.insert(y.end(), extents.begin(), extents.end());
   c.set_output(0, x.type, y);
@@ -177,6 +148,8 @@ void infer_pool(InferContext& c) {
 }
 
 void plan_pool(PlanContext& c) {
+  const Placement& x = c.placement_in(0);
+  if (x.type != DataType::float32 || x.shape.size() > kMostSpatialAxes + 2) return plan_pool_loops(c);
   const PoolProblem p = pool_problem(c);
   c.step().algorithm = "window";
   c.step().kernel = isa_label(c);
@@ -187,30 +160,6 @@ void plan_pool(PlanContext& c) {
 LayoutRule layout_pool(const NodeContext& c) {
   if (!can_be_blocked(c.input(0)) || c.has_output(1)) return {};
   return {LayoutRule::Preference::follow, 1};
-}
-
-void infer_lp_pool(InferContext& c) {
-  if (c.attribute_int("p", 2) < 1) {
-    c.fail(ErrorCode::model, "p is the power of a norm", "attribute 'p'", "at least 1",
-           std::to_string(c.attribute_int("p", 2)));
-  }
-  infer_pool(c);
-}
-
-void plan_lp_pool(PlanContext& c) {
-  const std::int64_t n = c.placement_out(0).elements();
-  const auto p = static_cast<double>(c.attribute_int("p", 2));
-  c.step().algorithm = "window";
-  c.step().run = [problem = pool_problem(c), p, n](const RunArgs& args) {
-    const auto& axis = problem.axis;
-    const std::int64_t plane = std::int64_t{axis[0].input} * axis[1].input * axis[2].input;
-    const Range mine = thread_share(args, n, n, kElementUnit);
-    for (std::int64_t i = mine.first; i < mine.last; ++i) {
-      const std::int64_t row = i / axis[2].output, slice = row / axis[1].output;
-      const std::int64_t at[] = {slice % axis[0].output, row % axis[1].output, i % axis[2].output};
-      args.out<float>(0)[i] = lp_window(problem, args.in<float>(0) + slice / axis[0].output * plane, at, p);
-    }
-  };
 }
 
 }  // namespace linnet::ops

@@ -131,12 +131,16 @@ bool widen_attributes(Graph& graph, NodeId id) {
   return changed;
 }
 
+// Where and DequantizeLinear give what their second input is.
+bool types_by_second(const graph::Node& node) { return is_onnx(node, "Where") || is_onnx(node, "DequantizeLinear"); }
+
 // The narrow type that a node's result would have had, for outputs whose type the file does not state: the type flows
 // from the first input to the result, but for the operators that fix it themselves.
 std::vector<DataType> narrow_types(const Graph& graph) {
   static constexpr std::string_view kFixed[] = {
       "Shape", "Size", "ArgMax", "ArgMin", "Equal", "Less",  "Greater", "LessOrEqual", "GreaterOrEqual",
-      "Not",   "And",  "Or",     "Xor",    "IsNaN", "IsInf", "NonZero", "Cast",        "QuantizeLinear"};
+      "Not",   "And",  "Or",     "Xor",    "IsNaN", "IsInf", "NonZero", "Cast",        "QuantizeLinear",
+      "DynamicQuantizeLinear"};
   std::vector<DataType> types(static_cast<std::size_t>(graph.value_count()), DataType::undefined);
   for (ValueId id = 0; id < graph.value_count(); ++id) types[static_cast<std::size_t>(id)] = graph.value(id).desc.type;
   for (const NodeId id : graph.order()) {
@@ -144,7 +148,7 @@ std::vector<DataType> narrow_types(const Graph& graph) {
     bool fixed = node.inputs.empty();
     for (const std::string_view op : kFixed) fixed = fixed || is_onnx(node, op);
     const ValueId source =
-        fixed ? graph::kNoValue : node.inputs[is_onnx(node, "Where") && node.inputs.size() > 1 ? 1 : 0];
+        fixed ? graph::kNoValue : node.inputs[types_by_second(node) && node.inputs.size() > 1 ? 1 : 0];
     if (source == graph::kNoValue || node.outputs.empty() || node.outputs[0] == graph::kNoValue) continue;
     DataType& type = types[static_cast<std::size_t>(node.outputs[0])];
     if (type == DataType::undefined) type = types[static_cast<std::size_t>(source)];

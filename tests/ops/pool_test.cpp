@@ -88,7 +88,7 @@ TEST_CASE("MaxPool's indices", "[ops]") {
   const Tensor equal = tensor<float>({1, 1, 2, 2}, {5, 5, 5, 5});
   CHECK(values<std::int64_t>(run(op_case("MaxPool", 12, {equal}, {{"kernel_shape", List{2, 2}}}, 2))[1])[0] == 0);
   const AttributeList column_major = {{"kernel_shape", List{2, 2}}, {"storage_order", std::int64_t{1}}};
-  CHECK(refusal(op_case("MaxPool", 12, {equal}, column_major, 2)) == ErrorCode::unsupported);
+  check_op(op_case("MaxPool", 12, {equal}, column_major, 2));
   CHECK(layout_rule(op_case("MaxPool", 12, {random({1, 16, 4, 4})}, {{"kernel_shape", List{2, 2}}}, 2)).preference ==
         Preference::plain);
 }
@@ -116,7 +116,7 @@ TEST_CASE("Pooling refuses what it cannot do", "[ops]") {
   CHECK(refusal(op_case("AveragePool", 11, {x}, window({2, 2}, {1, 1}, {0, 0, 0, 0}, {2, 2}))) ==
         ErrorCode::unsupported);
   CHECK(refusal(op_case("MaxPool", 12, {random({4, 4})}, {{"kernel_shape", List{}}})) == ErrorCode::model);
-  CHECK(refusal(op_case("MaxPool", 12, {tensor<double>({1, 1, 1}, {1})}, {{"kernel_shape", List{1}}})) ==
+  CHECK(refusal(op_case("MaxPool", 12, {tensor<std::int32_t>({1, 1, 1}, {1})}, {{"kernel_shape", List{1}}})) ==
         ErrorCode::unsupported);
   const graph::Dim n = graph::Dim::symbolic("N");
   CHECK(inferred(op_case("MaxPool", 12, {}, {{"kernel_shape", List{2, 2}}, {"strides", List{2, 2}}}),
@@ -149,6 +149,59 @@ TEST_CASE("LpPool", "[ops]") {
   CHECK(pooled(2, {0, 1, 0, 1})[0] == 3);
   CHECK(pooled(2, {0, 1, 0, 1})[2] == 8);
   CHECK(refusal(op_case("LpPool", 18, {x}, {{"p", std::int64_t{0}}, {"kernel_shape", List{1, 2}}})) ==
+        ErrorCode::model);
+}
+
+TEST_CASE("Pools without a kernel: other types and ranks", "[ops]") {
+  const AttributeList dilated = window({3, 2}, {2, 1}, {1, 0, 1, 1}, {1, 2});
+  for (const DataType type : {DataType::uint8, DataType::int8, DataType::float64}) {
+    check_op(op_case("MaxPool", 12, {counting(type, {2, 3, 7, 6})}, dilated, 2));
+    AttributeList columns = dilated;
+    columns.emplace_back("storage_order", std::int64_t{1});
+    check_op(op_case("MaxPool", 12, {counting(type, {1, 2, 7, 6})}, columns, 2));
+  }
+  const Tensor x = counting(DataType::float64, {2, 2, 5, 6});
+  for (const std::int64_t include : {0, 1}) {
+    AttributeList averaged = window({3, 2}, {2, 2}, {1, 1, 1, 1});
+    averaged.emplace_back("count_include_pad", include);
+    averaged.emplace_back("ceil_mode", std::int64_t{1});
+    check_op(op_case("AveragePool", 19, {x}, averaged), kClose);
+  }
+  check_op(op_case("GlobalAveragePool", 1, {x}), kClose);
+  check_op(op_case("GlobalMaxPool", 1, {x}));
+  // Four spatial axes: the largest of each 2x2x2x2 block is its last.
+  const Tensor deep = counting(DataType::float32, {1, 1, 2, 2, 2, 4});
+  CHECK(values<float>(run(op_case("MaxPool", 12, {deep}, {{"kernel_shape", List{2, 2, 2, 2}}}))[0]) ==
+        std::vector<float>{29, 30, 31});
+  CHECK(values<float>(run(op_case("AveragePool", 19, {deep}, {{"kernel_shape", List{2, 2, 2, 4}}}))[0]) ==
+        std::vector<float>{15.5f});
+}
+
+TEST_CASE("GlobalLpPool", "[ops]") {
+  const Tensor x = tensor<float>({1, 2, 1, 2}, {3, -4, 6, 8});
+  CHECK(values<float>(run(op_case("GlobalLpPool", 2, {x}))[0]) == std::vector<float>{5, 10});
+  CHECK(values<float>(run(op_case("GlobalLpPool", 2, {x}, {{"p", std::int64_t{1}}}))[0]) == std::vector<float>{7, 14});
+  CHECK(run(op_case("GlobalLpPool", 2, {x}))[0].shape() == Shape{1, 2, 1, 1});
+  CHECK(refusal(op_case("GlobalLpPool", 2, {x}, {{"p", std::int64_t{0}}})) == ErrorCode::model);
+}
+
+TEST_CASE("MaxUnpool", "[ops]") {
+  const Tensor x = tensor<float>({1, 1, 2, 2}, {5, 6, 7, 8});
+  const Tensor indices = tensor<std::int64_t>({1, 1, 2, 2}, {5, 7, 13, 15});
+  const AttributeList halving = {{"kernel_shape", List{2, 2}}, {"strides", List{2, 2}}};
+  const OpCase c = op_case("MaxUnpool", 11, {x, indices}, halving);
+  CHECK(values<float>(run(c)[0]) == std::vector<float>{0, 0, 0, 0, 0, 5, 0, 6, 0, 0, 0, 0, 0, 7, 0, 8});
+  CHECK(bit_difference(run_split(c, 3)[0], run(c)[0]) == "");
+  // A given shape is larger: the indices still count in the smaller one.
+  const std::vector<float> larger =
+      values<float>(run(op_case("MaxUnpool", 11, {x, indices, int64s({1, 1, 5, 5})}, halving))[0]);
+  CHECK(larger.size() == 25);
+  CHECK(larger[6] == 5);
+  CHECK(larger[8] == 6);
+  CHECK(larger[18] == 8);
+  const Tensor outside = tensor<std::int64_t>({1, 1, 2, 2}, {5, 7, 13, 16});
+  CHECK(refusal(op_case("MaxUnpool", 11, {x, outside}, halving)) == ErrorCode::input);
+  CHECK(refusal(op_case("MaxUnpool", 11, {x, tensor<std::int64_t>({1, 1, 1, 2}, {5, 7})}, halving)) ==
         ErrorCode::model);
 }
 

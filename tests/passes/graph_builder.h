@@ -159,6 +159,7 @@ inline reference::Tensor to_reference(const Tensor& tensor) {
     case DataType::int64: copy(tensor.data<std::int64_t>()); break;
     case DataType::int32: copy(tensor.data<std::int32_t>()); break;
     case DataType::boolean: copy(tensor.data<bool>()); break;
+    case DataType::uint8: copy(tensor.data<std::uint8_t>()); break;
     default: throw std::invalid_argument("no test needs tensors of this type");
   }
   return result;
@@ -206,7 +207,7 @@ inline reference::Model to_reference(const graph::Graph& graph) {
   return model;
 }
 
-/// Inputs in [-4, 4): on both sides of every activation's bends. Symbolic extents become 2. Overridable ones differ from
+/// Inputs in [-4, 4): on both sides of every activation's bends; bytes of all values. Symbolic extents become 2. Overridable ones differ from
 /// their initializers, so that a pass that folded one is found out.
 inline reference::Tensors random_inputs(const graph::Graph& graph) {
   std::mt19937 engine(7);
@@ -218,6 +219,9 @@ inline reference::Tensors random_inputs(const graph::Graph& graph) {
     for (const graph::Dim& dim : *value.desc.shape) shape.push_back(dim.known() ? dim.value : 2);
     reference::Tensor tensor = reference::Tensor::make(static_cast<reference::Type>(value.desc.type), shape);
     for (double& x : tensor.reals) x = static_cast<double>(uniform(engine));
+    if (value.desc.type == DataType::uint8) {
+      for (std::int64_t& x : tensor.integers) x = static_cast<std::int64_t>(engine() % 256);
+    }
     inputs[value.name] = std::move(tensor);
   }
   return inputs;

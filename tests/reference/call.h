@@ -139,6 +139,16 @@ Outputs cumulative(const Call& call);  // CumSum, CumProd
 Outputs einsum(const Call& call);  // algebra.cpp
 Outputs det(const Call& call);
 
+Outputs quantize_linear(const Call& call);  // quantized.cpp
+Outputs dequantize_linear(const Call& call);
+Outputs dynamic_quantize_linear(const Call& call);
+Outputs conv_integer(const Call& call);
+Outputs qlinear_conv(const Call& call);
+Outputs matmul_integer(const Call& call);
+Outputs qlinear_matmul(const Call& call);
+Outputs qlinear_add(const Call& call);  // of com.microsoft
+Outputs qlinear_global_average_pool(const Call& call);
+
 Outputs resize(const Call& call);  // resize.cpp: Resize, Upsample
 
 }  // namespace linnet::reference
