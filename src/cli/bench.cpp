@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "cli/model_folder.h"
 #include "cli/plan_options.h"
 #include "cli/verbs.h"
 #include "linnet/cpu.h"
@@ -101,7 +102,7 @@ struct Result {
 Result measure(const Options& options) {
   Result result;
   const Clock::time_point begin = Clock::now();
-  Model model = Model::load(options.model);
+  Model model = Model::load(model_file(options.model));
   std::vector<NamedTensor> inputs;
   const SessionOptions session_options = bound_options(options, model, inputs);
   Session session(std::move(model), session_options);
@@ -210,7 +211,8 @@ void add_bench(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* verb =
       app.add_subcommand("bench", "Measure a model: latency, throughput, GFLOP/s against the FMA peak, memory.");
-  verb->add_option("MODEL", options->model, "An ONNX file; - is standard input.")->required();
+  verb->add_option("MODEL", options->model, "An ONNX file, - for standard input, or a folder in modelhub's layout.")
+      ->required();
   add_plan_flags(*verb, options->plan);
   verb->add_option("--batch", options->batch, "Images a run, where the model leaves the batch open.")
       ->check(CLI::Range(1, 65536))

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/model_folder.h"
 #include "cli/plan_options.h"
 #include "cli/verbs.h"
 #include "linnet/model.h"
@@ -138,7 +139,7 @@ void print_text(const Options& options, const Model& model, const ModelSummary& 
 }
 
 int run(const Options& options) {
-  const Model model = Model::load(options.model);
+  const Model model = Model::load(model_file(options.model));
   if (options.dot || options.graph) {
     const Plan plan(model, session_options(options.plan));
     options.dot ? plan.print_dot(std::cout) : plan.print(std::cout);
@@ -160,7 +161,8 @@ void add_inspect(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand(
       "inspect", "Show a model: inputs, outputs, operators, parameters, multiply-adds, and the plan for this machine.");
-  verb->add_option("MODEL", options->model, "An ONNX file; - is standard input.")->required();
+  verb->add_option("MODEL", options->model, "An ONNX file, - for standard input, or a folder in modelhub's layout.")
+      ->required();
   add_plan_flags(*verb, options->plan);
   verb->add_flag("--passes", options->passes, "What each rewrite of the graph did, and where it refused and why.");
   verb->add_flag("--graph", options->graph, "The graph after the rewrites, a node a line.");

@@ -56,17 +56,24 @@ bool is_picture(const fs::path& path) {
 
 }  // namespace
 
+std::string model_file(const std::string& model) {
+  std::error_code ignored;  // what cannot be looked at is left to the loader's own error
+  if (!fs::is_directory(model, ignored)) return model;
+  const fs::path root = model, file = root / "model" / "model.onnx";
+  if (!fs::exists(file)) {
+    fail(ErrorCode::io,
+         "the folder has no model/model.onnx; put the network there, or give the ONNX file itself (classify: with "
+         "--labels " +
+             (root / "model" / "labels.json").string() + ")",
+         root);
+  }
+  return file.string();
+}
+
 ModelFolder read_model_folder(const std::string& folder) {
   const fs::path root = folder;
   ModelFolder result;
-  const fs::path model = root / "model" / "model.onnx";
-  if (!fs::exists(model)) {
-    fail(ErrorCode::io,
-         "the folder has no model/model.onnx; put the network there, or give the ONNX file itself with --labels " +
-             (root / "model" / "labels.json").string(),
-         root);
-  }
-  result.model = model.string();
+  result.model = model_file(folder);
   const fs::path labels = root / "model" / "labels.json";
   if (fs::exists(labels)) result.labels = labels.string();
   const fs::path config_path = root / "model" / "config.json";

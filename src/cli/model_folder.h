@@ -24,6 +24,9 @@ struct ModelFolder {
   std::vector<std::string> samples;  // pictures of sample_data, sorted
 };
 
+/// The ONNX file that MODEL names: itself, or model/model.onnx of a folder, which must exist (Error `io`).
+std::string model_file(const std::string& model);
+
 /// Throws Error: `io` where the folder has no model/model.onnx, `format` for a config.json that cannot be read.
 ModelFolder read_model_folder(const std::string& folder);
 
