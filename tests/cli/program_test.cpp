@@ -1,0 +1,93 @@
+// inspect, bench, cpu and the program itself as processes.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "linnet/error.h"
+#include "support/data_dir.h"
+#include "support/program.h"
+
+namespace {
+
+using namespace linnet;
+using namespace linnet::test;
+using Json = nlohmann::json;
+
+const std::string kModel = source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx";
+
+void check_keys(const Json& object, const std::vector<std::string>& keys) {
+  for (const std::string& key : keys) {
+    INFO(key);
+    CHECK(object.contains(key));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the program explains itself and refuses what is not a verb") {
+  const Ran help = run_program({"--help"});
+  CHECK(help.code == 0);
+  CHECK(help.err.empty());
+  for (const char* const verb : {"classify", "verify", "inspect", "bench", "cpu"}) {
+    INFO(verb);
+    CHECK(help.out.find(verb) != std::string::npos);
+    const Ran verb_help = run_program({verb, "--help"});
+    CHECK(verb_help.code == 0);
+    CHECK(verb_help.out.find("--json") != std::string::npos);
+  }
+  CHECK(run_program({"--version"}).out.find('.') != std::string::npos);
+  for (const std::vector<std::string>& wrong : {std::vector<std::string>{}, {"nonsense"}, {"inspect"}}) {
+    const Ran ran = run_program(wrong);
+    CHECK(ran.code == exit_code(ErrorCode::usage));
+    CHECK(ran.out.empty());
+    CHECK_FALSE(ran.err.empty());
+  }
+}
+
+TEST_CASE("inspect shows the model, the passes and the plan") {
+  const Ran text = run_program({"inspect", kModel, "--passes"});
+  CHECK(text.code == 0);
+  CHECK(text.err.empty());
+  CHECK(text.out.find("\noperators    BatchNormalization 21") != std::string::npos);
+  CHECK(text.out.find("fuse_residual_add") != std::string::npos);
+
+  const Json json = run_program({"inspect", "-", "--json", "--disable-pass", "fuse_activation"}, kModel).json();
+  check_keys(json, {"inputs", "outputs", "operators", "parameters", "macs", "passes", "plan"});
+  check_keys(json["plan"], {"arena_bytes", "weight_bytes", "steps"});
+  check_keys(json["plan"]["steps"].at(0), {"name", "op", "algorithm", "kernel"});
+  CHECK(json["operators"]["Conv"] == 21);
+  for (const Json& pass : json["passes"]) {
+    check_keys(pass, {"name", "enabled", "applied", "refused"});
+    CHECK(pass["enabled"] == (pass["name"] != "fuse_activation"));
+  }
+  CHECK(run_program({"inspect", kModel, "--dot"}).out.rfind("digraph", 0) == 0);
+  CHECK(run_program({"inspect", kModel, "--disable-pass", "nonsense"}).code == exit_code(ErrorCode::usage));
+  CHECK(run_program({"inspect", kModel, "--shape", "nonsense"}).code == exit_code(ErrorCode::usage));
+}
+
+TEST_CASE("bench measures and says what it measured") {
+  const Ran ran = run_program(
+      {"bench", kModel, "--seconds", "0.05", "--warmup", "1", "--batch", "2", "--threads", "1", "--profile", "--json"});
+  INFO(ran.err);
+  REQUIRE(ran.code == 0);
+  const Json json = ran.json();
+  check_keys(json, {"model", "batch", "threads", "isa", "load_ms", "first_ms", "images_per_s", "gflops", "peak_gflops",
+                    "peak_rss_mb", "steps"});
+  CHECK(json["batch"] == 2);
+  CHECK(json["threads"] == 1);
+  CHECK(json["min_ms"] <= json["median_ms"]);
+  CHECK(json["median_ms"] <= json["p90_ms"]);
+  CHECK(json["p90_ms"] <= json["p99_ms"]);
+  double all = 0;
+  for (const Json& step : json["steps"]) all += step["ms"].get<double>();
+  CHECK(all > 0);
+}
+
+TEST_CASE("cpu names an instruction set that is available") {
+  const Json json = run_program({"cpu", "--json"}).json();
+  const std::vector<std::string> isas = json["available_isas"];
+  CHECK(std::count(isas.begin(), isas.end(), json["isa"].get<std::string>()) == 1);
+  CHECK(json["default_threads"] >= 1);
+}

@@ -1,0 +1,120 @@
+// linnet verify as a process: data sets and folders of cases that pass, fail and are refused.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "linnet/error.h"
+#include "support/onnx_builder.h"
+#include "support/program.h"
+
+namespace {
+
+using namespace linnet;
+using namespace linnet::test;
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+Tensor floats(const std::vector<float>& values) {
+  return Tensor::of<float>({static_cast<std::int64_t>(values.size())}, values);
+}
+
+void write_tensor(const fs::path& path, const Tensor& tensor, const std::string& name = {}) {
+  write_text(path, onnx_tensor(name, tensor).text());
+}
+
+/// y = op(x) with one data set.
+void write_case(const fs::path& folder, const std::string& op, const Tensor& x, const Tensor& y) {
+  write_text(folder / "model.onnx", onnx_single_node(OnnxNode(op, {"x"}, {"y"}), {"N"}).text());
+  write_tensor(folder / "test_data_set_0" / "input_0.pb", x);
+  write_tensor(folder / "test_data_set_0" / "output_0.pb", y);
+}
+
+const Tensor kX = floats({-1, 2}), kRelu = floats({0, 2}), kWrong = floats({0, 2.5F});
+
+}  // namespace
+
+TEST_CASE("verify passes what agrees and fails what does not") {
+  const TempDir dir;
+  write_case(dir.path(), "Relu", kX, kRelu);
+  const std::string model = dir.path() / "model.onnx";
+  const Ran passed = run_program({"verify", model});
+  CHECK(passed.code == 0);
+  CHECK(passed.err.empty());
+  CHECK(passed.out.find("[PASS] test_data_set_0") == 0);
+  CHECK(passed.out.find("1 passed, 0 failed, 0 refused") != std::string::npos);
+
+  write_tensor(dir.path() / "test_data_set_1" / "input_0.pb", kX, "x");
+  write_tensor(dir.path() / "test_data_set_1" / "output_0.pb", kWrong);
+  const Ran both = run_program({"verify", dir.path(), "--json"});
+  CHECK(both.code == 1);
+  const Json json = both.json();
+  CHECK(json["passed"] == 1);
+  CHECK(json["failed"] == 1);
+  CHECK(json["refused"] == 0);
+  REQUIRE(json["cases"].size() == 2);
+  CHECK(json["cases"][0]["status"] == "passed");
+  CHECK(json["cases"][1]["name"] == "test_data_set_1");
+  CHECK(json["cases"][1]["status"] == "failed");
+  CHECK(json["cases"][1]["max_abs"] == 0.5);
+  CHECK(json["cases"][1]["max_ulp"] == 2097152);  // 2 and 2.5 are a quarter of a binade apart
+  CHECK(json["cases"][1]["reason"] == "output 'y' element 1 is 2, expected 2.5");
+
+  // Of the data sets that are named only those count, and tolerances are the caller's.
+  CHECK(run_program({"verify", model, dir.path() / "test_data_set_0"}).code == 0);
+  CHECK(run_program({"verify", model, dir.path() / "test_data_set_1"}).code == 1);
+  CHECK(run_program({"verify", model, "--rtol", "0.2"}).code == 0);
+  CHECK(run_program({"verify", model, "--rtol", "0", "--atol", "0.5"}).code == 0);
+  CHECK(run_program({"verify", model, "--rtol", "0", "--atol", "0.49"}).code == 1);
+}
+
+TEST_CASE("verify wants the type, the shape and the non-finite values exactly") {
+  const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  const auto code = [](const Tensor& x, const Tensor& y) {
+    const TempDir dir;
+    write_case(dir.path(), "Abs", x, y);
+    return run_program({"verify", dir.path()}).code;
+  };
+  CHECK(code(floats({-inf, nan}), floats({inf, nan})) == 0);
+  CHECK(code(floats({1, 1}), floats({1, nan})) == 1);
+  CHECK(code(floats({1, nan}), floats({1, 1})) == 1);
+  CHECK(code(floats({1, 3e38F}), floats({1, inf})) == 1);
+  CHECK(code(floats({1, inf}), floats({1, -inf})) == 1);
+  CHECK(code(floats({1, 2}), floats({1, 2}).reshaped({2, 1})) == 1);
+  CHECK(code(floats({1, 2}), Tensor::of<double>({2}, std::vector<double>{1, 2})) == 1);
+}
+
+TEST_CASE("verify runs a folder of cases and says what is refused") {
+  const TempDir dir;
+  write_case(dir.path() / "a" / "relu", "Relu", kX, kRelu);
+  write_case(dir.path() / "b" / "foreign", "Nonsense", kX, kRelu);
+  const Ran some = run_program({"verify", dir.path(), "--json"});
+  CHECK(some.code == 0);
+  CHECK(some.json()["passed"] == 1);
+  CHECK(some.json()["refused"] == 1);
+  CHECK(some.json()["cases"][0]["name"] == "a/relu/test_data_set_0");
+  CHECK(some.json()["cases"][1]["status"] == "refused");
+  CHECK(some.json()["cases"][1]["reason"].get<std::string>().find("Nonsense") != std::string::npos);
+  CHECK(run_program({"verify", dir.path() / "b" / "foreign"}).code == exit_code(ErrorCode::unsupported));
+  write_case(dir.path() / "c", "Relu", kX, kWrong);
+  CHECK(run_program({"verify", dir.path()}).code == 1);
+}
+
+TEST_CASE("verify says what it misses") {
+  const TempDir dir;
+  const Ran empty = run_program({"verify", dir.path()});
+  CHECK(empty.code == exit_code(ErrorCode::usage));
+  CHECK(empty.out.empty());
+  CHECK(empty.err.find("no test data sets here") != std::string::npos);
+  CHECK(run_program({"verify", dir.path() / "none.onnx"}).code == exit_code(ErrorCode::io));
+  write_text(dir.path() / "model.onnx", onnx_single_node(OnnxNode("Relu", {"x"}, {"y"}), {"N"}).text());
+  CHECK(run_program({"verify", dir.path() / "model.onnx"}).code == exit_code(ErrorCode::usage));
+  CHECK(run_program({"verify", dir.path() / "model.onnx", dir.path() / "none"}).code == exit_code(ErrorCode::io));
+  write_tensor(dir.path() / "test_data_set_0" / "output_0.pb", kRelu);
+  write_text(dir.path() / "test_data_set_0" / "input_0.pb", "no tensor");
+  const Ran damaged = run_program({"verify", dir.path() / "model.onnx"});
+  CHECK(damaged.code == 1);
+  CHECK(damaged.out.find("input_0.pb") != std::string::npos);
+}
