@@ -84,11 +84,8 @@ AxisTaps<G> axis_taps(const Sampling& s, std::size_t axis, G place) {
   const G low = s.align_corners ? G{0} : G{-0.5}, high = s.align_corners ? length - 1 : length - G{0.5};
   G x = s.align_corners ? (place + 1) / 2 * (length - 1) : ((place + 1) * length - 1) / 2;
   if (s.taps == 1) x = std::nearbyint(x);
-  if (!(x >= low && x <= high)) {
-    if (s.padding == Padding::border) x = std::clamp(x, G{0}, length - 1);
-    if (s.padding == Padding::reflection) x = reflected(x, low, high);
-  }
-  // Beyond this nothing of the input is near; it also makes a NaN a place.
+  if (s.padding == Padding::reflection && !(x >= low && x <= high)) x = reflected(x, low, high);
+  // Beyond this all taps are of the padding; it also makes a NaN a place.
   if (!(x > -8)) x = -8;
   if (x > length + 8) x = length + 8;
   const G floor = s.taps == 1 ? x : std::floor(x);
