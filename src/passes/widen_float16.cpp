@@ -1,10 +1,10 @@
 // float16 and bfloat16 tensors are computed in float32: the values in between keep more bits than the model asked for,
 // never fewer. It runs first, before anything is inferred, so that no later pass and no operator meets a 16-bit type
-// anywhere but at a Cast. A Cast to a 16-bit type inside the model keeps its rounding: Cast, then Cast back.
-#include <bit>
+// anywhere but at a Cast or BitCast. A Cast to a 16-bit type inside the model keeps its rounding: Cast, then Cast back.
 #include <cstring>
 #include <vector>
 
+#include "base/half.h"
 #include "passes/match.h"
 #include "passes/pass_list.h"
 
@@ -22,17 +22,6 @@ bool is_narrow(std::int64_t type) {
   return type == static_cast<std::int64_t>(DataType::float16) || type == static_cast<std::int64_t>(DataType::bfloat16);
 }
 
-float widened(Float16 half) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(half.bits & 0x8000u) << 16;
-  const std::uint32_t exponent = (half.bits >> 10) & 0x1fu;
-  const std::uint32_t fraction = half.bits & 0x3ffu;
-  if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000u | fraction << 13);
-  if (exponent != 0) return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
-  const float magnitude = static_cast<float>(fraction) * 0x1p-24f;  // zero and subnormals: exact
-  return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
-}
-float widened(BFloat16 half) { return std::bit_cast<float>(static_cast<std::uint32_t>(half.bits) << 16); }
-
 template <typename T>
 Tensor widened_as(const Tensor& narrow) {
   Tensor wide(DataType::float32, narrow.shape());
@@ -42,7 +31,7 @@ Tensor widened_as(const Tensor& narrow) {
   for (std::size_t i = 0; i < static_cast<std::size_t>(narrow.size()); ++i) {
     T element;
     std::memcpy(&element, in + i * sizeof(T), sizeof(T));
-    out[i] = widened(element);
+    out[i] = base::to_float(element);
   }
   return wide;
 }
@@ -98,9 +87,11 @@ void widen_constant(Graph& graph, ValueId id) {
   value.desc.type = DataType::float32;
 }
 
-// The 16-bit type that a Cast node makes; undefined for every other node.
+// The 16-bit type that a Cast or BitCast node makes; undefined for every other node.
 DataType narrowing_of(const graph::Node& node) {
-  if (!is_onnx(node, "Cast") || node.outputs.empty() || node.outputs[0] == graph::kNoValue) return DataType::undefined;
+  if (!(is_onnx(node, "Cast") || is_onnx(node, "BitCast")) || node.outputs.empty() ||
+      node.outputs[0] == graph::kNoValue)
+    return DataType::undefined;
   const graph::Attribute* to = node.attributes.find("to");
   const auto* type = to == nullptr ? nullptr : std::get_if<std::int64_t>(to);
   return type != nullptr && is_narrow(*type) ? static_cast<DataType>(*type) : DataType::undefined;
@@ -114,6 +105,16 @@ bool keep_rounding(Graph& graph, NodeId id) {
   graph.value(rounded).desc.type = type;
   widen_at_input(graph, rounded);
   return true;
+}
+
+// A BitCast reads the bytes of 16 bits: its operand is narrowed again. That rounds what was computed, as the model has it.
+void narrow_operand(Graph& graph, NodeId id, DataType type) {
+  const ValueId wide = graph.node(id).inputs[0];
+  graph::TensorDesc desc = graph.value(wide).desc;
+  desc.type = type;
+  const ValueId narrow = graph.add_value(graph.unique_name(graph.value(wide).name + "/16 bits"), std::move(desc));
+  add_cast(graph, wide, narrow, type);
+  graph.set_input(id, 0, narrow);
 }
 
 // Constant, ConstantOfShape: the bytes are an attribute.
@@ -137,10 +138,27 @@ bool types_by_second(const graph::Node& node) { return is_onnx(node, "Where") ||
 // The narrow type that a node's result would have had, for outputs whose type the file does not state: the type flows
 // from the first input to the result, but for the operators that fix it themselves.
 std::vector<DataType> narrow_types(const Graph& graph) {
-  static constexpr std::string_view kFixed[] = {
-      "Shape", "Size", "ArgMax", "ArgMin", "Equal", "Less",  "Greater", "LessOrEqual", "GreaterOrEqual",
-      "Not",   "And",  "Or",     "Xor",    "IsNaN", "IsInf", "NonZero", "Cast",        "QuantizeLinear",
-      "DynamicQuantizeLinear"};
+  static constexpr std::string_view kFixed[] = {"Shape",
+                                                "Size",
+                                                "ArgMax",
+                                                "ArgMin",
+                                                "Equal",
+                                                "Less",
+                                                "Greater",
+                                                "LessOrEqual",
+                                                "GreaterOrEqual",
+                                                "Not",
+                                                "And",
+                                                "Or",
+                                                "Xor",
+                                                "IsNaN",
+                                                "IsInf",
+                                                "NonZero",
+                                                "Cast",
+                                                "BitCast",
+                                                "CastLike",
+                                                "QuantizeLinear",
+                                                "DynamicQuantizeLinear"};
   std::vector<DataType> types(static_cast<std::size_t>(graph.value_count()), DataType::undefined);
   for (ValueId id = 0; id < graph.value_count(); ++id) types[static_cast<std::size_t>(id)] = graph.value(id).desc.type;
   for (const NodeId id : graph.order()) {
@@ -162,7 +180,15 @@ void widen_float16(Graph& graph, PassContext& context) {
   const std::vector<DataType> types = narrow_types(graph);
   const ValueId count = graph.value_count();
   const std::vector<NodeId> order = graph.order();
-  const auto narrow = [&](ValueId id) { return is_narrow(types[static_cast<std::size_t>(id)]); };
+  const auto narrow = [&](ValueId id) {
+    return id != graph::kNoValue && is_narrow(types[static_cast<std::size_t>(id)]);
+  };
+  std::vector<std::pair<NodeId, DataType>> bit_casts;  // of 16-bit operands
+  for (const NodeId id : order) {
+    const graph::Node& node = graph.node(id);
+    if (is_onnx(node, "BitCast") && !node.inputs.empty() && narrow(node.inputs[0]))
+      bit_casts.emplace_back(id, types[static_cast<std::size_t>(node.inputs[0])]);
+  }
   for (ValueId id = 0; id < count; ++id) {
     if (!narrow(id)) continue;
     graph::Value& value = graph.value(id);
@@ -174,9 +200,15 @@ void widen_float16(Graph& graph, PassContext& context) {
       continue;  // keep_rounding's
     } else if (value.graph_output && value.producer != kNoNode) {
       narrow_at_output(graph, id, types[static_cast<std::size_t>(id)]);
-    } else {
+    } else if (is_narrow(value.desc.type)) {
       value.desc.type = DataType::float32;
+    } else {
+      continue;  // its type is not stated: inference finds it
     }
+    context.applied();
+  }
+  for (const auto& [id, type] : bit_casts) {
+    narrow_operand(graph, id, type);
     context.applied();
   }
   for (const NodeId id : order) {

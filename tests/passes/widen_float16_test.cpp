@@ -112,6 +112,20 @@ TEST_CASE("a constant in float16 that is an output stays for the caller") {
   CHECK(operators(b.graph) == "Add");
 }
 
+TEST_CASE("a BitCast sees 16 bits") {
+  GraphBuilder b;
+  b.input("x", {2}, DataType::float16)
+      .node("Neg", {"x"}, {"n"})
+      .node("BitCast", {"n"}, {"bits"}, {{"to", static_cast<std::int64_t>(DataType::int16)}}, 26)
+      .node("BitCast", {"bits"}, {"back"}, {{"to", static_cast<std::int64_t>(DataType::float16)}}, 26)
+      .node("Abs", {"back"}, {"y"})
+      .output("y");
+  b.graph.value(b.id("y")).desc.type = DataType::float16;
+  run_pass(b.graph, kPass);
+  graph::verify(b.graph);
+  CHECK(operators(b.graph) == "Cast Neg Cast BitCast BitCast Cast Abs Cast");
+}
+
 TEST_CASE("tensor attributes are widened") {
   GraphBuilder b;
   b.input("x", {2})

@@ -41,9 +41,13 @@ Outputs top_k(const Call& call) {
     };
     for (std::int64_t i = 0; i < x.shape[static_cast<std::size_t>(axis)]; ++i) order.push_back(i);
     std::stable_sort(order.begin(), order.end(), comes_first);
+    // Errors may exchange neighbours, but no order statistic moves farther than the largest error.
+    double error = 0;
+    for (const std::int64_t i : order) error = std::max(error, x.error(flatten(x.shape, place(i))));
     for (std::int64_t i = 0; i < k; ++i) {
       const std::int64_t to = flatten(shape, place(i)), from = order[static_cast<std::size_t>(i)];
       values.copy_element(to, x, flatten(x.shape, place(from)));
+      if (!values.errors.empty()) values.errors[static_cast<std::size_t>(to)] = error;
       indices.set_integer(to, from);
     }
   }

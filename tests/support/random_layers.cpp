@@ -171,6 +171,7 @@ void LayerBuilder::add_layer() {
       &LayerBuilder::reshape,
       &LayerBuilder::softmax,
       &LayerBuilder::squeeze,
+      &LayerBuilder::rearrange,
   };
   static const std::vector<Layer> kVectors = {
       &LayerBuilder::gemm,   &LayerBuilder::gemm,  &LayerBuilder::unary,   &LayerBuilder::with_constant,

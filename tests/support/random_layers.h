@@ -78,6 +78,7 @@ class LayerBuilder {
   Name normalize(const Name& x);
   Name reduce(const Name& x);
   Name softmax(const Name& x);
+  Name rearrange(const Name& x);
   Name reshape(const Name& x);
   Name squeeze(const Name& x);
 

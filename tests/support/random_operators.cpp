@@ -195,6 +195,39 @@ std::string LayerBuilder::softmax(const Name& x) {
   return node(random_.chance(0.8) ? "Softmax" : "LogSoftmax", {x}, {{"axis", random_.integer(1, rank - 1)}});
 }
 
+// What sorts, masks, sums up along an axis, or does so by an equation.
+std::string LayerBuilder::rearrange(const Name& x) {
+  const auto rank = static_cast<std::int64_t>(shape(x).size());
+  const std::int64_t axis = random_.integer(1, rank - 1), flag = random_.chance(0.5) ? 1 : 0;
+  const std::int64_t extent = shape(x)[static_cast<std::size_t>(axis)];
+  switch (random_.integer(0, 4)) {
+    case 0:  // only the values: rounding may exchange the indices of neighbours
+      if (opset() < 11) return {};
+      return node("TopK", {x, ints({random_.integer(1, extent)})}, {{"axis", axis}, {"largest", flag}});
+    case 1:
+      if (opset() < 14) return {};
+      return node("Trilu", {x, ints({random_.integer(-2, 2)})}, {{"upper", flag}});
+    case 2:
+      if (opset() < 11) return {};
+      return bounded(node("CumSum", {x, ints({random_.chance(0.5) ? axis : axis - rank})},
+                          {{"exclusive", flag}, {"reverse", std::int64_t{random_.chance(0.5) ? 1 : 0}}}));
+    case 3: {
+      if (opset() < 12) return {};
+      const std::int64_t channels = shape(x)[1];
+      return node("Einsum", {x, weights({channels, 5}, static_cast<double>(channels))},
+                  {{"equation", std::string("nc...,cd->nd...")}});
+    }
+    default: {
+      if (opset() < 10 || graph_.symbolic_batch) return {};
+      const std::int64_t batch = shape(x)[0];
+      Ints lengths;
+      for (std::int64_t i = 0; i < batch; ++i) lengths.push_back(random_.integer(0, shape(x)[1]));
+      return node("ReverseSequence", {x, ints(lengths)},
+                  {{"time_axis", std::int64_t{1}}, {"batch_axis", std::int64_t{0}}});
+    }
+  }
+}
+
 std::string LayerBuilder::reshape(const Name& x) {
   const reference::Shape& from = shape(x);
   switch (random_.integer(0, 2)) {
