@@ -88,12 +88,17 @@ std::string LayerBuilder::constant(reference::Tensor tensor) {
   return !empty && random_.chance(0.05) ? node("Identity", {name}) : name;
 }
 
+// What decides a shape must stay known with every pass off: no node makes it.
+std::string LayerBuilder::initializer(reference::Tensor tensor) {
+  const Name name = "i" + std::to_string(next_++);
+  values_[name] = tensor;
+  graph_.model.constants[name] = std::move(tensor);
+  return name;
+}
+
 std::string LayerBuilder::ints(Ints values) {
   const auto count = static_cast<std::int64_t>(values.size());
-  const Name name = "i" + std::to_string(next_++);
-  values_[name] = reference::Tensor::of_integers(reference::Type::int64, {count}, std::move(values));
-  graph_.model.constants[name] = values_[name];
-  return name;
+  return initializer(reference::Tensor::of_integers(reference::Type::int64, {count}, std::move(values)));
 }
 
 std::string LayerBuilder::scalar(double value) {

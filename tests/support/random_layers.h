@@ -33,6 +33,7 @@ class LayerBuilder {
   std::vector<Name> node_with_outputs(const std::string& op_type, const std::vector<Name>& inputs,
                                       Attributes attributes, std::size_t outputs);
   Name constant(reference::Tensor tensor);
+  Name initializer(reference::Tensor tensor);
   Name ints(Ints values);
   Name scalar(double value);
   Name weights(reference::Shape shape, double fan_in);

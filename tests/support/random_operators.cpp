@@ -143,7 +143,9 @@ std::string LayerBuilder::resize(const Name& x) {
   const std::string mode = random_.chance(0.6) ? "nearest" : "linear";
   std::vector<double> scales = {1, 1, 2, 2};
   if (random_.chance(0.3)) scales = {1, 1, 1, 3};
-  const auto as_tensor = [&] { return constant(reference::Tensor::of_reals(reference::Type::float32, {4}, scales)); };
+  const auto as_tensor = [&] {
+    return initializer(reference::Tensor::of_reals(reference::Type::float32, {4}, scales));
+  };
   if (opset() < 9) return node("Upsample", {x}, {{"mode", mode}, {"scales", scales}});
   if (opset() == 9) return node("Upsample", {x, as_tensor()}, {{"mode", mode}});
   if (opset() == 10) return node("Resize", {x, as_tensor()}, {{"mode", mode}});
