@@ -130,6 +130,7 @@ void plan_depth_to_space(PlanContext& c) {
 void infer_space_to_depth(InferContext& c) {
   const graph::TensorDesc& input = c.input(0);
   const std::int64_t block = block_size(c);
+  (void)is_column_major(c);
   if (!input.has_rank()) return c.set_output(0, input.type, unknown_dims(4));
   const DimList& d = require_4d(c);
   c.set_output(0, input.type,
@@ -140,7 +141,10 @@ void infer_space_to_depth(InferContext& c) {
 void plan_space_to_depth(PlanContext& c) {
   const Shape& s = c.placement_in(0).shape;
   const std::int64_t b = block_size(c);
-  plan_permutation(c, {s[0], s[1], s[2] / b, b, s[3] / b, b}, {0, 3, 5, 1, 2, 4});
+  const bool column_major = is_column_major(c);
+  plan_permutation(
+      c, {s[0], s[1], s[2] / b, b, s[3] / b, b},
+      column_major ? std::vector<std::size_t>{0, 1, 3, 5, 2, 4} : std::vector<std::size_t>{0, 3, 5, 1, 2, 4});
 }
 
 }  // namespace linnet::ops

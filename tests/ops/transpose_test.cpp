@@ -57,5 +57,13 @@ TEST_CASE("DepthToSpace and SpaceToDepth", "[ops]") {
         "float[N,2,?,6]");
 }
 
+TEST_CASE("SpaceToDepth with columns before rows, of opset 28", "[ops]") {
+  const Tensor x = counting(DataType::float32, {1, 2, 2, 2});
+  const AttributeList crd = {{"blocksize", std::int64_t{2}}, {"mode", std::string("CRD")}};
+  CHECK(values<float>(run(op_case("SpaceToDepth", 28, {x}, crd))[0]) == std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7});
+  check_op(op_case("SpaceToDepth", 28, {counting(DataType::int32, {2, 3, 4, 6})}, crd));
+  check_op(op_case("SpaceToDepth", 28, {counting(DataType::int32, {2, 3, 4, 6})}, {{"blocksize", std::int64_t{2}}}));
+}
+
 }  // namespace
 }  // namespace linnet::test

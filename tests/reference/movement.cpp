@@ -250,11 +250,12 @@ Outputs space_to_depth(const Call& call) {
   const Tensor& x = call.in(0);
   const std::int64_t b = call.attribute("blocksize", std::int64_t{1});
   const std::int64_t channels = x.shape.at(1);
+  const bool columns_first = call.attribute("mode", "DCR") == "CRD";
   Tensor y = call.make(x.type, {x.shape[0], channels * b * b, x.shape[2] / b, x.shape.at(3) / b});
   for (Index at(y.shape); at.valid(); at.next()) {
-    const std::int64_t block = at[1] / channels;
-    y.copy_element(at.flat(), x,
-                   flatten(x.shape, {at[0], at[1] % channels, at[2] * b + block / b, at[3] * b + block % b}));
+    const std::int64_t block = columns_first ? at[1] % (b * b) : at[1] / channels;
+    const std::int64_t channel = columns_first ? at[1] / (b * b) : at[1] % channels;
+    y.copy_element(at.flat(), x, flatten(x.shape, {at[0], channel, at[2] * b + block / b, at[3] * b + block % b}));
   }
   return {y};
 }
