@@ -1,4 +1,4 @@
-// linnet: classify, verify, inspect, bench, cpu.
+// linnet: classify, verify, inspect, bench, cpu, limits.
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <iostream>
@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   linnet::cli::add_inspect(app, action);
   linnet::cli::add_bench(app, action);
   linnet::cli::add_cpu(app, action);
+  linnet::cli::add_limits(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

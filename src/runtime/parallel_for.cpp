@@ -6,6 +6,11 @@
 namespace linnet::runtime {
 
 void parallel_for(int threads, std::int64_t n, const std::function<void(std::int64_t)>& body) {
+  // libgomp allocates a team even for a region of one thread, and ends the process where it cannot.
+  if (threads == 1) {
+    for (std::int64_t i = 0; i < n; ++i) body(i);
+    return;
+  }
   // An exception must not leave the region; the first is thrown again behind it.
   std::exception_ptr first;
   std::mutex mutex;

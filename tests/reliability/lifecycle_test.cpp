@@ -195,7 +195,10 @@ TEST_CASE("L04: one processor in the affinity mask is one thread") {
 }
 
 TEST_CASE("L06: after a fork the child runs on and gets the same bits") {
-  if (kSanitized) return SUCCEED();  // a sanitizer's own threads do not survive a fork
+  if (kSanitized) {
+    SUCCEED();
+    return;
+  }  // a sanitizer's own threads do not survive a fork
   const auto file = long_network(4);
   const Tensor x = floats_of({1, 8, 16, 16});
   Session session(Model::load(file), with_threads(3));
@@ -250,7 +253,10 @@ TEST_CASE("L09: a deadline ends a run as a cancellation does") {
 }
 
 TEST_CASE("L11: less and less address space: no memory or the right result") {
-  if (kSanitized) return SUCCEED();  // a sanitizer's shadow alone is larger
+  if (kSanitized) {
+    SUCCEED();
+    return;
+  }  // a sanitizer's shadow alone is larger
   const auto file = long_network(4, 64);
   const Tensor x = floats_of({1, 64, 16, 16});
   const std::vector<float> expected = floats(run(file, {x}).at(0));
@@ -279,7 +285,10 @@ TEST_CASE("L11: less and less address space: no memory or the right result") {
 }
 
 TEST_CASE("L13: a run needs little of the stack") {
-  if (kSanitized) return SUCCEED();  // sanitizers make frames larger
+  if (kSanitized) {
+    SUCCEED();
+    return;
+  }  // sanitizers make frames larger
   const auto file = long_network(4);
   struct Task {
     const std::vector<std::byte>* file;

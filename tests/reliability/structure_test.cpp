@@ -55,6 +55,17 @@ TEST_CASE("C07: control flow is refused") {
   }
 }
 
+TEST_CASE("B11: packed floats that end inside a number are refused") {
+  CHECK_REFUSED(with_tensor(onnx_tensor_header("w", 1, {2}).bytes(4, "1234567")), ErrorCode::model, "byte ",
+                "expected 8", "found 7");
+}
+
+TEST_CASE("C09: an attribute that refers to a function's, outside of any function, is refused") {
+  const OnnxNode node = OnnxNode("Concat", {"x"}, {"y"}, "cat")
+                            .attribute(ProtoWriter().bytes(1, "axis").bytes(21, "outer").number(20, 2));
+  CHECK(error_of([&] { (void)run(model_of({node}, {{"x", {2}}})); }).has_value());
+}
+
 TEST_CASE("D01: a negative extent of a tensor is refused") {
   for (const std::int64_t dim : {std::int64_t{-1}, std::int64_t{-4}, std::numeric_limits<std::int64_t>::min()}) {
     CHECK_REFUSED(with_tensor(onnx_tensor_header("w", 1, {2, dim})), ErrorCode::model, "dim 1", number(1),
@@ -171,6 +182,16 @@ TEST_CASE("D21 D22: a hundred thousand initializers with names that would collid
   }
   const std::vector<std::byte> file = model.bytes();
   CHECK(seconds_of([&] { CHECK(run(file).at(0).shape() == Shape{2}); }) < kManySeconds);
+}
+
+TEST_CASE("E01 E09: external data that are not allowed, and entries that are unknown or stand twice") {
+  using Entries = std::vector<std::pair<std::string, std::string>>;
+  const auto external = [](const Entries& entries) { return with_tensor(onnx_external_tensor("w", 1, {2}, entries)); };
+  CHECK_REFUSED(external({{"location", "w.bin"}}), ErrorCode::unsupported,
+                "external");  // from memory, without a folder
+  CHECK_REFUSED(external({{"location", "w.bin"}, {"path", "w.bin"}}), ErrorCode::model, "'path'");
+  CHECK_REFUSED(external({{"location", "w.bin"}, {"location", "v.bin"}}), ErrorCode::model, "'location' stands twice");
+  CHECK_REFUSED(external({{"location", "w.bin"}, {"offset", "0x10"}}), ErrorCode::model, "'0x10'");
 }
 
 TEST_CASE("F03: a name that nothing has is refused with its node and input and name") {
