@@ -4,6 +4,7 @@
 #include <map>
 #include <ostream>
 
+#include "base/out_of_memory.h"
 #include "graph/print.h"
 #include "onnx/load.h"
 #include "ops/op_def.h"
@@ -91,10 +92,12 @@ Model checked(graph::Graph graph) {
 
 }  // namespace
 
-Model Model::load(const std::string& path, const LoadOptions& options) { return checked(onnx::load_graph(path, options)); }
+Model Model::load(const std::string& path, const LoadOptions& options) {
+  return base::guard_memory([&] { return checked(onnx::load_graph(path, options)); });
+}
 
 Model Model::load(std::span<const std::byte> bytes, const LoadOptions& options) {
-  return checked(onnx::load_graph(bytes, nullptr, "", options));
+  return base::guard_memory([&] { return checked(onnx::load_graph(bytes, nullptr, "", options)); });
 }
 
 const std::vector<ValueInfo>& Model::inputs() const { return state_->inputs; }

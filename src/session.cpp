@@ -7,6 +7,7 @@
 #include <mutex>
 #include <ostream>
 
+#include "base/out_of_memory.h"
 #include "graph/print.h"
 #include "kernels/cpu.h"
 #include "model.h"
@@ -205,7 +206,8 @@ PlanReport Plan::State::report() {
   return report(plans_.empty() ? nullptr : plans_.front().plan.get());
 }
 
-Plan::Plan(Model model, const SessionOptions& options) : state_(std::make_shared<State>(std::move(model), options, Initializers::constant)) {}
+Plan::Plan(Model model, const SessionOptions& options)
+    : state_(base::guard_memory([&] { return std::make_shared<State>(std::move(model), options, Initializers::constant); })) {}
 const std::vector<ValueInfo>& Plan::inputs() const { return state_->inputs(); }
 const std::vector<ValueInfo>& Plan::outputs() const { return state_->outputs(); }
 PlanReport Plan::report() const { return state_->report(); }
@@ -231,7 +233,7 @@ struct Session::State {
 
   void take_inputs(std::span<const NamedTensor> given);
   void bind();
-  void execute(std::span<const NamedTensor> given);
+  void execute(std::span<const NamedTensor> given, const RunOptions& options);
   [[nodiscard]] const std::vector<plan::PlannedValue>& planned_outputs() const { return bound->outputs; }
 };
 
@@ -323,73 +325,80 @@ void Session::State::bind() {
   profile.runs = 0;
 }
 
-void Session::State::execute(std::span<const NamedTensor> given) {
+void Session::State::execute(std::span<const NamedTensor> given, const RunOptions& options) {
   take_inputs(given);
   bind();
   input_bytes.resize(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) input_bytes[i] = static_cast<const std::byte*>(inputs[i].raw());
-  executor->run(input_bytes, profiling ? &profile : nullptr);
+  executor->run(input_bytes, profiling ? &profile : nullptr, options);
 }
 
 Session::Session(Model model, const SessionOptions& options) : Session(Plan(std::move(model), options)) {}
-Session::Session(Plan plan) : state_(std::make_unique<State>(std::move(plan))) {}
+Session::Session(Plan plan) : state_(base::guard_memory([&] { return std::make_unique<State>(std::move(plan)); })) {}
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
-const Plan& Session::plan() const noexcept { return state_->plan; }
-
-std::vector<Tensor> Session::run(const std::vector<NamedTensor>& inputs) {
-  const Busy busy(state_->busy);
-  state_->execute(inputs);
-  std::vector<Tensor> results;
-  for (std::size_t i = 0; i < state_->planned_outputs().size(); ++i) {
-    const plan::PlannedValue& output = state_->planned_outputs()[i];
-    results.emplace_back(output.type, output.shape);
-    if (output.bytes != 0) std::memcpy(results.back().mutable_raw(), state_->executor->output(i), output.bytes);
-  }
-  return results;
+Session::State& Session::state() const {
+  if (state_ == nullptr) throw Error(ErrorCode::usage, "this session was moved from");
+  return *state_;
 }
 
-std::vector<Tensor> Session::run(const Tensor& input) {
+const Plan& Session::plan() const { return state().plan; }
+
+std::vector<Tensor> Session::run(const std::vector<NamedTensor>& inputs, const RunOptions& options) {
+  const Busy busy(state().busy);
+  return base::guard_memory([&] {
+    state().execute(inputs, options);
+    std::vector<Tensor> results;
+    for (std::size_t i = 0; i < state().planned_outputs().size(); ++i) {
+      const plan::PlannedValue& output = state().planned_outputs()[i];
+      results.emplace_back(output.type, output.shape);
+      if (output.bytes != 0) std::memcpy(results.back().mutable_raw(), state().executor->output(i), output.bytes);
+    }
+    return results;
+  });
+}
+
+std::vector<Tensor> Session::run(const Tensor& input, const RunOptions& options) {
   const std::vector<ValueInfo>& infos = plan().inputs();
   const auto required = std::count_if(infos.begin(), infos.end(), [](const ValueInfo& info) { return !info.optional; });
   const auto first = std::find_if(infos.begin(), infos.end(), [&](const ValueInfo& info) { return required == 0 || !info.optional; });
   if (first == infos.end() || required > 1) {
     throw Error(ErrorCode::input, "the model has " + std::to_string(required) + " inputs; give them by name");
   }
-  return run(std::vector<NamedTensor>{{first->name, input}});
+  return run(std::vector<NamedTensor>{{first->name, input}}, options);
 }
 
-void Session::run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs) {
-  const Busy busy(state_->busy);
+void Session::run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs, const RunOptions& options) {
+  const Busy busy(state().busy);
   if (outputs.size() != plan().outputs().size()) {
     throw Error(ErrorCode::input, "one tensor an output is needed",
                 {.file = {}, .node = {}, .op = {}, .where = {}, .expected = std::to_string(plan().outputs().size()), .found = std::to_string(outputs.size())});
   }
-  state_->execute(inputs);
+  base::guard_memory([&] { state().execute(inputs, options); });
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const plan::PlannedValue& output = state_->planned_outputs()[i];
+    const plan::PlannedValue& output = state().planned_outputs()[i];
     if (outputs[i].type() != output.type || outputs[i].shape() != output.shape) {
       throw Error(ErrorCode::input, "an output tensor does not fit",
                   {.file = {}, .node = {}, .op = {}, .where = "output '" + output.name + "'", .expected = std::string(to_string(output.type)) + to_string(output.shape),
                    .found = std::string(to_string(outputs[i].type())) + to_string(outputs[i].shape())});
     }
-    if (output.bytes != 0) std::memcpy(outputs[i].mutable_raw(), state_->executor->output(i), output.bytes);
+    if (output.bytes != 0) std::memcpy(outputs[i].mutable_raw(), state().executor->output(i), output.bytes);
   }
 }
 
 void Session::enable_profile(bool on) {
-  state_->profiling = on;
-  std::fill(state_->profile.seconds.begin(), state_->profile.seconds.end(), 0.0);
-  state_->profile.runs = 0;
+  state().profiling = on;
+  std::fill(state().profile.seconds.begin(), state().profile.seconds.end(), 0.0);
+  state().profile.runs = 0;
 }
 
 PlanReport Session::profile() const {
-  Plan::State& planned = state_->chosen != nullptr ? *state_->chosen : state_->plan.state();
-  PlanReport report = planned.report(state_->bound.get());
-  for (std::size_t i = 0; i < report.steps.size() && state_->profile.runs > 0; ++i) {
-    report.steps[i].milliseconds = state_->profile.seconds[i] * 1e3 / static_cast<double>(state_->profile.runs);
+  Plan::State& planned = state().chosen != nullptr ? *state().chosen : state().plan.state();
+  PlanReport report = planned.report(state().bound.get());
+  for (std::size_t i = 0; i < report.steps.size() && state().profile.runs > 0; ++i) {
+    report.steps[i].milliseconds = state().profile.seconds[i] * 1e3 / static_cast<double>(state().profile.runs);
   }
   return report;
 }

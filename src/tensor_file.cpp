@@ -1,14 +1,17 @@
 #include "linnet/tensor_file.h"
 
 #include "base/file.h"
+#include "base/out_of_memory.h"
 #include "linnet/model.h"
 #include "onnx/load.h"
 
 namespace linnet {
 
 Tensor load_tensor(const std::string& path, std::string* name) {
-  const auto file = base::FileBuffer::read(path, LoadOptions().max_tensor_bytes);
-  return onnx::load_tensor(file->bytes(), path, name);
+  return base::guard_memory([&] {
+    const auto file = base::FileBuffer::read(path, LoadOptions().max_tensor_bytes);
+    return onnx::load_tensor(file->bytes(), path, name);
+  });
 }
 
 }  // namespace linnet

@@ -6,6 +6,8 @@
 //   const std::span<const float> scores = outputs.at(0).data<float>();      // [1,1000]
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <iosfwd>
@@ -91,6 +93,13 @@ class Plan {
 /// One named tensor for run().
 using NamedTensor = std::pair<std::string, Tensor>;
 
+/// What ends a run early, with Error(cancelled): looked at before it starts and after each step. The outputs then hold
+/// nothing of use, and the session is ready for its next run. Planning for new shapes is not interrupted.
+struct RunOptions {
+  const std::atomic<bool>* cancel = nullptr;  ///< true stops the run; may be set from any thread, or from a signal handler
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+};
+
 /// Runs a plan. Owns one arena. A session serves one run at a time: a second run() on it from another thread throws
 /// Error(usage) at once. For parallel runs make several sessions on one Plan.
 class Session {
@@ -101,16 +110,17 @@ class Session {
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
-  [[nodiscard]] const Plan& plan() const noexcept;
+  /// This and all below throw Error(usage) on a session that was moved from.
+  [[nodiscard]] const Plan& plan() const;
 
   /// Runs and returns the outputs, in the order of plan().outputs(). Inputs go by name, in any order. Throws Error(input)
   /// for a missing, unknown or ill-shaped input.
-  std::vector<Tensor> run(const std::vector<NamedTensor>& inputs);
+  std::vector<Tensor> run(const std::vector<NamedTensor>& inputs, const RunOptions& options = {});
   /// The same for models with one input.
-  std::vector<Tensor> run(const Tensor& input);
+  std::vector<Tensor> run(const Tensor& input, const RunOptions& options = {});
   /// Writes the outputs into the caller's tensors (of the right type and shape, own memory). Once a run with these input
   /// shapes has been made, allocates nothing.
-  void run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs);
+  void run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs, const RunOptions& options = {});
 
   /// Collects the time of each step from now on (a few microseconds a run); plan().report() does not show it, profile() does.
   void enable_profile(bool on);
@@ -119,6 +129,7 @@ class Session {
 
  private:
   struct State;
+  [[nodiscard]] State& state() const;
   std::unique_ptr<State> state_;
 };
 

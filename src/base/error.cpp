@@ -1,5 +1,6 @@
 #include "linnet/error.h"
 
+#include <new>
 #include <utility>
 
 #include "base/printable.h"
@@ -52,7 +53,12 @@ std::string compose(ErrorCode code, const std::string& message, const ErrorDetai
 Error::Error(ErrorCode code, std::string message, ErrorDetails details)
     : code_(code),
       message_(std::move(message)),
-      details_(std::move(details)),
-      text_(compose(code_, message_, details_)) {}
+      details_(std::move(details)) {
+  try {
+    text_ = compose(code_, message_, details_);
+  } catch (const std::bad_alloc&) {
+    text_ = message_;  // short in the one case that matters: the error for want of memory must not fail for want of it
+  }
+}
 
 }  // namespace linnet

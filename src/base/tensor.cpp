@@ -96,7 +96,11 @@ Tensor Tensor::share(DataType type, Shape shape, const void* data, std::shared_p
   return tensor;
 }
 
-Tensor Tensor::view(DataType type, Shape shape, const void* data) { return share(type, std::move(shape), data, nullptr); }
+Tensor Tensor::view(DataType type, Shape shape, const void* data) {
+  Tensor tensor = share(type, std::move(shape), data, nullptr);
+  if (data == nullptr && tensor.bytes() != 0) throw Error(ErrorCode::usage, "a tensor with elements is no view of a null pointer");
+  return tensor;
+}
 
 void* Tensor::mutable_raw() {
   if (!writable_) throw Error(ErrorCode::usage, "a borrowed or shared tensor is read-only; clone() it first");

@@ -1,4 +1,4 @@
-// linnet: classify, verify, inspect, bench, ops, cpu.
+// linnet: classify, verify, inspect, bench, ops, cpu, limits.
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <iostream>
@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   linnet::cli::add_bench(app, action);
   linnet::cli::add_ops(app, action);
   linnet::cli::add_cpu(app, action);
+  linnet::cli::add_limits(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -15,5 +15,6 @@ void add_inspect(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 void add_ops(CLI::App& app, Action& action);
 void add_cpu(CLI::App& app, Action& action);
+void add_limits(CLI::App& app, Action& action);
 
 }  // namespace linnet::cli

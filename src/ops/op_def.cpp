@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -50,6 +51,45 @@ constexpr bool ranges_are_apart() {
   return true;
 }
 static_assert(ranges_are_apart(), "two lines of operators.inc claim the same operator at the same opset");
+
+struct Arity {
+  std::string_view name;
+  int since;
+  std::size_t inputs, outputs;
+};
+constexpr std::size_t kAny = std::numeric_limits<std::size_t>::max();
+constexpr Arity kArities[] = {
+#define LINNET_ARITY(name, since, inputs, outputs) {#name, since, inputs, outputs},
+#include "ops/arity.inc"
+#undef LINNET_ARITY
+};
+
+/// By operator; no bound where arity.inc has no line.
+constexpr std::array<Arity, std::size(kOperators)> kMost = [] {
+  std::array<Arity, std::size(kOperators)> most{};
+  for (std::size_t i = 0; i < most.size(); ++i) {
+    most[i] = {kOperators[i].name, 0, kAny, kAny};
+    if (!kOperators[i].domain.empty()) continue;
+    for (const Arity& arity : kArities) {
+      const bool later = arity.since <= kOperators[i].since && arity.since > most[i].since;
+      if (later && arity.name == kOperators[i].name) most[i] = arity;
+    }
+  }
+  return most;
+}();
+
+void require_arity(const NodeContext& context, const OpDef& def) {
+  const Arity& most = kMost[static_cast<std::size_t>(&def - kOperators)];
+  const auto check = [&](const char* what, const std::vector<graph::ValueId>& names, std::size_t bound) {
+    std::size_t count = names.size();
+    while (count > 0 && names[count - 1] == graph::kNoValue) --count;
+    if (count <= bound) return;
+    context.fail(ErrorCode::model, "the operator does not have so many " + std::string(what), {},
+                 "at most " + std::to_string(bound), std::to_string(count));
+  };
+  check("inputs", context.node().inputs, most.inputs);
+  check("outputs", context.node().outputs, most.outputs);
+}
 
 /// The versions of one operator, oldest first.
 std::span<const std::size_t> versions(std::string_view domain, std::string_view name) {
@@ -142,6 +182,7 @@ const OpDef& require_operator(const graph::Graph& graph, graph::NodeId id) {
 void infer_node(graph::Graph& graph, graph::NodeId id) {
   const OpDef& def = require_operator(graph, id);
   InferContext context(graph, id);
+  require_arity(context, def);
   def.infer(context);
   for (std::size_t i = 0; i < context.output_count(); ++i) {
     if (context.has_output(i)) merge(context, context.outputs()[i], graph.value(context.node().outputs[i]));

@@ -1,9 +1,10 @@
 // Infers each node and, where everything it depends on is known, runs it once and for all.
 //
 // What is not folded, although it could be:
-//   - results out of proportion: Expand, Tile and their like turn a few bytes into gigabytes, so a result may be at most
-//     kMaxGrowth times the inputs beyond a floor; and all folded results together have a budget. ConstantOfShape is exempt
-//     from the first rule (whole weight sets are stored so), never from the second;
+//   - results out of proportion: Expand, Tile and their like turn a few bytes into gigabytes, and so does a chain of
+//     Concat(x, x). A result may be at most kMaxGrowth times its inputs beyond a floor, all results together may add at
+//     most as much again to the model's constants, and there is a budget on top. ConstantOfShape is exempt from the first
+//     two rules (whole weight sets are stored so), never from the budget;
 //   - work out of proportion: a Conv of two constants would let a small file keep the loader busy for hours.
 // A value that the caller may override (an initializer that is also an input, IR version >= 4) is no constant here.
 #include <algorithm>
@@ -51,7 +52,11 @@ std::int64_t most_products(const graph::Node& node, const Graph& graph, std::int
 
 class Folder {
  public:
-  Folder(Graph& graph, PassContext& context) : graph_(graph), context_(context) {}
+  Folder(Graph& graph, PassContext& context) : graph_(graph), context_(context) {
+    for (ValueId id = 0; id < graph.value_count(); ++id) {
+      if (const auto& constant = graph.value(id).constant) growth_left_ += static_cast<std::int64_t>(constant->bytes());
+    }
+  }
 
   void visit(NodeId id) {
     if (fold_constant_node(id)) return;
@@ -104,18 +109,29 @@ class Folder {
     return bytes;
   }
 
+  // Bytes of the inputs, each counted once however often it is read.
+  [[nodiscard]] std::int64_t input_bytes(NodeId id) const {
+    std::vector<ValueId> inputs = graph_.node(id).inputs;
+    std::sort(inputs.begin(), inputs.end());
+    inputs.erase(std::unique(inputs.begin(), inputs.end()), inputs.end());
+    std::int64_t bytes = 0;
+    for (const ValueId input : inputs) {
+      if (input == graph::kNoValue) continue;
+      const auto tensor_bytes = static_cast<std::int64_t>(graph_.value(input).constant->bytes());
+      bytes = base::checked_add(bytes, tensor_bytes, "a node's inputs");
+    }
+    return bytes;
+  }
+
   [[nodiscard]] std::string why_not(NodeId id) const {
     const graph::Node& node = graph_.node(id);
     const std::int64_t bytes = result_bytes(id);
     if (bytes < 0) return "the size of its result is not known before it runs";
-    std::int64_t input_bytes = 0;
-    for (const ValueId input : node.inputs) {
-      if (input == graph::kNoValue) continue;
-      const Tensor& tensor = *graph_.value(input).constant;
-      input_bytes = base::checked_add(input_bytes, static_cast<std::int64_t>(tensor.bytes()), "a node's inputs");
+    if (!is_onnx(node, "ConstantOfShape")) {
+      const std::int64_t given = input_bytes(id);
+      const bool grows = bytes > kFreeBytes && (bytes / kMaxGrowth > given || bytes - given > growth_left_);
+      if (grows) return "its " + std::to_string(bytes) + " bytes are out of proportion to its inputs";
     }
-    const bool grows = bytes > kFreeBytes && bytes / kMaxGrowth > input_bytes && !is_onnx(node, "ConstantOfShape");
-    if (grows) return "its " + std::to_string(bytes) + " bytes are out of proportion to its inputs";
     if (bytes > kBudgetBytes - folded_bytes_) return "the budget for folded constants is used up";
     const bool heavy =
         node.domain != "" || std::find(std::begin(kHeavy), std::end(kHeavy), node.op_type) != std::end(kHeavy);
@@ -131,7 +147,11 @@ class Folder {
     }
     try {
       const std::vector<Tensor> results = ops::evaluate(graph_.node(id), inputs);
-      for (const Tensor& result : results) folded_bytes_ += static_cast<std::int64_t>(result.bytes());
+      std::int64_t bytes = 0;
+      for (const Tensor& result : results) bytes += static_cast<std::int64_t>(result.bytes());
+      folded_bytes_ += bytes;
+      if (!is_onnx(graph_.node(id), "ConstantOfShape"))
+        growth_left_ -= std::max<std::int64_t>(0, bytes - input_bytes(id));
       become(id, results);
     } catch (const Error& error) {
       // Broken models are refused here as they would be at run time; what merely cannot be run ahead is left in place.
@@ -157,6 +177,7 @@ class Folder {
   Graph& graph_;
   PassContext& context_;
   std::int64_t folded_bytes_ = 0;
+  std::int64_t growth_left_ = 4 * kFreeBytes;  // and the bytes of the model's constants
 };
 
 }  // namespace

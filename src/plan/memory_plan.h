@@ -22,6 +22,7 @@ struct MemoryPlan {
 constexpr std::size_t kArenaAlignment = 128;  // of the arena and every offset: two cache lines, which processors fetch in pairs
 
 /// Greedy by size: the largest buffers are placed first, each at the lowest offset where no buffer alive at the same time is.
+/// Beyond a few thousand buffers, where that takes too long, greedy by time.
 MemoryPlan plan_memory(std::span<const BufferUse> buffers);
 
 }  // namespace linnet::plan

@@ -1,8 +1,10 @@
 #include "runtime/executor.h"
 
 #include <omp.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <limits>
 #include <utility>
 
 #include "linnet/error.h"
@@ -11,8 +13,22 @@ namespace linnet::runtime {
 
 using plan::BufferRef;
 
+namespace {
+
+constexpr std::size_t kToTheEnd = std::numeric_limits<std::size_t>::max();
+
+bool should_stop(const RunOptions& options) {
+  if (options.cancel != nullptr && options.cancel->load(std::memory_order_relaxed)) return true;
+  const bool limited = options.deadline != std::chrono::steady_clock::time_point::max();
+  return limited && std::chrono::steady_clock::now() >= options.deadline;
+}
+
+[[noreturn]] void throw_cancelled() { throw Error(ErrorCode::cancelled, "the run was cancelled, or its deadline has passed"); }
+
+}  // namespace
+
 Executor::Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads)
-    : plan_(std::move(plan)), arena_(arena), threads_(threads), input_bytes_(plan_->inputs.size(), nullptr), faults_(plan_->steps.size()) {
+    : plan_(std::move(plan)), arena_(arena), threads_(threads), process_(::getpid()), input_bytes_(plan_->inputs.size(), nullptr), faults_(plan_->steps.size()) {
   for (const plan::PlannedStep& step : plan_->steps) {
     Pointers p;
     for (const BufferRef& ref : step.inputs) p.inputs.push_back(resolve(ref));
@@ -33,7 +49,7 @@ const std::byte* Executor::resolve(const BufferRef& ref) const {
 
 const std::byte* Executor::output(std::size_t i) const { return resolve(plan_->outputs[i].buffer); }
 
-void Executor::walk(int thread, int threads, Profile* profile) {
+void Executor::walk(int thread, int threads, Profile* profile, const RunOptions& options) {
   using Clock = std::chrono::steady_clock;
   ops::RunArgs args;
   args.thread = thread;
@@ -49,16 +65,20 @@ void Executor::walk(int thread, int threads, Profile* profile) {
     const Clock::time_point begin = timed ? Clock::now() : Clock::time_point{};
     for (args.phase = 0; args.phase < step.phases; ++args.phase) {
       step.run(args);
+      if (thread == 0 && args.phase == step.phases - 1 && should_stop(options)) last_step_.store(i, std::memory_order_relaxed);
       // Alone we may stand in a region of the caller's, whose team must not be waited for.
       if (threads > 1) {
 #pragma omp barrier
       }
     }
+    if (last_step_.load(std::memory_order_relaxed) <= i) return;
     if (timed) profile->seconds[i] += std::chrono::duration<double>(Clock::now() - begin).count();
   }
 }
 
-void Executor::run(std::span<const std::byte* const> inputs, Profile* profile) {
+void Executor::run(std::span<const std::byte* const> inputs, Profile* profile, const RunOptions& options) {
+  if (should_stop(options)) throw_cancelled();
+  last_step_.store(kToTheEnd, std::memory_order_relaxed);
   for (std::size_t i = 0; i < inputs.size(); ++i) input_bytes_[i] = inputs[i];
   for (std::size_t i = 0; i < plan_->steps.size(); ++i) {
     const plan::PlannedStep& step = plan_->steps[i];
@@ -67,12 +87,18 @@ void Executor::run(std::span<const std::byte* const> inputs, Profile* profile) {
     }
   }
   // libgomp allocates a team even for a region of one thread.
-  if (threads_ == 1) {
-    walk(0, 1, profile);
+  // Nor does its team survive a fork: in the child its threads are gone, and waiting for them would never end. One thread
+  // computes the same bits.
+  if (threads_ == 1 || ::getpid() != process_) {
+    walk(0, 1, profile, options);
   } else {
     // A nested region (the caller runs us inside one of its own) may give fewer threads: the walk takes what it gets.
 #pragma omp parallel num_threads(threads_)
-    walk(omp_get_thread_num(), omp_get_num_threads(), profile);
+    walk(omp_get_thread_num(), omp_get_num_threads(), profile, options);
+  }
+  if (last_step_.load(std::memory_order_relaxed) < plan_->steps.size() - 1) {  // after the last one there is nothing to cut short
+    for (std::atomic<const char*>& fault : faults_) fault.store(nullptr, std::memory_order_relaxed);
+    throw_cancelled();
   }
   if (profile != nullptr) ++profile->runs;
   check_faults();

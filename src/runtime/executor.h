@@ -1,6 +1,8 @@
 // Runs a ShapePlan on an arena: one parallel region a run, all threads through the steps together.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -26,8 +28,9 @@ class Executor {
   Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads);
 
   /// inputs[i] are the bytes of plan().inputs[i], aligned to their element. Allocates nothing. `profile` may be null.
-  /// Throws Error(input) if the data break an operator's rules (an index out of range); the outputs are then worthless.
-  void run(std::span<const std::byte* const> inputs, Profile* profile);
+  /// Throws Error(input) if the data break an operator's rules (an index out of range), and `cancelled` as `options` ask;
+  /// the outputs are then worthless.
+  void run(std::span<const std::byte* const> inputs, Profile* profile, const RunOptions& options);
   /// The bytes of output i after a run.
   [[nodiscard]] const std::byte* output(std::size_t i) const;
   [[nodiscard]] const plan::ShapePlan& plan() const noexcept { return *plan_; }
@@ -39,14 +42,18 @@ class Executor {
   };
   [[nodiscard]] const std::byte* resolve(const plan::BufferRef& ref) const;
   void check_faults();
-  void walk(int thread, int threads, Profile* profile);
+  void walk(int thread, int threads, Profile* profile, const RunOptions& options);
 
   std::shared_ptr<const plan::ShapePlan> plan_;
   std::byte* arena_;
   int threads_;
+  pid_t process_;  // the one that made it
   std::vector<Pointers> pointers_;              // of each step
   std::vector<const std::byte*> input_bytes_;   // of this run
   std::vector<std::atomic<const char*>> faults_;  // of each step
+  // The step after which all threads stop. Written by one thread before the barrier that ends this very step, so that all
+  // threads, however late one reads it, leave after the same step.
+  std::atomic<std::size_t> last_step_;
 };
 
 }  // namespace linnet::runtime

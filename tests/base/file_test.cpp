@@ -57,7 +57,7 @@ TEST_CASE("a file is read whole") {
   }
 }
 
-TEST_CASE("what cannot be read is named") {  // A01, A02, A03, A04, A13
+TEST_CASE("A01 A02 A03 A04 A13: what cannot be read is named") {
   const test::TempDir folder;
   const std::string missing = (folder.path() / "missing").string();
   CHECK(read_error(missing).code() == ErrorCode::io);
@@ -72,7 +72,7 @@ TEST_CASE("what cannot be read is named") {  // A01, A02, A03, A04, A13
   CHECK(read_error(std::string(10'000, 'p')).code() == ErrorCode::io);
 }
 
-TEST_CASE("a size limit is checked before a byte is read") {  // A08
+TEST_CASE("A08: a size limit is checked before a byte is read") {
   const test::TempDir folder;
   const std::string path = (folder.path() / "sparse").string();
   std::ofstream(path).close();
@@ -82,7 +82,7 @@ TEST_CASE("a size limit is checked before a byte is read") {  // A08
   CHECK(error.details().found == "1099511627776");
 }
 
-TEST_CASE("a range beyond the end is an error") {  // A06
+TEST_CASE("A06: a range beyond the end is an error") {
   const test::TempDir folder;
   const std::string path = (folder.path() / "file").string();
   std::ofstream(path) << "12345";
@@ -92,7 +92,7 @@ TEST_CASE("a range beyond the end is an error") {  // A06
   CHECK_THROWS_AS(base::read_exactly(file, 2, bytes, path), Error);
 }
 
-TEST_CASE("standard input is read to its end, within the limit") {  // A10
+TEST_CASE("A10: standard input is read to its end, within the limit") {
   const test::TempDir folder;
   const std::string path = (folder.path() / "file").string();
   const std::string text(200'000, 'i');

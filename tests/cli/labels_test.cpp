@@ -44,7 +44,7 @@ TEST_CASE("byte order marks, CRLF and trailing empty lines are accepted") {
   CHECK(parse_labels("\xC3\xA9t\xC3\xA9\n\xF0\x9F\x90\xA6") == Labels{"\xC3\xA9t\xC3\xA9", "\xF0\x9F\x90\xA6"});
 }
 
-TEST_CASE("damaged label files are refused") {
+TEST_CASE("M22: damaged label files are refused") {
   const std::string bad[] = {
       "",
       "\n\n",

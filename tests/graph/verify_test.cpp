@@ -51,13 +51,16 @@ std::string why_damaged(const std::function<void(Graph&)>& damage) {
 TEST_CASE("verify accepts a sound graph") {
   verify(Graph());
   verify(two_relus());
+  Graph asked_twice = two_relus();
+  asked_twice.outputs.push_back(kZ);
+  verify(asked_twice);
 }
 
 TEST_CASE("verify finds each kind of damage") {
   using Catch::Matchers::Contains;
   CHECK_THAT(why_damaged([](Graph& g) { g.inputs.push_back(77); }), Contains("an input is no value"));
   CHECK_THAT(why_damaged([](Graph& g) { g.outputs.push_back(-1); }), Contains("an output is no value"));
-  CHECK_THAT(why_damaged([](Graph& g) { g.outputs.push_back(kZ); }), Contains("'z' is an output twice"));
+  CHECK_THAT(why_damaged([](Graph& g) { g.inputs.push_back(kX); }), Contains("'x' is an input twice"));
   CHECK_THAT(why_damaged([](Graph& g) { g.outputs.push_back(kY); }), Contains("graph_output of 'y' is wrong"));
   CHECK_THAT(why_damaged([](Graph& g) { g.value(kX).graph_input = false; }), Contains("graph_input of 'x' is wrong"));
   CHECK_THAT(why_damaged([](Graph& g) { g.value(kY).consumers.clear(); }), Contains("the consumers of 'y' are wrong"));

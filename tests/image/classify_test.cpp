@@ -46,7 +46,7 @@ TEST_CASE("top_k is sorted, ties by index, and clamped to the classes") {
   CHECK(top_k(std::vector<float>{7}, 5, true)[0].probability == 1.0f);
 }
 
-TEST_CASE("scores that cannot be ranked are refused") {
+TEST_CASE("K03: scores that cannot be ranked are refused") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (const bool apply_softmax : {false, true}) {
     CHECK(error_of({}, 1, apply_softmax) == ErrorCode::input);

@@ -56,7 +56,7 @@ FileBytes with_orientation(int orientation, bool big_endian) {
 
 }  // namespace
 
-TEST_CASE("every kind of PNG decodes to Pillow's pixels") {
+TEST_CASE("M07 M08: every kind of PNG decodes to Pillow's pixels") {
   const Expected kinds[] = {{"grey.png", 1, 1, 8},          {"grey_alpha.png", 2, 2, 8}, {"rgb.png", 3, 3, 8},
                             {"rgba.png", 4, 4, 8},          {"grey1.png", 1, 1, 1},      {"grey2.png", 1, 1, 2},
                             {"grey4.png", 1, 1, 4},         {"rgb16.png", 3, 3, 16},     {"palette.png", 3, 1, 4},
@@ -91,7 +91,7 @@ TEST_CASE("every kind of JPEG decodes to within three levels of Pillow's pixels"
   }
 }
 
-TEST_CASE("bytes after the end of a picture are ignored") {
+TEST_CASE("M21: bytes after the end of a picture are ignored") {
   for (const char* name : {"rgb.png", "rgb420.jpg"}) {
     FileBytes file = read_data(name);
     const Image before = decode_image(file);
@@ -100,7 +100,7 @@ TEST_CASE("bytes after the end of a picture are ignored") {
   }
 }
 
-TEST_CASE("pictures decode in several threads at once") {
+TEST_CASE("M18: pictures decode in several threads at once") {
   const FileBytes file = read_data("progressive.jpg");
   const std::vector<std::uint8_t> expected = decode_image(file).pixels;
   std::array<int, 4> equal{};
@@ -114,7 +114,7 @@ TEST_CASE("pictures decode in several threads at once") {
   CHECK(equal == std::array{50, 50, 50, 50});
 }
 
-TEST_CASE("the contents decide, not the name") {
+TEST_CASE("M14: the contents decide, not the name") {
   const FileBytes png = read_data("rgb.png");
   CHECK(decode_image(png, {}, "photo.jpg").format == ImageFormat::png);
 }
@@ -134,7 +134,7 @@ TEST_CASE("the eight EXIF orientations turn a picture as Pillow does") {
   CHECK_THROWS_AS(oriented(stored, 9), Error);
 }
 
-TEST_CASE("EXIF orientation is read, and applied only on request") {
+TEST_CASE("M11: EXIF orientation is read, and applied only on request") {
   for (const bool big_endian : {false, true}) {
     const FileBytes file = with_orientation(6, big_endian);
     const Image ignored = decode_image(file);

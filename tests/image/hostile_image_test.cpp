@@ -65,7 +65,7 @@ constexpr int kSos = 0xDA;
 
 }  // namespace
 
-TEST_CASE("a picture that is cut anywhere is refused") {
+TEST_CASE("M05: a picture that is cut anywhere is refused") {
   for (const char* name : {"rgb.png", "interlaced.png", "palette_alpha.png", "luma.jpg", "rgb420.jpg",
                            "progressive.jpg", "restarts.jpg"}) {
     const FileBytes whole = read_data(name);
@@ -107,7 +107,7 @@ TEST_CASE("a JPEG whose data end early is refused even if it is closed with EOI"
   CHECK(accepted <= 4 * scans);  // at the end of its data, less a byte of padding, and with the next scan's tables
 }
 
-TEST_CASE("every single-bit flip of a PNG is refused") {
+TEST_CASE("M06: every single-bit flip of a PNG is refused") {
   const FileBytes whole = read_data("palette_alpha.png");
   for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
     FileBytes flipped = whole;
@@ -138,7 +138,7 @@ TEST_CASE("every single-bit flip of a JPEG decodes to a whole picture or is refu
   }
 }
 
-TEST_CASE("picture bombs are refused from the header") {
+TEST_CASE("M01 M03: picture bombs are refused from the header") {
   const std::string data = png_data(std::string(100, '\0')) + kPngEnd;
   CHECK(decode_error(to_bytes(png_header(65535, 65535) + data)) == ErrorCode::limit);
   CHECK(decode_error(to_bytes(png_header(1u << 24, 1) + data)) == ErrorCode::limit);
@@ -157,7 +157,7 @@ TEST_CASE("picture bombs are refused from the header") {
   }
 }
 
-TEST_CASE("a deflate bomb stops at the size of the picture") {
+TEST_CASE("M02: a deflate bomb stops at the size of the picture") {
   // 64 bytes of pixels, and data that unpack to 10 MB.
   const std::string bomb = png_header(8, 8) + png_data(std::string(10'000'000, '\0')) + kPngEnd;
   const std::optional<ErrorCode> error = decode_error(to_bytes(bomb));
@@ -208,14 +208,14 @@ TEST_CASE("malformed PNG files are refused") {
   CHECK(decode_error(to_bytes(damaged)) == ErrorCode::image);
 }
 
-TEST_CASE("ten thousand ancillary PNG chunks are skipped") {
+TEST_CASE("M20: ten thousand ancillary PNG chunks are skipped") {
   std::string file = png_header(4, 2);
   for (int i = 0; i < 10'000; ++i) file += png_chunk("tEXt");
   file += png_data(std::string(10, '\0')) + kPngEnd;
   CHECK(decode_error(to_bytes(file)) == std::nullopt);
 }
 
-TEST_CASE("kinds of JPEG that are not supported are refused") {
+TEST_CASE("M09 M10: kinds of JPEG that are not supported are refused") {
   CHECK(decode_error(read_data("cmyk.jpg")) == ErrorCode::image);
   for (const int sof : {0xC3, 0xC5, 0xC9, 0xCA, 0xCB}) {
     INFO("SOF " << sof);
@@ -236,7 +236,7 @@ TEST_CASE("malformed JPEG files are refused") {
   CHECK(decode_error(jpeg_with("restarts.jpg", 0xD1, 1, 0xD3)) == ErrorCode::image);  // restart markers out of order
 }
 
-TEST_CASE("a JPEG with too many scans is refused") {
+TEST_CASE("M04: a JPEG with too many scans is refused") {
   FileBytes file = read_data("luma.jpg");
   const std::size_t scan = find_marker(file, kSos);
   const FileBytes data(file.begin() + static_cast<std::ptrdiff_t>(scan), file.end() - 2);
@@ -250,7 +250,7 @@ TEST_CASE("a JPEG with too many scans is refused") {
   CHECK(decode_error(read_data("progressive.jpg"), {.limits = limits}) == ErrorCode::limit);
 }
 
-TEST_CASE("every limit is enforced and can be set") {
+TEST_CASE("M19: every limit is enforced and can be set") {
   const FileBytes file = read_data("rgb420.jpg");  // 35x27
   ImageLimits limits;
   const auto refused = [&](auto member, std::int64_t value) {
@@ -269,7 +269,7 @@ TEST_CASE("every limit is enforced and can be set") {
   CHECK(refused(&ImageLimits::max_memory_bytes, 1000));
 }
 
-TEST_CASE("what is not a picture is refused by name") {
+TEST_CASE("M12 M13: what is not a picture is refused by name") {
   const auto found = [](const std::string& text) {
     try {
       (void)decode_image(to_bytes(text));
@@ -289,7 +289,7 @@ TEST_CASE("what is not a picture is refused by name") {
   CHECK(found("hello, this is text") == "an unknown kind of file");
 }
 
-TEST_CASE("only regular files are read") {
+TEST_CASE("M16: only regular files are read") {
   const TemporaryFolder folder;
   const std::filesystem::path pipe = folder.path() / "pipe";
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);

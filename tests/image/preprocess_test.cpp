@@ -173,7 +173,7 @@ TEST_CASE("options are read from text") {
   CHECK(steps.mean == std::vector<float>{104, 117, 123});
 }
 
-TEST_CASE("options that make no sense are refused") {
+TEST_CASE("M26: options that make no sense are refused") {
   const std::pair<const char*, const char*> bad[] = {{"resize", ""},       {"resize", "0"},
                                                      {"resize", "-5"},     {"resize", "256x"},
                                                      {"resize", "x256"},   {"resize", "256x256x3"},
@@ -218,7 +218,7 @@ TEST_CASE("fields that make no sense are refused") {
   CHECK(refused([](Preprocessing& s) { s.std = {1, 0, 1}; }));
 }
 
-TEST_CASE("odd pictures and extreme aspect ratios") {
+TEST_CASE("M15: odd pictures and extreme aspect ratios") {
   Image thin;
   thin.width = 10000;
   thin.height = 1;

@@ -127,7 +127,7 @@ TEST_CASE("exp keeps its error bound on 2^20 floats of its range") {
   check_accuracy({UnaryOp::exp, "exp", [](double v) { return std::exp(v); }, 1}, x);
 }
 
-TEST_CASE("unary operators handle every length, at both ends of a page and in place") {
+TEST_CASE("K07: unary operators handle every length, at both ends of a page and in place") {
   Random random(1);
   for (const Unary& u : unary_operators()) {
     INFO(u.name);

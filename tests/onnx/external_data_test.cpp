@@ -69,7 +69,7 @@ TEST_CASE("external data is read from the model's folder") {
   for (const Entries& e : entries) CHECK(is_one_two(constant(folder.load({e}), "w0")));
 }
 
-TEST_CASE("a weight that two initializers name is read once") {  // E12
+TEST_CASE("E12: a weight that two initializers name is read once") {
   const Folder folder;
   const Entries entries{{"location", "weights.bin"}, {"offset", "4"}};
   const graph::Graph graph = folder.load({entries, entries});
@@ -85,7 +85,7 @@ TEST_CASE("ranges of one file must not overlap") {
   CHECK(contains(error.message(), "overlap"));
 }
 
-TEST_CASE("locations that lead elsewhere") {  // E02, E03, E11
+TEST_CASE("E02 E03 E11: locations that lead elsewhere") {
   const Folder folder;
   const std::string absolute = (folder.temp.path() / "secret.bin").string();
   for (const std::string& location :
@@ -104,7 +104,7 @@ TEST_CASE("locations that lead elsewhere") {  // E02, E03, E11
   CHECK(folder.refusal({{"offset", "4"}}).code() == ErrorCode::model);
 }
 
-TEST_CASE("symbolic and hard links are refused") {  // E04, E05
+TEST_CASE("E04 E05: symbolic and hard links are refused") {
   const Folder folder;
   fs::create_symlink("weights.bin", folder.model / "inside.bin");
   fs::create_symlink("../secret.bin", folder.model / "outside.bin");
@@ -119,7 +119,7 @@ TEST_CASE("symbolic and hard links are refused") {  // E04, E05
   }
 }
 
-TEST_CASE("only regular files are read") {  // E06
+TEST_CASE("E06: only regular files are read") {
   const Folder folder;
   REQUIRE(mkfifo((folder.model / "pipe").c_str(), 0600) == 0);
   for (const char* location : {"pipe", "sub", "."}) {
@@ -129,7 +129,7 @@ TEST_CASE("only regular files are read") {  // E06
   }
 }
 
-TEST_CASE("offsets and lengths") {  // E07, E08, E09
+TEST_CASE("E07 E08 E09: offsets and lengths") {
   const Folder folder;
   for (const char* number : {"-1", "0x4", "4 ", "", "four", "18446744073709551616", "9223372036854775808", "4.0"}) {
     CHECK(folder.refusal({{"location", "weights.bin"}, {"offset", number}}).code() == ErrorCode::model);
@@ -156,7 +156,7 @@ TEST_CASE("limits of external files") {
   CHECK(refusal(model, options).code() == ErrorCode::limit);
 }
 
-TEST_CASE("a model from memory needs a folder") {  // E13
+TEST_CASE("E13: a model from memory needs a folder") {
   const Folder folder;
   const OnnxModel model = folder.make({{{"location", "weights.bin"}, {"offset", "4"}}});
   const Error error = refusal(model);
@@ -174,7 +174,7 @@ TEST_CASE("bools are checked wherever they lie") {
         ErrorCode::model);
 }
 
-TEST_CASE("no descriptor is left open, whatever happened") {  // A12, A14
+TEST_CASE("A12 A14 E12: no descriptor is left open, whatever happened") {
   const Folder folder;
   const auto descriptors = [] {
     return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator{});

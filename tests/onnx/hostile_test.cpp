@@ -110,7 +110,7 @@ TEST_CASE("the sample loads") {
   CHECK(load(sample(), options).order().size() == 4);
 }
 
-TEST_CASE("every truncation is refused or loaded") {  // B01
+TEST_CASE("B01: every truncation is refused or loaded") {
   const std::vector<std::byte> file = sample().bytes();
   for (std::size_t length = 0; length < file.size(); ++length) {
     // A copy of its own, so that a sanitizer sees a read beyond its end.
@@ -118,7 +118,7 @@ TEST_CASE("every truncation is refused or loaded") {  // B01
   }
 }
 
-TEST_CASE("every flip of one bit is refused or loaded") {  // B02
+TEST_CASE("B02: every flip of one bit is refused or loaded") {
   const std::vector<std::byte> file = sample().bytes();
   for (std::size_t bit = 0; bit < 8 * file.size(); ++bit) {
     std::vector<std::byte> damaged = file;
@@ -127,7 +127,7 @@ TEST_CASE("every flip of one bit is refused or loaded") {  // B02
   }
 }
 
-TEST_CASE("noise is refused") {  // B17
+TEST_CASE("B17: noise is refused") {
   std::mt19937 random(1);
   for (const std::size_t size : {std::size_t{1}, std::size_t{1000}, std::size_t{1'000'000}}) {
     std::vector<std::byte> noise(size);
@@ -138,7 +138,7 @@ TEST_CASE("noise is refused") {  // B17
   }
 }
 
-TEST_CASE("malformed fields") {  // B03, B04, B05, B06, B13
+TEST_CASE("B03 B04 B05 B06 B13: malformed fields") {
   const std::string start = relu_model().text();
   const std::string endings[] = {
       std::string(1, '\0'),                            // a zero byte at the end
@@ -167,7 +167,7 @@ TEST_CASE("malformed fields") {  // B03, B04, B05, B06, B13
   }
 }
 
-TEST_CASE("a megabyte of empty messages takes no memory to speak of") {  // B07
+TEST_CASE("B07: a megabyte of empty messages takes no memory to speak of") {
   constexpr std::size_t kBytes = 1'000'000;
   const auto field = [](int number) { return ProtoWriter().bytes(number, "").text(); };
   const std::string node_of_attributes = OnnxNode("Relu", {"x"}, {"z"}).proto().text() + repeated(field(5), kBytes);
@@ -218,7 +218,7 @@ TEST_CASE("lists of numbers grow no more than eightfold") {
   CHECK(refusal(larger).code() == ErrorCode::limit);
 }
 
-TEST_CASE("nesting is bounded") {  // B08
+TEST_CASE("B08: nesting is bounded") {
   OnnxGraph graph;
   graph.node(OnnxNode("Relu", {"x"}, {"y"})).output("y", DataType::float32, {1});
   for (int depth = 0; depth < 1000; ++depth) {
@@ -233,7 +233,7 @@ TEST_CASE("nesting is bounded") {  // B08
   CHECK(contains(error.message(), "64 levels"));
 }
 
-TEST_CASE("long names") {  // F09
+TEST_CASE("F09: long names") {
   OnnxModel model = relu_model();
   model.graph.node(OnnxNode("Relu", {"x"}, {std::string(1'000'000, 'n')}));
   const Error error = refusal(model);

@@ -60,7 +60,7 @@ TEST_CASE("packed lists, and a scalar that its writer left out") {
   CHECK(std::get<std::int64_t>(loaded(concat().attribute(ProtoWriter().bytes(1, "axis").number(3, 4)))) == 4);
 }
 
-TEST_CASE("a nested graph may read names of the outer one") {  // C07
+TEST_CASE("C07: a nested graph may read names of the outer one") {
   OnnxGraph body;
   body.name("body").node(OnnxNode("Relu", {"outer"}, {"inner"})).output("inner", DataType::float32, {2});
   const graph::Attribute attribute = loaded(concat().set("axis", body));
@@ -71,7 +71,7 @@ TEST_CASE("a nested graph may read names of the outer one") {  // C07
   CHECK(nested->find_value("outer") != graph::kNoValue);
 }
 
-TEST_CASE("attributes that contradict themselves") {  // F10, F11, C09
+TEST_CASE("C09 F10 F11: attributes that contradict themselves") {
   CHECK(refusal(with_node(concat().set("axis", 1).set("axis", 1))).code() == ErrorCode::model);
   CHECK(refused(attribute("axis", 2).real(2, 1)).code() == ErrorCode::model);
   CHECK(refused(attribute("axis", 2).number(3, 1).bytes(4, "both")).code() == ErrorCode::model);
@@ -85,7 +85,7 @@ TEST_CASE("attributes that contradict themselves") {  // F10, F11, C09
   CHECK(refused(attribute("axis", 4).message(5, tensor).message(5, tensor)).code() == ErrorCode::format);
 }
 
-TEST_CASE("attribute kinds that Linnet has not join the list of refusals") {                        // D18
+TEST_CASE("D18: attribute kinds that Linnet has not join the list of refusals") {
   const std::pair<int, int> kinds[] = {{11, 22}, {13, 14}, {9, 10}, {10, 11}, {12, 23}, {14, 15}};  // type, field
   for (const auto& [type, field] : kinds) {
     const Error error = refused(attribute("axis", type).bytes(field, ""));

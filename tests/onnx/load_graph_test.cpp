@@ -35,13 +35,13 @@ OnnxModel with_declared_initializer(std::int64_t ir_version, const std::vector<O
 
 }  // namespace
 
-TEST_CASE("nodes out of order are sorted, and a sorted list stays as it is") {  // F02
+TEST_CASE("F02: nodes out of order are sorted, and a sorted list stays as it is") {
   const OnnxNode a("Relu", {"x"}, {"a"}, "a"), b("Relu", {"a"}, {"b"}, "b"), c("Add", {"a", "b"}, {"y"}, "c");
   CHECK(names_in_order(load(chain({a, b, c}))) == std::vector<std::string>{"a", "b", "c"});
   CHECK(names_in_order(load(chain({c, b, a}))) == std::vector<std::string>{"a", "b", "c"});
 }
 
-TEST_CASE("cycles are refused") {  // F01
+TEST_CASE("F01: cycles are refused") {
   for (const OnnxModel& model : {chain({OnnxNode("Add", {"x", "y"}, {"y"}, "loop")}),
                                  chain({OnnxNode("Add", {"x", "b"}, {"a"}, "loop"), OnnxNode("Relu", {"a"}, {"b"}),
                                         OnnxNode("Relu", {"b"}, {"y"})})}) {
@@ -52,7 +52,7 @@ TEST_CASE("cycles are refused") {  // F01
   }
 }
 
-TEST_CASE("names that nothing has") {  // F03, F04
+TEST_CASE("F03 F04: names that nothing has") {
   const Error input = refusal(chain({OnnxNode("Add", {"x", "nowhere"}, {"y"}, "n")}));
   CHECK(input.code() == ErrorCode::model);
   CHECK(input.details().node == "n");
@@ -63,7 +63,7 @@ TEST_CASE("names that nothing has") {  // F03, F04
   CHECK(contains(output.message(), "'y'"));
 }
 
-TEST_CASE("a value is written once") {  // F05, D11
+TEST_CASE("D11 F05: a value is written once") {
   const Error twice = refusal(chain({OnnxNode("Relu", {"x"}, {"y"}, "a"), OnnxNode("Relu", {"x"}, {"y"}, "b")}));
   CHECK(twice.code() == ErrorCode::model);
   CHECK(twice.details().node == "b");
@@ -74,7 +74,7 @@ TEST_CASE("a value is written once") {  // F05, D11
   CHECK(refusal(written_initializer).code() == ErrorCode::model);
 }
 
-TEST_CASE("omitted inputs and outputs") {  // F06
+TEST_CASE("F06: omitted inputs and outputs") {
   const graph::Graph graph = load(chain({OnnxNode("Add", {"x", "x", ""}, {"y", ""})}));
   const graph::Node& node = graph.node(0);
   REQUIRE(node.inputs.size() == 3);
@@ -83,7 +83,7 @@ TEST_CASE("omitted inputs and outputs") {  // F06
   CHECK(node.outputs[1] == graph::kNoValue);
 }
 
-TEST_CASE("inputs and outputs without nodes between them") {  // F08, I18
+TEST_CASE("F08 I18: inputs and outputs without nodes between them") {
   OnnxModel model(8, 13);
   model.graph.input("x", DataType::float32, {2})
       .initializer("w", tensor_of<float>({1}, {5}))
@@ -95,7 +95,7 @@ TEST_CASE("inputs and outputs without nodes between them") {  // F08, I18
   CHECK(graph.value(graph.outputs[1]).is_constant());
 }
 
-TEST_CASE("duplicate inputs and initializers") {  // D10
+TEST_CASE("D10: duplicate inputs and initializers") {
   OnnxModel inputs = relu_model();
   inputs.graph.input("x", DataType::float32, {2});
   CHECK(refusal(inputs).code() == ErrorCode::model);
@@ -107,7 +107,8 @@ TEST_CASE("duplicate inputs and initializers") {  // D10
   CHECK(refusal(nameless).code() == ErrorCode::model);
 }
 
-TEST_CASE("an initializer that is also an input: a constant below IR 4, a default from then on") {  // F19, I07, I08
+TEST_CASE(
+    "F19: an initializer that is also an input: a constant below IR 4, a default from then on") {
   const graph::Graph old = load(with_declared_initializer(3, {2}));
   CHECK(old.inputs.size() == 1);
   CHECK(old.value(old.find_value("w")).is_constant());
@@ -119,7 +120,7 @@ TEST_CASE("an initializer that is also an input: a constant below IR 4, a defaul
   CHECK_FALSE(w.is_constant());
 }
 
-TEST_CASE("an initializer must fit the input of its name") {  // D13
+TEST_CASE("D13: an initializer must fit the input of its name") {
   CHECK_NOTHROW(load(with_declared_initializer(4, {"K"})));
   for (const std::vector<OnnxDim>& declared :
        {std::vector<OnnxDim>{3}, std::vector<OnnxDim>{2, 1}, std::vector<OnnxDim>{}}) {
@@ -132,7 +133,7 @@ TEST_CASE("an initializer must fit the input of its name") {  // D13
   CHECK(refusal(other_type).code() == ErrorCode::model);
 }
 
-TEST_CASE("extents of inputs") {  // F16
+TEST_CASE("F16: extents of inputs") {
   OnnxModel model(8, 13);
   model.graph.node(OnnxNode("Relu", {"x"}, {"y"}))
       .input("x", DataType::float32, {"batch", -1, 0, std::int64_t{1} << 40})
@@ -153,7 +154,7 @@ TEST_CASE("extents of inputs") {  // F16
   CHECK(refusal(deep).code() == ErrorCode::limit);
 }
 
-TEST_CASE("inputs without a type or of a kind that is no tensor") {  // F18
+TEST_CASE("F18: inputs without a type or of a kind that is no tensor") {
   OnnxModel typeless = relu_model();
   typeless.graph.fields().message(11, ProtoWriter().bytes(1, "z"));
   CHECK(refusal(typeless).code() == ErrorCode::model);
@@ -184,7 +185,7 @@ TEST_CASE("an input's rank may be unknown") {
   CHECK_FALSE(graph.value(graph.inputs[0]).desc.has_rank());
 }
 
-TEST_CASE("names are bytes") {  // B14, F24
+TEST_CASE("B14 F24: names are bytes") {
   const std::string zero("a\0b", 3);
   OnnxModel model(8, 13);
   model.graph.node(OnnxNode("Relu", {zero}, {"\xff\xfe"}))
@@ -194,13 +195,13 @@ TEST_CASE("names are bytes") {  // B14, F24
   CHECK(load(model).order().size() == 2);
 }
 
-TEST_CASE("what() carries no control characters of a model") {  // A13, B14
+TEST_CASE("A13 B14: what() carries no control characters of a model") {
   const Error error = refusal(chain({OnnxNode("Add", {"x", "\x1b[2Jevil\n"}, {"y"}, "\x07node")}));
   CHECK(contains(error.what(), "\\x1b[2Jevil\\x0a"));
   CHECK(contains(error.what(), "\\x07node"));
 }
 
-TEST_CASE("100,000 nodes, names and inputs load in linear time") {  // F12, F13, D21
+TEST_CASE("F12 F13 D21: 100,000 nodes, names and inputs load in linear time") {
   constexpr int kCount = 100'000;
   SECTION("a chain, forwards and backwards") {
     for (const bool backwards : {false, true}) {

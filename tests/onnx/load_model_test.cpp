@@ -32,7 +32,7 @@ TEST_CASE("the facts of a model are kept") {
   CHECK(to_string(graph.value(graph.inputs.at(0)).desc) == "float[N,3]");
 }
 
-TEST_CASE("an empty file and other kinds of file are named") {  // A05, A09, B16
+TEST_CASE("A05 A09 B16: an empty file and other kinds of file are named") {
   const Error empty = refusal(std::vector<std::byte>{});
   CHECK(empty.code() == ErrorCode::format);
   CHECK(contains(empty.message(), "empty"));
@@ -55,7 +55,7 @@ TEST_CASE("an empty file and other kinds of file are named") {  // A05, A09, B16
   }
 }
 
-TEST_CASE("IR versions") {  // C01
+TEST_CASE("C01: IR versions") {
   CHECK_NOTHROW(load(relu_model(3)));
   CHECK_NOTHROW(load(relu_model(14)));
   CHECK(refusal(relu_model(0)).code() == ErrorCode::model);
@@ -68,7 +68,7 @@ TEST_CASE("IR versions") {  // C01
   }
 }
 
-TEST_CASE("opset imports") {  // C02, C03
+TEST_CASE("C02 C03: opset imports") {
   SECTION("none, and a node needs one") {
     const Error error = refusal(relu_model(8, 0));
     CHECK(error.code() == ErrorCode::unsupported);
@@ -100,7 +100,7 @@ TEST_CASE("opset imports") {  // C02, C03
   }
 }
 
-TEST_CASE("a model without a graph, a graph without an output") {  // C05
+TEST_CASE("C05: a model without a graph, a graph without an output") {
   const ProtoWriter bare = ProtoWriter().number(1, 8);
   const Error no_graph = refusal(to_bytes(bare.text()));
   CHECK(no_graph.code() == ErrorCode::model);
@@ -110,7 +110,7 @@ TEST_CASE("a model without a graph, a graph without an output") {  // C05
   CHECK(contains(no_output.message(), "no output"));
 }
 
-TEST_CASE("a graph stands once") {  // B09, B18
+TEST_CASE("B09 B18: a graph stands once") {
   const std::string text = relu_model().text();
   const Error error = refusal(to_bytes(text + text));
   CHECK(error.code() == ErrorCode::format);
@@ -118,7 +118,8 @@ TEST_CASE("a graph stands once") {  // B09, B18
   CHECK(error.details().where == "byte " + std::to_string(text.size() + text.find('\x3a')));
 }
 
-TEST_CASE("unknown fields, long documentation and training information are passed over") {  // B12, B15, C08
+TEST_CASE(
+    "B12 B15 C08: unknown fields, long documentation and training information are passed over") {
   OnnxModel model = relu_model();
   model.fields()
       .bytes(6, std::string(1'000'000, 'd'))
@@ -131,7 +132,7 @@ TEST_CASE("unknown fields, long documentation and training information are passe
   CHECK_NOTHROW(load(model));
 }
 
-TEST_CASE("a model-local function is refused, also where it has an operator's name") {  // C06
+TEST_CASE("C06: a model-local function is refused, also where it has an operator's name") {
   OnnxModel model = relu_model();
   model.fields().message(25, ProtoWriter().bytes(1, "Relu").bytes(10, "ai.onnx"));
   const Error error = refusal(model);

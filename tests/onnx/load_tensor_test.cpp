@@ -80,7 +80,7 @@ TEST_CASE("raw data of every type") {
   }
 }
 
-TEST_CASE("typed data, packed, unpacked and mixed") {  // B10
+TEST_CASE("B10: typed data, packed, unpacked and mixed") {
   const std::vector<std::int64_t> dims{3};
   const std::string floats = bytes_of<float>({1, 2, 3});
   const std::vector<float> wanted{1, 2, 3};
@@ -119,7 +119,7 @@ TEST_CASE("typed data, packed, unpacked and mixed") {  // B10
   CHECK(constant(half, "w").data<Float16>()[1].bits == 0xffff);
 }
 
-TEST_CASE("elements that do not fit their type") {  // D06
+TEST_CASE("D06: elements that do not fit their type") {
   CHECK(code_of(header(DataType::int8, {1}).packed(kInt32Data, {128})) == ErrorCode::model);
   CHECK(code_of(header(DataType::uint8, {1}).packed(kInt32Data, {-1})) == ErrorCode::model);
   CHECK(code_of(header(DataType::float16, {1}).packed(kInt32Data, {0x10000})) == ErrorCode::model);
@@ -128,7 +128,7 @@ TEST_CASE("elements that do not fit their type") {  // D06
   CHECK(code_of(header(DataType::boolean, {1}).bytes(kRawData, "\x02")) == ErrorCode::model);
 }
 
-TEST_CASE("the number of elements is the product of the dims") {  // D04, D05, D06, D16, B11
+TEST_CASE("D04 D05 D06 D16 B11: the number of elements is the product of the dims") {
   const std::vector<std::int64_t> dims{3, 9};
   const Error raw = refusal(with_tensor(header(DataType::float32, dims).bytes(kRawData, "1234")));
   CHECK(raw.code() == ErrorCode::model);
@@ -147,7 +147,7 @@ TEST_CASE("the number of elements is the product of the dims") {  // D04, D05, D
   CHECK(code_of(header(DataType::int32, {0}).packed(kInt32Data, {1})) == ErrorCode::model);
 }
 
-TEST_CASE("elements in two places or in the wrong one") {  // D05, B09
+TEST_CASE("B09 D05: elements in two places or in the wrong one") {
   CHECK(code_of(header(DataType::float32, {1}).bytes(kRawData, "1234").real(kFloatData, 1)) == ErrorCode::model);
   CHECK(code_of(header(DataType::float32, {1}).packed(kInt64Data, {1}).real(kFloatData, 1)) == ErrorCode::model);
   CHECK(code_of(header(DataType::float32, {1}).packed(kInt64Data, {1})) == ErrorCode::model);
@@ -155,7 +155,7 @@ TEST_CASE("elements in two places or in the wrong one") {  // D05, B09
   CHECK(code_of(header(DataType::float32, {1}).bytes(kRawData, "1234").bytes(kRawData, "1234")) == ErrorCode::format);
 }
 
-TEST_CASE("scalars and empty tensors") {  // D15
+TEST_CASE("D15: scalars and empty tensors") {
   CHECK(load_values<float>(header(DataType::float32, {}).real(kFloatData, 4)) == std::vector<float>{4});
   CHECK(load_values<float>(header(DataType::float32, {0, 3})).empty());
   CHECK(load_values<float>(header(DataType::float32, {0}).bytes(kRawData, "")).empty());
@@ -164,7 +164,7 @@ TEST_CASE("scalars and empty tensors") {  // D15
   CHECK(load_values<float>(packed_dims).size() == 2);
 }
 
-TEST_CASE("dims that cannot be") {  // D01, D02, D03, D15
+TEST_CASE("D01 D02 D03 D15: dims that cannot be") {
   CHECK(code_of(header(DataType::float32, {-1})) == ErrorCode::model);
   CHECK(code_of(header(DataType::float32, {INT64_MIN})) == ErrorCode::model);
   const Error overflow = refusal(with_tensor(header(DataType::float32, {1L << 32, 1L << 32}).bytes(kRawData, "")));
@@ -181,7 +181,7 @@ TEST_CASE("dims that cannot be") {  // D01, D02, D03, D15
         ErrorCode::limit);
 }
 
-TEST_CASE("types that Linnet has not are refused where they are used") {  // D07, D17
+TEST_CASE("D07 D17: types that Linnet has not are refused where they are used") {
   const ProtoWriter strings = header(DataType::string, {1}).bytes(kStringData, "text");
   CHECK_NOTHROW(load(with_tensor(strings)));
   const auto used = [](const ProtoWriter& tensor) {
@@ -206,13 +206,13 @@ TEST_CASE("types that Linnet has not are refused where they are used") {  // D07
   CHECK(refusal(output).code() == ErrorCode::unsupported);
 }
 
-TEST_CASE("sparse initializers are refused") {  // C08
+TEST_CASE("C08: sparse initializers are refused") {
   OnnxModel model = relu_model();
   model.graph.fields().bytes(15, "");
   CHECK(refusal(model).code() == ErrorCode::unsupported);
 }
 
-TEST_CASE("tensors lie aligned whatever the file's offsets, and are views where they may be") {  // D19
+TEST_CASE("D19: tensors lie aligned whatever the file's offsets, and are views where they may be") {
   const TempDir folder;
   for (int padding = 0; padding < 9; ++padding) {
     OnnxModel model = relu_model();

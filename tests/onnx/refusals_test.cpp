@@ -19,7 +19,7 @@ OnnxModel with_nodes(const std::vector<OnnxNode>& nodes) {
 
 }  // namespace
 
-TEST_CASE("all unsupported nodes stand in one error, grouped") {  // C10
+TEST_CASE("C10: all unsupported nodes stand in one error, grouped") {
   const Error error = refusal(with_nodes(
       {OnnxNode("NoSuchOperator", {"x"}, {"a"}, "first"), OnnxNode("Relu", {"x"}, {"b"}),
        OnnxNode("NoSuchOperator", {"x"}, {"c"}, "second"), OnnxNode("Custom", {"a"}, {"d"}).domain("com.example")}));
@@ -56,7 +56,7 @@ TEST_CASE("operators that only passes make are not for models") {
   CHECK(contains(error.message(), "'linnet'"));
 }
 
-TEST_CASE("a domain that is not imported, an attribute that the operator has not") {  // C03, F10
+TEST_CASE("C03 F10: a domain that is not imported, an attribute that the operator has not") {
   OnnxModel model = relu_model();
   model.graph.node(OnnxNode("Custom", {"x"}, {"z"}).domain("com.example"));
   CHECK(contains(refusal(model).message(), "does not import the domain 'com.example'"));

@@ -1,0 +1,23 @@
+// At the entry points of the library, what the standard library throws for want of memory becomes an Error.
+#pragma once
+
+#include <new>
+
+#include "linnet/error.h"
+
+namespace linnet::base {
+
+/// Short enough that making it needs no memory.
+[[noreturn]] inline void throw_out_of_memory() { throw Error(ErrorCode::no_memory, "out of memory"); }
+
+/// action(), whose std::bad_alloc becomes Error(no_memory).
+template <typename Action>
+decltype(auto) guard_memory(const Action& action) {
+  try {
+    return action();
+  } catch (const std::bad_alloc&) {
+    throw_out_of_memory();
+  }
+}
+
+}  // namespace linnet::base

@@ -1,0 +1,64 @@
+// linnet limits: what a file or a caller may ask for at most, by default.
+#include <cstdint>
+#include <iomanip>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/verbs.h"
+#include "linnet/image.h"
+#include "linnet/session.h"
+
+namespace linnet::cli {
+
+namespace {
+
+struct Limit {
+  const char* name;
+  std::int64_t value;
+  const char* what;
+};
+
+std::vector<Limit> limits() {
+  const LoadOptions load;
+  const SessionOptions session;
+  const ImageLimits image;
+  return {
+      {"LoadOptions::max_file_bytes", load.max_file_bytes, "a model file, and each file of external data"},
+      {"LoadOptions::max_nodes", load.max_nodes, "nodes of a model, subgraphs included"},
+      {"LoadOptions::max_tensor_bytes", load.max_tensor_bytes, "one tensor"},
+      {"LoadOptions::max_name_bytes", load.max_name_bytes, "one name"},
+      {"LoadOptions::max_depth", load.max_depth, "nested messages"},
+      {"SessionOptions::max_plans", static_cast<std::int64_t>(session.max_plans), "sets of input shapes kept planned"},
+      {"SessionOptions::max_arena_bytes", session.max_arena_bytes, "activations and scratch of a session"},
+      {"ImageLimits::max_width", image.max_width, "a picture's columns"},
+      {"ImageLimits::max_height", image.max_height, "a picture's rows"},
+      {"ImageLimits::max_pixels", image.max_pixels, "a picture's pixels"},
+      {"ImageLimits::max_file_bytes", image.max_file_bytes, "a picture's file"},
+      {"ImageLimits::max_memory_bytes", image.max_memory_bytes, "memory to decode a picture"},
+      {"ImageLimits::max_scans", image.max_scans, "scans of a JPEG"},
+  };
+}
+
+int run(bool json) {
+  nlohmann::ordered_json object;
+  for (const Limit& limit : limits()) {
+    object[limit.name] = limit.value;
+    if (!json)
+      std::cout << std::left << std::setw(34) << limit.name << std::setw(14) << limit.value << limit.what << '\n';
+  }
+  if (json) std::cout << object.dump(2) << '\n';
+  return 0;
+}
+
+}  // namespace
+
+void add_limits(CLI::App& app, Action& action) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App* verb = app.add_subcommand("limits", "Show what a file may ask for at most, by default.");
+  verb->add_flag("--json", *json, "Print one JSON object.");
+  verb->callback([json, &action] { action = [json] { return run(*json); }; });
+}
+
+}  // namespace linnet::cli

@@ -1,0 +1,160 @@
+// Catalogue L10: each allocation of loading, planning and the first run fails in turn, once or from then on.
+#include <malloc.h>
+#include <stdlib.h>
+
+#include <atomic>
+#include <functional>
+
+#include "reliability/hostile.h"
+
+// The sanitizers bring their own malloc.
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+namespace {
+
+std::atomic<long> g_until_failure = -1;  // 1: the next one fails; -1: none
+std::atomic<bool> g_keeps_failing = false;
+std::atomic<long> g_alive = 0;
+
+bool fails() {
+  if (g_until_failure < 0) return false;
+  if (g_until_failure > 0) --g_until_failure;
+  if (g_until_failure > 0) return false;
+  if (!g_keeps_failing) g_until_failure = -1;
+  return true;
+}
+
+}  // namespace
+
+extern "C" {
+void* __libc_malloc(size_t);
+void* __libc_calloc(size_t, size_t);
+void* __libc_realloc(void*, size_t);
+void* __libc_memalign(size_t, size_t);
+void __libc_free(void*);
+
+void* malloc(size_t bytes) {
+  if (fails()) return nullptr;
+  ++g_alive;
+  return __libc_malloc(bytes);
+}
+void* calloc(size_t count, size_t bytes) {
+  if (fails()) return nullptr;
+  ++g_alive;
+  return __libc_calloc(count, bytes);
+}
+void* realloc(void* old, size_t bytes) {
+  if (fails()) return nullptr;
+  if (old == nullptr) ++g_alive;
+  return __libc_realloc(old, bytes);
+}
+void* memalign(size_t alignment, size_t bytes) {
+  if (fails()) return nullptr;
+  ++g_alive;
+  return __libc_memalign(alignment, bytes);
+}
+void* aligned_alloc(size_t alignment, size_t bytes) { return memalign(alignment, bytes); }
+int posix_memalign(void** result, size_t alignment, size_t bytes) {
+  *result = memalign(alignment, bytes);
+  return *result == nullptr ? 12 : 0;  // ENOMEM
+}
+void free(void* p) {
+  if (p != nullptr) --g_alive;
+  __libc_free(p);
+}
+}
+
+namespace {
+
+using namespace linnet;
+using namespace linnet::test;
+
+std::vector<std::byte> network() {
+  return model_of(
+             {OnnxNode("Conv", {"x", "w", "b"}, {"c"}).set("pads", Ints{1, 1, 1, 1}),
+              OnnxNode("BatchNormalization", {"c", "b", "b", "b", "b"}, {"n"}), OnnxNode("Relu", {"n"}, {"r"}),
+              OnnxNode("Add", {"r", "x"}, {"s"}), OnnxNode("MaxPool", {"s"}, {"p"}).set("kernel_shape", Ints{2, 2}),
+              OnnxNode("Shape", {"p"}, {"shape"}), OnnxNode("Flatten", {"p"}, {"f"}),
+              OnnxNode("Gemm", {"f", "g"}, {"q"}), OnnxNode("Softmax", {"q"}, {"y"})},
+             {{"x", {1, 4, 6, 6}}},
+             {{"w", floats_of({4, 4, 3, 3}, 0.1F)}, {"b", floats_of({4})}, {"g", floats_of({100, 3}, 0.01F)}})
+      .bytes();
+}
+
+/// "" for Error(no_memory), or for success without the block that was refused; "done" if there was no such allocation any
+/// more; else what was wrong.
+std::string outcome_of(const std::function<void()>& action, long fail_at, bool keeps_failing) {
+  std::string outcome = "done";
+  outcome.reserve(64);
+  g_keeps_failing = keeps_failing;
+  g_until_failure = fail_at;
+  try {
+    action();
+    if (g_until_failure <= 0) outcome.clear();
+    g_until_failure = -1;
+  } catch (const Error& error) {
+    g_until_failure = -1;
+    outcome = error.code() == ErrorCode::no_memory ? "" : error.what();
+  } catch (const std::exception& error) {
+    g_until_failure = -1;
+    outcome = std::string("escaped: ") + error.what();
+  }
+  return outcome;
+}
+
+}  // namespace
+
+TEST_CASE("L10: every allocation of load and plan and first run fails in turn") {
+  const std::vector<std::byte> file = network();
+  const Tensor x = floats_of({1, 4, 6, 6});
+  const std::vector<float> expected = floats(run(file, {x}).at(0));
+  const std::vector<NamedTensor> inputs = {{"x", x}};
+  const SessionOptions options = one_thread();
+  for (const bool keeps_failing : {false, true}) {
+    long points = 0;
+    for (long n = 1; n < 100'000; ++n) {
+      const long before = g_alive;
+      const std::string outcome = outcome_of(
+          [&] {
+            Session session(Model::load(file), options);
+            (void)session.run(inputs);
+          },
+          n, keeps_failing);
+      if (outcome == "done") break;
+      ++points;
+      if (outcome != "") FAIL_CHECK("allocation " << n << ": " << outcome);
+      if (g_alive > before + 1) FAIL_CHECK("allocation " << n << " leaks " << g_alive - before << " blocks");
+    }
+    CHECK(points > 100);  // so many at least: the graph, its plan and its arena are not made of nothing
+    CHECK(floats(run(file, {x}).at(0)) == expected);
+    WARN(points << " allocations failed in turn" << (keeps_failing ? ", for good" : ""));
+  }
+}
+
+TEST_CASE("L10: a session whose run fails for want of memory runs when there is some") {
+  const std::vector<std::byte> file = network();
+  const Tensor x = floats_of({1, 4, 6, 6});
+  const std::vector<float> expected = floats(run(file, {x}).at(0));
+  const std::vector<NamedTensor> inputs = {{"x", x}};
+  const Plan plan(Model::load(file), one_thread());
+  for (long n = 1; n < 1000; ++n) {
+    Session session(plan);
+    const std::string outcome = outcome_of([&] { (void)session.run(inputs); }, n, false);
+    if (floats(session.run(inputs).at(0)) != expected) FAIL_CHECK("after allocation " << n);
+    if (outcome == "done") {
+      SUCCEED();
+      return;
+    }
+    if (outcome != "") FAIL_CHECK("allocation " << n << ": " << outcome);
+  }
+  FAIL("no end");
+}
+
+#else
+
+TEST_CASE("L10: every allocation of load and plan and first run fails in turn") {
+  WARN("skipped: allocations are made to fail with glibc and without sanitizers only");
+  SUCCEED();
+}
+
+#endif

@@ -1,0 +1,344 @@
+// Catalogue A and L: files, processes, threads, cancellation and the ends of resources.
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <thread>
+
+#include "linnet/cpu.h"
+#include "reliability/hostile.h"
+#include "support/data_dir.h"
+#include "support/temp_dir.h"
+
+using namespace linnet;
+using namespace linnet::test;
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+/// Many equal convolutions in a row: many steps of some microseconds.
+std::vector<std::byte> long_network(int layers, std::int64_t channels = 8) {
+  std::vector<OnnxNode> nodes;
+  for (int i = 0; i < layers; ++i) {
+    nodes.push_back(OnnxNode("Conv", {i == 0 ? "x" : "v" + std::to_string(i), "w"},
+                             {i + 1 == layers ? "y" : "v" + std::to_string(i + 1)})
+                        .set("pads", Ints{1, 1, 1, 1}));
+  }
+  return model_of(nodes, {{"x", {"N", channels, 16, 16}}}, {{"w", floats_of({channels, channels, 3, 3}, 0.01F)}})
+      .bytes();
+}
+
+SessionOptions with_threads(int count) {
+  SessionOptions options;
+  options.threads = count;
+  return options;
+}
+
+/// Runs `action` in a child made by fork, with a deadline; the child's exit code, or -1 where it hung or was killed.
+int in_child(const std::function<int()>& action, int seconds = 60) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(static_cast<unsigned>(seconds));
+    int code = 99;
+    try {
+      code = action();
+    } catch (...) {
+    }
+    _exit(code);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// This very program again, with other arguments and more environment.
+int run_self(const std::string& test, const std::vector<std::string>& environment, bool close_streams = false) {
+  return in_child([&] {
+    for (const std::string& entry : environment) putenv(const_cast<char*>(entry.c_str()));
+    if (close_streams) {
+      for (const int stream : {0, 1, 2}) close(stream);
+    }
+    execl("/proc/self/exe", "test_reliability", test.c_str(), static_cast<char*>(nullptr));
+    return 98;
+  });
+}
+
+std::int64_t resident_bytes() {
+  std::ifstream stream("/proc/self/statm");
+  std::int64_t size = 0, resident = 0;
+  stream >> size >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+void write(const std::filesystem::path& path, const std::vector<std::byte>& bytes) {
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+}  // namespace
+
+TEST_CASE("A01 A02 A03 A04: what is no readable regular file is refused by name") {
+  const TempDir folder;
+  const auto refused = [](const std::string& path) {
+    return refusal_fault([&] { (void)Model::load(path); }, ErrorCode::io, {path});
+  };
+  CHECK(refused((folder.path() / "missing.onnx").string()) == "");
+  CHECK(refused(folder.path().string()) == "");
+  CHECK(refused("/dev/zero") == "");
+  CHECK(refused("/dev/urandom") == "");
+  const std::string pipe = (folder.path() / "pipe").string();
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(refused(pipe) == "");
+  const std::string closed = (folder.path() / "closed.onnx").string();
+  write(closed, long_network(1));
+  REQUIRE(chmod(closed.c_str(), 0) == 0);
+  if (geteuid() != 0) CHECK(refused(closed) == "");  // root may read anything
+}
+
+TEST_CASE("A05 A09: an empty file and files of other kinds are named") {
+  CHECK_REFUSED(std::vector<std::byte>{}, ErrorCode::format, "empty");
+  CHECK_REFUSED(to_bytes("version https://git-lfs.github.com/spec/v1\n"), ErrorCode::format, "Git LFS");
+  CHECK_REFUSED(to_bytes("\x1f\x8b\x08 and more"), ErrorCode::format, "gzip");
+  CHECK_REFUSED(to_bytes("PK\x03\x04 and more"), ErrorCode::format, "zip");
+  CHECK_REFUSED(to_bytes("<!DOCTYPE html>"), ErrorCode::format, "web page");
+  CHECK_REFUSED(to_bytes("\x80\x02}q"), ErrorCode::format, "pickle");
+}
+
+TEST_CASE("A08: a file of many gigabytes is over the limit at once") {
+  const TempDir folder;
+  const std::string path = (folder.path() / "huge.onnx").string();
+  write(path, long_network(1));
+  for (const off_t size : {off_t{3} << 30, off_t{5} << 30, off_t{64} << 30}) {
+    REQUIRE(truncate(path.c_str(), size) == 0);
+    const auto start = std::chrono::steady_clock::now();
+    LoadOptions options;
+    options.max_file_bytes = std::int64_t{2} << 30;
+    CHECK_REFUSED([&] { (void)Model::load(path, options); }, ErrorCode::limit, "huge.onnx");
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
+  }
+}
+
+TEST_CASE("A11: closed standard streams") { CHECK(run_self("A14*", {}, true) == 0); }
+
+TEST_CASE("A12: no descriptor is left to open") {
+  const TempDir folder;
+  const std::string path = (folder.path() / "model.onnx").string();
+  write(path, long_network(1));
+  CHECK(in_child([&] {
+          const rlimit none{3, 3};
+          if (setrlimit(RLIMIT_NOFILE, &none) != 0) return 2;
+          const auto error = error_of([&] { (void)Model::load(path); });
+          return error && error->code() == ErrorCode::io ? 0 : 1;
+        }) == 0);
+}
+
+TEST_CASE("A13: paths that are too long or hold what no terminal should see") {
+  CHECK_REFUSED([] { (void)Model::load(std::string(10'000, 'p')); }, ErrorCode::io, "ppp");
+  const auto error = error_of([] { (void)Model::load("no\nsuch\x1b[31m\xff.onnx"); });
+  REQUIRE(error.has_value());
+  for (const char c : std::string_view(error->what())) CHECK(static_cast<unsigned char>(c) >= 0x20);
+  CHECK_REFUSED([] { (void)Model::load(std::string("model\0.onnx", 11)); }, ErrorCode::io, "");
+}
+
+TEST_CASE("A14: a thousand loads leave no memory and no descriptor behind") {
+  const TempDir folder;
+  const std::string path = (folder.path() / "model.onnx").string();
+  write(path, long_network(3));
+  const auto once = [&] { (void)Session(Model::load(path), one_thread()).run(floats_of({1, 8, 16, 16})); };
+  for (int i = 0; i < 200; ++i) once();
+  const std::int64_t before = resident_bytes();
+  const auto descriptors = open_descriptors();
+  for (int i = 0; i < 1000; ++i) once();
+  CHECK(open_descriptors() == descriptors);
+  if (!kSanitized) CHECK(resident_bytes() - before < std::int64_t{1} << 20);
+}
+
+TEST_CASE("L01: numbers of threads that make no sense are refused; none asked for is the machine's") {
+  const auto file = long_network(1);
+  for (const int threads : {-1, 10'000, std::numeric_limits<int>::max(), std::numeric_limits<int>::min()}) {
+    CHECK_REFUSED([&] { (void)Plan(Model::load(file), with_threads(threads)); }, ErrorCode::usage, "threads",
+                  std::to_string(threads));
+  }
+  CHECK(Plan(Model::load(file), with_threads(0)).report().threads == cpu_info().default_threads);
+}
+
+TEST_CASE("L02 L20: odd settings of OpenMP and of malloc change nothing") {
+  CHECK(run_self("K10*", {"OMP_NUM_THREADS=0", "OMP_DYNAMIC=true"}) == 0);
+  CHECK(run_self("K10*", {"OMP_NUM_THREADS=garbage", "OMP_WAIT_POLICY=passive", "OMP_THREAD_LIMIT=2"}) == 0);
+  CHECK(run_self("K10*", {"MALLOC_PERTURB_=165", "MALLOC_ARENA_MAX=1"}) == 0);
+}
+
+TEST_CASE("L04: one processor in the affinity mask is one thread") {
+  CHECK(in_child([] {
+          cpu_set_t one;
+          CPU_ZERO(&one);
+          CPU_SET(0, &one);
+          if (sched_setaffinity(0, sizeof one, &one) != 0) return 0;  // not allowed here
+          return cpu_info().default_threads == 1 ? 0 : 1;
+        }) == 0);
+}
+
+TEST_CASE("L06: after a fork the child runs on and gets the same bits") {
+  if (kSanitized) {
+    SUCCEED();
+    return;
+  }  // a sanitizer's own threads do not survive a fork
+  const auto file = long_network(4);
+  const Tensor x = floats_of({1, 8, 16, 16});
+  Session session(Model::load(file), with_threads(3));
+  const std::vector<float> expected = floats(session.run(x).at(0));
+  CHECK(in_child([&] { return floats(session.run(x).at(0)) == expected ? 0 : 1; }) == 0);
+  CHECK(floats(session.run(x).at(0)) == expected);
+}
+
+TEST_CASE("L08: a run that is cancelled at any time ends soon and leaves the session ready") {
+  const auto file = long_network(200);
+  const Tensor x = floats_of({4, 8, 16, 16});
+  for (const int threads : {1, 2, 3}) {
+    Session session(Model::load(file), with_threads(threads));
+    const std::vector<float> expected = floats(session.run(x).at(0));
+    std::atomic<bool> stop = true;
+    CHECK_REFUSED([&] { (void)session.run(x, {.cancel = &stop}); }, ErrorCode::cancelled, "");
+    int cancelled = 0;
+    for (int i = 0; i < 30; ++i) {
+      stop = false;
+      std::thread other([&] {
+        std::this_thread::sleep_for(std::chrono::microseconds(200 * i));
+        stop = true;
+      });
+      const auto error = error_of([&] {
+        while (true) (void)session.run(x, {.cancel = &stop});
+      });
+      other.join();
+      REQUIRE(error.has_value());
+      CHECK(error->code() == ErrorCode::cancelled);
+      ++cancelled;
+      if (floats(session.run(x).at(0)) != expected) FAIL_CHECK("the run after cancellation " << i << " differs");
+    }
+    CHECK(cancelled == 30);
+  }
+}
+
+TEST_CASE("L09: a deadline ends a run as a cancellation does") {
+  const auto file = long_network(300);
+  const Tensor x = floats_of({16, 8, 16, 16});
+  using Clock = std::chrono::steady_clock;
+  Session session(Model::load(file), with_threads(2));
+  const std::vector<float> expected = floats(session.run(x, {.deadline = Clock::now() + std::chrono::hours(1)}).at(0));
+  CHECK_REFUSED([&] { (void)session.run(x, {.deadline = Clock::now() - std::chrono::hours(1)}); }, ErrorCode::cancelled,
+                "");
+  const auto start = Clock::now();
+  const auto error = error_of([&] {
+    while (true) (void)session.run(x, {.deadline = start + std::chrono::milliseconds(20)});
+  });
+  REQUIRE(error.has_value());
+  CHECK(error->code() == ErrorCode::cancelled);
+  CHECK(floats(session.run(x).at(0)) == expected);
+}
+
+TEST_CASE("L11: less and less address space: no memory or the right result") {
+  if (kSanitized) {
+    SUCCEED();
+    return;
+  }  // a sanitizer's shadow alone is larger
+  const auto file = long_network(4, 64);
+  const Tensor x = floats_of({1, 64, 16, 16});
+  const std::vector<float> expected = floats(run(file, {x}).at(0));
+  std::ifstream stream("/proc/self/statm");
+  std::int64_t pages = 0;
+  stream >> pages;
+  int refused = 0, done = 0;
+  for (std::int64_t extra = 0; extra < std::int64_t{16} << 20; extra += 1 << 18) {
+    const int code = in_child([&] {
+      const auto limit = static_cast<rlim_t>(pages * sysconf(_SC_PAGESIZE) + extra);
+      const rlimit space{limit, limit};
+      if (setrlimit(RLIMIT_AS, &space) != 0) return 3;
+      try {
+        Session session(Model::load(file), one_thread());
+        const std::vector<NamedTensor> inputs = {{"x", x}};
+        const std::vector<Tensor> y = session.run(inputs);
+        return std::memcmp(y.at(0).raw(), expected.data(), y.at(0).bytes()) == 0 ? 0 : 1;
+      } catch (const Error& error) {
+        return error.code() == ErrorCode::no_memory ? 10 : 2;
+      }
+    });
+    CHECK((code == 0 || code == 10));
+    code == 0 ? ++done : ++refused;
+  }
+  CHECK(done > 0);
+}
+
+TEST_CASE("L13: a run needs little of the stack") {
+  if (kSanitized) {
+    SUCCEED();
+    return;
+  }  // sanitizers make frames larger
+  const auto file = long_network(4);
+  struct Task {
+    const std::vector<std::byte>* file;
+    bool done = false;
+  } task{&file};
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  REQUIRE(pthread_attr_setstacksize(&attributes, 256 << 10) == 0);
+  pthread_t thread;
+  REQUIRE(pthread_create(
+              &thread, &attributes,
+              [](void* argument) -> void* {
+                auto* const mine = static_cast<Task*>(argument);
+                mine->done = run(*mine->file, {floats_of({1, 8, 16, 16})}).size() == 1;
+                return nullptr;
+              },
+              &task) == 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+  CHECK(task.done);
+}
+
+namespace {
+
+void soak(int runs) {
+  const auto file = long_network(3);
+  Session session(Model::load(file), one_thread());
+  const std::vector<NamedTensor> inputs = {{"x", floats_of({1, 8, 16, 16})}};
+  std::vector<Tensor> outputs = session.run(inputs);
+  for (Tensor& output : outputs) output = output.clone();
+  for (int i = 0; i < 100; ++i) session.run(inputs, outputs);
+  const std::int64_t before = resident_bytes();
+  const auto descriptors = open_descriptors();
+  for (int i = 0; i < runs; ++i) session.run(inputs, outputs);
+  CHECK(open_descriptors() == descriptors);
+  if (!kSanitized) CHECK(resident_bytes() - before < std::int64_t{1} << 20);
+}
+
+}  // namespace
+
+TEST_CASE("L14: many runs leave memory and descriptors as they were") { soak(kSanitized ? 500 : 5000); }
+TEST_CASE("L14: a million runs leave memory and descriptors as they were", "[.nightly]") { soak(1'000'000); }
+
+TEST_CASE("L15: no time but the steady clock's is asked for") {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(source_dir() / "src")) {
+    if (!entry.is_regular_file()) continue;
+    const std::vector<std::byte> bytes = read_bytes(entry.path());
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    INFO(entry.path().string());
+    CHECK(text.find("system_clock") == std::string_view::npos);
+    CHECK(text.find("gettimeofday") == std::string_view::npos);
+  }
+}
