@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "linnet/datum.h"
 #include "linnet/model.h"
 #include "linnet/tensor.h"
 
@@ -33,7 +34,8 @@ struct SessionOptions {
   std::vector<std::string> outputs;                  ///< any named tensors of the model; empty: the model's outputs
   std::map<std::string, Shape> input_shapes;         ///< shapes to plan for ahead; other shapes are planned at their first run
   std::size_t max_plans = 4;                         ///< shape-bound plans kept; the least recently used one goes
-  std::int64_t max_arena_bytes = std::int64_t{16} << 30;  ///< refuse (Error `limit`) shapes that need a larger arena
+  std::int64_t max_arena_bytes = std::int64_t{16} << 30;  ///< refuse (Error `limit`) shapes that need a larger arena, and what one Loop or Scan collects and carries beyond it
+  std::int64_t max_loop_trips = 1'000'000;           ///< refuse (Error `limit`) a Loop that takes more
 };
 
 /// What a pass did to the graph.
@@ -90,6 +92,8 @@ class Plan {
 
 /// One named tensor for run().
 using NamedTensor = std::pair<std::string, Tensor>;
+/// The same for models that also take sequences or optional values.
+using NamedDatum = std::pair<std::string, Datum>;
 
 /// Runs a plan. Owns one arena. A session serves one run at a time: a second run() on it from another thread throws
 /// Error(usage) at once. For parallel runs make several sessions on one Plan.
@@ -108,8 +112,10 @@ class Session {
   std::vector<Tensor> run(const std::vector<NamedTensor>& inputs);
   /// The same for models with one input.
   std::vector<Tensor> run(const Tensor& input);
+  /// The same for models that take or give sequences or optional values; an optional input that is not given is empty.
+  std::vector<Datum> run_data(const std::vector<NamedDatum>& inputs);
   /// Writes the outputs into the caller's tensors (of the right type and shape, own memory). Once a run with these input
-  /// shapes has been made, allocates nothing.
+  /// shapes has been made, allocates nothing, unless shapes inside the model depend on the data (NonZero, Loop, ...).
   void run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs);
 
   /// Collects the time of each step from now on (a few microseconds a run); plan().report() does not show it, profile() does.

@@ -27,27 +27,65 @@ void require_count(const NodeContext& c, std::string_view what, std::size_t expe
   c.fail(ErrorCode::model, "the subgraph has another number of " + std::string(what) + " than its node wants", {}, std::to_string(expected), std::to_string(found));
 }
 
-/// The descriptions of the body's outputs, given those of its inputs: the node's captures are its last ones. Extents are
-/// forgotten: symbols of one graph mean nothing in another.
-std::vector<TensorDesc> infer_body(const NodeContext& c, std::string_view name, std::vector<TensorDesc> inputs) {
-  graph::Graph body = required_body(c, name);
+/// The body, given the descriptions of its inputs but for the captures.
+Body infer_body(const NodeContext& c, std::string_view name, std::vector<TensorDesc> inputs) {
+  Body body{name, required_body(c, name)};
+  graph::Graph& graph = body.graph;
   const std::size_t captures = capture_count(c.node());
+  require_count(c, "inputs", inputs.size() + captures, graph.inputs.size());
   for (std::size_t i = c.input_count() - captures; i < c.input_count(); ++i) inputs.push_back(c.input(i));
-  require_count(c, "inputs", inputs.size() - captures, body.inputs.size() - captures);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    TensorDesc& declared = body.value(body.inputs[i]).desc;
+    TensorDesc& declared = graph.value(graph.inputs[i]).desc;
     const DataType type = inputs[i].type == DataType::undefined ? declared.type : inputs[i].type;
     declared = of_any_shape(std::move(inputs[i]));
     declared.type = type;
   }
   try {
-    infer_shapes(body);
+    infer_shapes(graph);
   } catch (const Error& error) {
     rethrow_within(error, c.graph().label(c.id()) + "/" + std::string(name));
   }
-  std::vector<TensorDesc> outputs;
-  for (const graph::ValueId id : body.outputs) outputs.push_back(of_any_shape(body.value(id).desc));
-  return outputs;
+  return body;
+}
+
+TensorDesc output_of(const Body& body, std::size_t i) { return of_any_shape(body.graph.value(body.graph.outputs[i]).desc); }
+
+Body loop_body(const NodeContext& c) {
+  const std::size_t captures = capture_count(c.node());
+  if (c.input_count() < 2 + captures)
+    c.fail(ErrorCode::model, "a Loop has a trip count and a condition, if only omitted ones");
+  std::vector<TensorDesc> inputs = {{DataType::int64, {}}, {DataType::boolean, {}}};
+  for (std::size_t i = 2; i + captures < c.input_count(); ++i) inputs.push_back(c.input(i));
+  Body body = infer_body(c, "body", std::move(inputs));
+  const std::size_t carried = c.input_count() - 2 - captures;
+  if (body.graph.outputs.size() < 1 + carried) require_count(c, "outputs", 1 + carried, body.graph.outputs.size());
+  return body;
+}
+
+Body scan_body(const NodeContext& c) {
+  const ScanShape shape = scan_shape(c);
+  std::vector<TensorDesc> inputs;
+  for (std::size_t i = 0; i < shape.states + shape.scan_inputs; ++i) inputs.push_back(c.input(shape.first + i));
+  return infer_body(c, "body", std::move(inputs));
+}
+
+Body sequence_map_body(const NodeContext& c) {
+  std::vector<TensorDesc> inputs;
+  for (std::size_t i = 0; i + capture_count(c.node()) < c.input_count(); ++i) {
+    inputs.push_back(c.input(i));
+    inputs.back().kind = ValueKind::tensor;  // one element of a sequence at a time
+  }
+  return infer_body(c, "body", std::move(inputs));
+}
+
+/// The node's outputs are those of the body from `first` on.
+void set_outputs(InferContext& c, const Body& body, std::size_t first, ValueKind holder) {
+  require_count(c, "outputs", c.output_count(), body.graph.outputs.size() - first);
+  for (std::size_t i = 0; i < c.output_count(); ++i) {
+    TensorDesc desc = output_of(body, first + i);
+    if (holder != ValueKind::tensor) desc.kind = holder;
+    c.set(i, std::move(desc));
+  }
 }
 
 }  // namespace
@@ -86,55 +124,40 @@ ScanShape scan_shape(const NodeContext& c) {
   return shape;
 }
 
+std::vector<Body> inferred_bodies(const NodeContext& c) {
+  std::vector<Body> bodies;
+  if (c.op_type() == "If") {
+    bodies.push_back(infer_body(c, "then_branch", {}));
+    bodies.push_back(infer_body(c, "else_branch", {}));
+  } else if (c.op_type() == "Loop") {
+    bodies.push_back(loop_body(c));
+  } else if (c.op_type() == "Scan") {
+    bodies.push_back(scan_body(c));
+  } else if (c.op_type() == "SequenceMap") {
+    bodies.push_back(sequence_map_body(c));
+  }
+  return bodies;
+}
+
 void infer_if(InferContext& c) {
   (void)c.input(0);
-  const std::vector<TensorDesc> then = infer_body(c, "then_branch", {});
-  const std::vector<TensorDesc> other = infer_body(c, "else_branch", {});
-  require_count(c, "outputs", c.output_count(), then.size());
-  require_count(c, "outputs", c.output_count(), other.size());
-  for (std::size_t i = 0; i < then.size(); ++i) {
-    TensorDesc desc = then[i].type == DataType::undefined ? other[i] : then[i];
-    if (other[i].type != DataType::undefined && desc.type != other[i].type)
-      c.fail(ErrorCode::model, "the branches give different types", "output " + std::to_string(i), std::string(to_string(desc.type)), std::string(to_string(other[i].type)));
-    if (other[i].kind != desc.kind) desc.kind = ValueKind::optional;
+  const std::vector<Body> branches = inferred_bodies(c);
+  for (const Body& branch : branches) require_count(c, "outputs", c.output_count(), branch.graph.outputs.size());
+  for (std::size_t i = 0; i < c.output_count(); ++i) {
+    const TensorDesc then = output_of(branches[0], i), other = output_of(branches[1], i);
+    TensorDesc desc = then.type == DataType::undefined ? other : then;
+    if (other.type != DataType::undefined && desc.type != other.type)
+      c.fail(ErrorCode::model, "the branches give different types", "output " + std::to_string(i), std::string(to_string(desc.type)), std::string(to_string(other.type)));
+    if (other.kind != desc.kind) desc.kind = ValueKind::optional;
     c.set(i, std::move(desc));
   }
 }
 
-void infer_loop(InferContext& c) {
-  const std::size_t captures = capture_count(c.node());
-  if (c.input_count() < 2 + captures) c.fail(ErrorCode::model, "a Loop has a trip count and a condition, if only omitted ones");
-  const std::size_t carried = c.input_count() - 2 - captures;
-  std::vector<TensorDesc> inputs = {{DataType::int64, {}}, {DataType::boolean, {}}};
-  for (std::size_t i = 0; i < carried; ++i) inputs.push_back(c.input(2 + i));
-  const std::vector<TensorDesc> outputs = infer_body(c, "body", std::move(inputs));
-  if (outputs.size() < 1 + carried) require_count(c, "outputs", 1 + carried, outputs.size());
-  require_count(c, "outputs", c.output_count(), outputs.size() - 1);
-  for (std::size_t i = 1; i < outputs.size(); ++i) c.set(i - 1, outputs[i]);
-}
+void infer_loop(InferContext& c) { set_outputs(c, loop_body(c), 1, ValueKind::tensor); }
 
-void infer_scan(InferContext& c) {
-  const ScanShape shape = scan_shape(c);
-  std::vector<TensorDesc> inputs;
-  for (std::size_t i = 0; i < shape.states + shape.scan_inputs; ++i) inputs.push_back(c.input(shape.first + i));
-  const std::vector<TensorDesc> outputs = infer_body(c, "body", std::move(inputs));
-  require_count(c, "outputs", c.output_count(), outputs.size());
-  for (std::size_t i = 0; i < outputs.size(); ++i) c.set(i, outputs[i]);
-}
+void infer_scan(InferContext& c) { set_outputs(c, scan_body(c), 0, ValueKind::tensor); }
 
-void infer_sequence_map(InferContext& c) {
-  std::vector<TensorDesc> inputs;
-  for (std::size_t i = 0; i + capture_count(c.node()) < c.input_count(); ++i) {
-    inputs.push_back(c.input(i));
-    inputs.back().kind = ValueKind::tensor;  // one element of a sequence at a time
-  }
-  std::vector<TensorDesc> outputs = infer_body(c, "body", std::move(inputs));
-  require_count(c, "outputs", c.output_count(), outputs.size());
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    outputs[i].kind = ValueKind::sequence;
-    c.set(i, outputs[i]);
-  }
-}
+void infer_sequence_map(InferContext& c) { set_outputs(c, sequence_map_body(c), 0, ValueKind::sequence); }
 
 std::vector<Datum> run_by_runtime(const EagerContext& c) {
   c.fail(ErrorCode::unsupported, "a subgraph is run when the model is, not before");

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ops/node_context.h"
 
@@ -15,6 +16,14 @@ const graph::Graph* find_body(const graph::Node& node, std::string_view name);
 
 /// How many of the node's last inputs are captures.
 std::size_t capture_count(const graph::Node& node);
+
+/// The node's subgraphs with the descriptions of all their values, as far as those of the node's inputs tell them; extents
+/// of one graph mean nothing in another. In the order of the standard (then, else). Throws what inference throws.
+struct Body {
+  std::string_view name;
+  graph::Graph graph;
+};
+std::vector<Body> inferred_bodies(const NodeContext& context);
 
 /// Throws the error again, its node prefixed by the place of the subgraph: "loop1/body/add2".
 [[noreturn]] void rethrow_within(const Error& error, const std::string& place);
