@@ -132,6 +132,40 @@ LoadContext make_context(const LoadOptions& options, Bytes bytes, std::string pa
           .opsets = {}};
 }
 
+Tensor own_tensor(const Message& message, LoadContext& context, std::string* name) {
+  const TensorHeader header = read_tensor_header(message, context);
+  if (const std::string why = why_unsupported(header); !why.empty())
+    header.message.fail(ErrorCode::unsupported, why + " are not supported");
+  if (name != nullptr) *name = header.name;
+  return read_tensor(header, context).clone();
+}
+
+// SequenceProto and OptionalProto stand in onnx-data.proto, which no package installs in compiled form.
+constexpr int kDataName = 1, kDataTensor = 3, kDataSequence = 5;
+
+Sequence read_sequence(const Message& message, LoadContext& context, std::string* name) {
+  Sequence sequence;
+  MessageReader reader(message);
+  while (reader.next()) {
+    if (reader.field() == kDataName && name != nullptr) *name = reader.as_text(context.options.max_name_bytes);
+    if (reader.field() != kDataTensor) continue;
+    context.budget.charge(sizeof(Tensor), message);
+    sequence.push_back(own_tensor(reader.as_message("TensorProto"), context, nullptr));
+  }
+  return sequence;
+}
+
+Datum read_optional(const Message& message, LoadContext& context, std::string* name) {
+  Datum value = std::monostate();
+  MessageReader reader(message);
+  while (reader.next()) {
+    if (reader.field() == kDataName && name != nullptr) *name = reader.as_text(context.options.max_name_bytes);
+    if (reader.field() == kDataTensor) value = own_tensor(reader.as_message("TensorProto"), context, nullptr);
+    if (reader.field() == kDataSequence) value = read_sequence(reader.as_message("SequenceProto"), context, nullptr);
+  }
+  return value;
+}
+
 }  // namespace
 
 graph::Graph load_graph(const std::string& path, const LoadOptions& options) {
@@ -160,13 +194,17 @@ graph::Graph load_graph(std::span<const std::byte> bytes, std::shared_ptr<const 
 }
 
 Tensor load_tensor(std::span<const std::byte> bytes, const std::string& path, std::string* name) {
+  return std::get<Tensor>(load_datum(bytes, path, ValueKind::tensor, name));
+}
+
+Datum load_datum(std::span<const std::byte> bytes, const std::string& path, ValueKind kind, std::string* name) {
   const LoadOptions options;
   LoadContext context = make_context(options, bytes, path, std::nullopt);
-  const TensorHeader header = read_tensor_header(whole_file(context.file, "TensorProto"), context);
-  if (const std::string why = why_unsupported(header); !why.empty())
-    header.message.fail(ErrorCode::unsupported, why + " are not supported");
-  if (name != nullptr) *name = header.name;
-  return read_tensor(header, context).clone();
+  // An optional or a sequence without a name, of nothing, has no bytes.
+  if (bytes.empty() && kind != ValueKind::tensor) return kind == ValueKind::sequence ? Datum(Sequence()) : Datum(std::monostate());
+  const Message message = whole_file(context.file, "data");
+  if (kind == ValueKind::tensor) return own_tensor(message, context, name);
+  return kind == ValueKind::sequence ? Datum(read_sequence(message, context, name)) : read_optional(message, context, name);
 }
 
 }  // namespace linnet::onnx
