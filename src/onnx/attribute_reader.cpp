@@ -174,6 +174,8 @@ void read_tensor_into(const Contents& contents, NamedAttribute& attribute, LoadC
 void read_element_type_into(const Contents& contents, NamedAttribute& attribute, LoadContext& context) {
   const NamedDesc type = read_value_type(required(contents.type_proto, contents), context);
   attribute.unsupported = type.unsupported;
+  if (attribute.unsupported.empty() && type.desc.type == DataType::undefined)
+    attribute.unsupported = "attributes of kind type proto without an element type";
   if (attribute.unsupported.empty()) attribute.value = static_cast<std::int64_t>(type.desc.type);
 }
 

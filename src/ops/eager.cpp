@@ -26,8 +26,6 @@ constexpr ValueInputs kValueInputs[] = {
     {"CenterCropPad", 18, kSecond},
     {"Col2Im", 18, kSecond | kThird},
     {"ConstantOfShape", 9, kFirst},
-    {"CumProd", 1, kSecond},
-    {"CumSum", 11, kSecond},
     {"Dropout", 12, kThird},
     {"Expand", 8, kSecond},
     {"MaxUnpool", 9, kThird},
