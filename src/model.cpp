@@ -15,6 +15,7 @@ namespace linnet {
 std::string to_string(const ValueInfo& info) {
   graph::TensorDesc desc;
   desc.type = info.type;
+  desc.kind = info.kind;
   if (info.has_rank) {
     desc.shape.emplace();
     for (const ValueInfo::Dim& d : info.shape) {
@@ -31,6 +32,7 @@ ValueInfo value_info(const graph::Value& value) {
   ValueInfo info;
   info.name = value.name;
   info.type = value.desc.type;
+  info.kind = value.desc.kind;
   info.has_rank = value.desc.has_rank();
   info.optional = value.graph_input && value.constant.has_value();
   if (info.has_rank) {
@@ -77,6 +79,7 @@ void infer(graph::Graph& graph) {
     graph::TensorDesc& desc = graph.value(id).desc;
     const graph::TensorDesc& inferred = wide.value(id).desc;
     desc.shape = inferred.shape;
+    desc.kind = inferred.kind;
     if (desc.type == DataType::undefined) desc.type = inferred.type;
   }
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <list>
 #include <mutex>
 #include <ostream>
 
@@ -13,8 +12,9 @@
 #include "model.h"
 #include "passes/pass.h"
 #include "plan/memory_plan.h"
-#include "plan/planner.h"
+#include "plan/plan_cache.h"
 #include "runtime/executor.h"
+#include "runtime/program.h"
 #include "target.h"
 
 namespace linnet {
@@ -33,7 +33,9 @@ class Plan::State {
   State& overridable();
 
   /// The plan for these input shapes, made now if it is not among the last max_plans.
-  std::shared_ptr<const plan::ShapePlan> plan_for(const std::vector<Shape>& shapes);
+  std::shared_ptr<const plan::ShapePlan> plan_for(const std::vector<Shape>& shapes) { return plans_.plan_for(graph_, shapes, {}, target_); }
+  /// Null where plans serve: not so if shapes depend on data, or there is control flow.
+  [[nodiscard]] const runtime::Program* program() const noexcept { return program_.get(); }
 
   /// What a caller may give; what this state's plans take, in the order of graph().inputs.
   [[nodiscard]] const std::vector<ValueInfo>& inputs() const noexcept { return inputs_; }
@@ -42,13 +44,9 @@ class Plan::State {
   [[nodiscard]] const plan::PlanTarget& target() const noexcept { return target_; }
   [[nodiscard]] const graph::Graph& graph() const noexcept { return graph_; }
   [[nodiscard]] PlanReport report(const plan::ShapePlan* shapes) const;
-  [[nodiscard]] PlanReport report();
+  [[nodiscard]] PlanReport report() const { return report(plans_.latest().get()); }
 
  private:
-  struct Entry {
-    std::vector<Shape> shapes;
-    std::shared_ptr<const plan::ShapePlan> plan;
-  };
   void plan_ahead(const SessionOptions& options);
 
   void freeze_initializers(const SessionOptions& options);
@@ -59,11 +57,10 @@ class Plan::State {
   SessionOptions source_options_;
   std::unique_ptr<State> overridable_;
   plan::PlanTarget target_;
-  std::size_t max_plans_;
-  ops::WeightStore weights_;
+  plan::PlanCache plans_;
+  std::unique_ptr<const runtime::Program> program_;
   std::vector<PassReport> passes_;
-  std::mutex mutex_;
-  std::list<Entry> plans_;  // most recently used first
+  std::mutex mutex_;  // of overridable_
 };
 
 namespace {
@@ -117,7 +114,7 @@ Plan::State& Plan::State::overridable() {
   return *overridable_;
 }
 
-Plan::State::State(Model model, const SessionOptions& options, Initializers initializers) : target_(plan_target(options)), max_plans_(std::max<std::size_t>(1, options.max_plans)) {
+Plan::State::State(Model model, const SessionOptions& options, Initializers initializers) : target_(plan_target(options)), plans_(options.max_plans) {
   // The last holder's graph is taken over, so that bytes given back while packing are really free.
   std::shared_ptr<Model::State> source = model.state();
   model = Model(nullptr);
@@ -130,6 +127,13 @@ Plan::State::State(Model model, const SessionOptions& options, Initializers init
   inputs_ = value_infos(graph_, graph_.inputs);
   if (initializers == Initializers::constant) freeze_initializers(options);
   select_outputs(graph_, options.outputs);
+  graph_.remove_dead();
+  if (runtime::needs_schedule(graph_)) {
+    planned_inputs_ = value_infos(graph_, graph_.inputs);
+    outputs_ = value_infos(graph_, graph_.outputs);
+    program_ = std::make_unique<runtime::Program>(graph_, runtime::ProgramOptions{target_, options.max_plans, options.max_loop_trips, options.max_arena_bytes});
+    return;
+  }
   for (passes::PassResult& r : passes::run_passes(graph_, passes::Stage::model, options.disabled_passes)) {
     passes_.push_back({std::move(r.name), r.enabled, r.applied, std::move(r.refused)});
   }
@@ -165,24 +169,13 @@ void Plan::State::plan_ahead(const SessionOptions& options) {
   (void)plan_for(shapes);
 }
 
-std::shared_ptr<const plan::ShapePlan> Plan::State::plan_for(const std::vector<Shape>& shapes) {
-  const std::lock_guard lock(mutex_);
-  const auto found = std::find_if(plans_.begin(), plans_.end(), [&](const Entry& e) { return e.shapes == shapes; });
-  if (found != plans_.end()) {
-    plans_.splice(plans_.begin(), plans_, found);
-    return plans_.front().plan;
-  }
-  plans_.push_front({shapes, plan::plan_shapes(graph_, shapes, target_, weights_)});
-  if (plans_.size() > max_plans_) plans_.pop_back();
-  return plans_.front().plan;
-}
-
 PlanReport Plan::State::report(const plan::ShapePlan* shapes) const {
   PlanReport report;
   report.passes = passes_;
-  report.weight_bytes = weights_.bytes();
+  report.weight_bytes = plans_.weight_bytes();
   report.isa = kernels::name(target_.table->isa);
   report.threads = target_.threads;
+  if (program_ != nullptr) program_->report(report);
   if (shapes == nullptr) return report;
   report.macs = shapes->macs;
   report.arena_bytes = shapes->arena_bytes;
@@ -199,11 +192,6 @@ PlanReport Plan::State::report(const plan::ShapePlan* shapes) const {
     report.steps.push_back({s.step.name, s.step.op, s.step.algorithm, s.step.kernel, s.output, s.step.macs, s.step.weight_bytes, 0.0});
   }
   return report;
-}
-
-PlanReport Plan::State::report() {
-  const std::lock_guard lock(mutex_);
-  return report(plans_.empty() ? nullptr : plans_.front().plan.get());
 }
 
 Plan::Plan(Model model, const SessionOptions& options)
@@ -231,7 +219,15 @@ struct Session::State {
   bool profiling = false;
   runtime::Profile profile;
 
+  std::unique_ptr<runtime::ProgramRunner> runner; // where no plan serves
+
+  template <typename Given>
+  void choose(std::span<const Given> given);
   void take_inputs(std::span<const NamedTensor> given);
+  [[nodiscard]] std::vector<Datum> take_data(std::span<const NamedDatum> given) const;
+  std::vector<Datum> run_program(std::span<const NamedDatum> given, const RunOptions& options);
+  std::vector<Tensor> run(std::span<const NamedTensor> given, const RunOptions& options);
+  void run_into(std::span<const NamedTensor> given, std::span<Tensor> outputs, const RunOptions& options);
   void bind();
   void execute(std::span<const NamedTensor> given, const RunOptions& options);
   [[nodiscard]] const std::vector<plan::PlannedValue>& planned_outputs() const { return bound->outputs; }
@@ -266,41 +262,110 @@ std::string names_of(const std::vector<ValueInfo>& infos) {
   return names.empty() ? "no inputs" : names;
 }
 
+[[noreturn]] void not_a_tensor(const Datum& output) {
+  throw Error(ErrorCode::usage, "an output is not a tensor: call run_data", {.found = to_string(output)});
+}
+
+/// Into the caller's tensor, which must be one of that type and shape.
+void copy_output(const std::string& name, DataType type, const Shape& shape, const void* bytes, Tensor& output) {
+  if (output.type() != type || output.shape() != shape) {
+    throw Error(ErrorCode::input, "an output tensor does not fit",
+                {.where = "output '" + name + "'", .expected = std::string(to_string(type)) + to_string(shape), .found = to_string(Datum(output))});
+  }
+  if (output.bytes() != 0) std::memcpy(output.mutable_raw(), bytes, output.bytes());
+}
+
+/// Null where it is not given.
+template <typename Given>
+const Given* find_given(std::span<const Given> given, const ValueInfo& info) {
+  const Given* mine = nullptr;
+  for (const Given& candidate : given) {
+    if (candidate.first != info.name) continue;
+    if (mine != nullptr) bad_input("an input is given twice", info.name, "one value", "two");
+    mine = &candidate;
+  }
+  return mine;
+}
+
+void require_type(const Tensor& tensor, const ValueInfo& info) {
+  if (tensor.type() == info.type) return;
+  bad_input("an input has the wrong type", info.name, to_string(info), to_string(Datum(tensor)));
+}
+
+void require_fit(const Datum& datum, const ValueInfo& info) {
+  const auto* sequence = std::get_if<Sequence>(&datum);
+  bool fits = info.kind == ValueKind::optional || (sequence != nullptr) == (info.kind == ValueKind::sequence);
+  if (sequence != nullptr) {
+    for (const Tensor& tensor : *sequence) require_type(tensor, info);
+  } else if (const auto* tensor = std::get_if<Tensor>(&datum)) {
+    require_type(*tensor, info);
+    fits = fits && (info.kind != ValueKind::tensor || !info.has_rank ||
+                    std::equal(info.shape.begin(), info.shape.end(), tensor->shape().begin(), tensor->shape().end(),
+                               [](const ValueInfo::Dim& d, std::int64_t extent) { return d.value < 0 || d.value == extent; }));
+  } else {
+    fits = info.kind == ValueKind::optional;
+  }
+  if (!fits) bad_input("an input does not fit the model", info.name, to_string(info), to_string(datum));
+}
+
 }  // namespace
 
-void Session::State::take_inputs(std::span<const NamedTensor> given) {
+template <typename Given>
+void Session::State::choose(std::span<const Given> given) {
   bool overrides = false;
-  for (const NamedTensor& tensor : given) {
+  for (const Given& value : given) {
     const std::vector<ValueInfo>& all = plan.inputs();
-    const auto info = std::find_if(all.begin(), all.end(), [&](const ValueInfo& i) { return i.name == tensor.first; });
-    if (info == all.end()) bad_input("the model has no such input", tensor.first, names_of(all), "'" + tensor.first + "'");
+    const auto info = std::find_if(all.begin(), all.end(), [&](const ValueInfo& i) { return i.name == value.first; });
+    if (info == all.end()) bad_input("the model has no such input", value.first, names_of(all), "'" + value.first + "'");
     overrides = overrides || info->optional;
   }
   Plan::State& next = overrides ? plan.state().overridable() : plan.state();
-  if (chosen != &next) bound.reset();
+  if (chosen == &next) return;
+  bound.reset();
+  runner.reset();
   chosen = &next;
+}
+
+std::vector<Datum> Session::State::take_data(std::span<const NamedDatum> given) const {
+  const std::vector<ValueInfo>& infos = chosen->planned_inputs();
+  std::vector<Datum> data;
+  for (std::size_t i = 0; i < infos.size(); ++i) {
+    if (const NamedDatum* mine = find_given(given, infos[i])) {
+      data.push_back(mine->second);
+    } else if (infos[i].optional) {
+      data.emplace_back(*chosen->graph().value(chosen->graph().inputs[i]).constant);
+    } else if (infos[i].kind == ValueKind::optional) {
+      data.emplace_back(std::monostate());
+    } else {
+      bad_input("an input is missing", infos[i].name, to_string(infos[i]), "nothing");
+    }
+    require_fit(data.back(), infos[i]);
+  }
+  return data;
+}
+
+std::vector<Datum> Session::State::run_program(std::span<const NamedDatum> given, const RunOptions& options) {
+  const std::vector<Datum> data = take_data(given);
+  if (runner == nullptr) runner = std::make_unique<runtime::ProgramRunner>(*chosen->program());
+  if (profiling) ++profile.runs;
+  return runner->run(data, profiling, options);
+}
+
+void Session::State::take_inputs(std::span<const NamedTensor> given) {
   const std::vector<ValueInfo>& infos = chosen->planned_inputs();
   const graph::Graph& graph = chosen->graph();
   inputs.resize(infos.size());
   shapes.resize(infos.size());
   for (std::size_t i = 0; i < infos.size(); ++i) {
     const ValueInfo& info = infos[i];
-    const NamedTensor* mine = nullptr;
-    for (const NamedTensor& tensor : given) {
-      if (tensor.first != info.name) continue;
-      if (mine != nullptr) bad_input("an input is given twice", info.name, "one tensor", "two");
-      mine = &tensor;
-    }
-    if (mine != nullptr) {
+    if (const NamedTensor* mine = find_given(given, info)) {
       inputs[i] = mine->second;
     } else if (info.optional) {
       inputs[i] = *graph.value(graph.inputs[i]).constant;
     } else {
       bad_input("an input is missing", info.name, to_string(info), "nothing");
     }
-    if (inputs[i].type() != info.type) {
-      bad_input("an input has the wrong type", info.name, to_string(info), std::string(to_string(inputs[i].type())) + to_string(inputs[i].shape()));
-    }
+    require_type(inputs[i], info);
     if (reinterpret_cast<std::uintptr_t>(inputs[i].raw()) % std::max<std::size_t>(1, element_bytes(info.type)) != 0) inputs[i] = inputs[i].clone();
     shapes[i] = inputs[i].shape();
   }
@@ -346,18 +411,63 @@ Session::State& Session::state() const {
 
 const Plan& Session::plan() const { return state().plan; }
 
-std::vector<Tensor> Session::run(const std::vector<NamedTensor>& inputs, const RunOptions& options) {
-  const Busy busy(state().busy);
-  return base::guard_memory([&] {
-    state().execute(inputs, options);
-    std::vector<Tensor> results;
-    for (std::size_t i = 0; i < state().planned_outputs().size(); ++i) {
-      const plan::PlannedValue& output = state().planned_outputs()[i];
-      results.emplace_back(output.type, output.shape);
-      if (output.bytes != 0) std::memcpy(results.back().mutable_raw(), state().executor->output(i), output.bytes);
+std::vector<Tensor> Session::State::run(std::span<const NamedTensor> given, const RunOptions& options) {
+  choose(given);
+  std::vector<Tensor> results;
+  if (chosen->program() != nullptr) {
+    for (Datum& datum : run_program(std::vector<NamedDatum>(given.begin(), given.end()), options)) {
+      if (!std::holds_alternative<Tensor>(datum)) not_a_tensor(datum);
+      results.push_back(std::move(std::get<Tensor>(datum)));
     }
     return results;
-  });
+  }
+  execute(given, options);
+  for (std::size_t i = 0; i < planned_outputs().size(); ++i) {
+    const plan::PlannedValue& output = planned_outputs()[i];
+    results.emplace_back(output.type, output.shape);
+    if (output.bytes != 0) std::memcpy(results.back().mutable_raw(), executor->output(i), output.bytes);
+  }
+  return results;
+}
+
+void Session::State::run_into(std::span<const NamedTensor> given, std::span<Tensor> outputs, const RunOptions& options) {
+  choose(given);
+  if (chosen->program() != nullptr) {
+    const std::vector<Datum> results = run_program(std::vector<NamedDatum>(given.begin(), given.end()), options);
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      const auto* result = std::get_if<Tensor>(&results[i]);
+      if (result == nullptr) not_a_tensor(results[i]);
+      copy_output(plan.outputs()[i].name, result->type(), result->shape(), result->raw(), outputs[i]);
+    }
+    return;
+  }
+  execute(given, options);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const plan::PlannedValue& output = planned_outputs()[i];
+    copy_output(output.name, output.type, output.shape, executor->output(i), outputs[i]);
+  }
+}
+
+std::vector<Tensor> Session::run(const std::vector<NamedTensor>& inputs, const RunOptions& options) {
+  const Busy busy(state().busy);
+  return base::guard_memory([&] { return state().run(inputs, options); });
+}
+
+std::vector<Datum> Session::run_data(const std::vector<NamedDatum>& inputs, const RunOptions& options) {
+  if (plan().state().program() != nullptr) {
+    const Busy busy(state().busy);
+    return base::guard_memory([&] {
+      state().choose(std::span(inputs));
+      return state().run_program(inputs, options);
+    });
+  }
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, datum] : inputs) {
+    if (!std::holds_alternative<Tensor>(datum)) bad_input("an input is not a tensor", name, "a tensor", to_string(datum));
+    tensors.emplace_back(name, std::get<Tensor>(datum));
+  }
+  const std::vector<Tensor> outputs = run(tensors, options);
+  return {outputs.begin(), outputs.end()};
 }
 
 std::vector<Tensor> Session::run(const Tensor& input, const RunOptions& options) {
@@ -376,27 +486,24 @@ void Session::run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs
     throw Error(ErrorCode::input, "one tensor an output is needed",
                 {.file = {}, .node = {}, .op = {}, .where = {}, .expected = std::to_string(plan().outputs().size()), .found = std::to_string(outputs.size())});
   }
-  base::guard_memory([&] { state().execute(inputs, options); });
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const plan::PlannedValue& output = state().planned_outputs()[i];
-    if (outputs[i].type() != output.type || outputs[i].shape() != output.shape) {
-      throw Error(ErrorCode::input, "an output tensor does not fit",
-                  {.file = {}, .node = {}, .op = {}, .where = "output '" + output.name + "'", .expected = std::string(to_string(output.type)) + to_string(output.shape),
-                   .found = std::string(to_string(outputs[i].type())) + to_string(outputs[i].shape())});
-    }
-    if (output.bytes != 0) std::memcpy(outputs[i].mutable_raw(), state().executor->output(i), output.bytes);
-  }
+  base::guard_memory([&] { state().run_into(inputs, outputs, options); });
 }
 
 void Session::enable_profile(bool on) {
   state().profiling = on;
   std::fill(state().profile.seconds.begin(), state().profile.seconds.end(), 0.0);
   state().profile.runs = 0;
+  if (state().runner != nullptr) state().runner->clear_profile();
 }
 
 PlanReport Session::profile() const {
   Plan::State& planned = state().chosen != nullptr ? *state().chosen : state().plan.state();
   PlanReport report = planned.report(state().bound.get());
+  if (state().runner != nullptr) {
+    state().runner->report_steps(report);
+    for (StepReport& step : report.steps) step.milliseconds /= static_cast<double>(std::max<std::int64_t>(1, state().profile.runs));
+    return report;
+  }
   for (std::size_t i = 0; i < report.steps.size() && state().profile.runs > 0; ++i) {
     report.steps[i].milliseconds = state().profile.seconds[i] * 1e3 / static_cast<double>(state().profile.runs);
   }

@@ -14,4 +14,9 @@ Tensor load_tensor(const std::string& path, std::string* name) {
   });
 }
 
+Datum load_datum(const std::string& path, ValueKind kind, std::string* name) {
+  const auto file = base::FileBuffer::read(path, LoadOptions().max_tensor_bytes);
+  return onnx::load_datum(file->bytes(), path, kind, name);
+}
+
 }  // namespace linnet

@@ -6,6 +6,7 @@
 #include "linnet/classify.h"
 #include "linnet/convert.h"
 #include "linnet/cpu.h"
+#include "linnet/datum.h"
 #include "linnet/error.h"
 #include "linnet/image.h"
 #include "linnet/model.h"

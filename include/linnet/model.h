@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "linnet/datum.h"
 #include "linnet/error.h"
 #include "linnet/tensor.h"
 
@@ -39,6 +40,7 @@ struct ValueInfo {
   };
   std::string name;
   DataType type = DataType::undefined;
+  ValueKind kind = ValueKind::tensor;   ///< of a sequence or optional, `type` is the elements' and there is no shape
   bool has_rank = true;       ///< false: not even the number of extents is known
   std::vector<Dim> shape;
   bool optional = false;      ///< an initializer stands in when the caller gives none (IR version >= 4)

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "linnet/datum.h"
 #include "linnet/model.h"
 #include "linnet/tensor.h"
 
@@ -35,7 +36,8 @@ struct SessionOptions {
   std::vector<std::string> outputs;                  ///< any named tensors of the model; empty: the model's outputs
   std::map<std::string, Shape> input_shapes;         ///< shapes to plan for ahead; other shapes are planned at their first run
   std::size_t max_plans = 4;                         ///< shape-bound plans kept; the least recently used one goes
-  std::int64_t max_arena_bytes = std::int64_t{16} << 30;  ///< refuse (Error `limit`) shapes that need a larger arena
+  std::int64_t max_arena_bytes = std::int64_t{16} << 30;  ///< refuse (Error `limit`) shapes that need a larger arena, and what one Loop or Scan collects and carries beyond it
+  std::int64_t max_loop_trips = 1'000'000;           ///< refuse (Error `limit`) a Loop that takes more
 };
 
 /// What a pass did to the graph.
@@ -92,6 +94,8 @@ class Plan {
 
 /// One named tensor for run().
 using NamedTensor = std::pair<std::string, Tensor>;
+/// The same for models that also take sequences or optional values.
+using NamedDatum = std::pair<std::string, Datum>;
 
 /// What ends a run early, with Error(cancelled): looked at before it starts and after each step. The outputs then hold
 /// nothing of use, and the session is ready for its next run. Planning for new shapes is not interrupted.
@@ -118,8 +122,10 @@ class Session {
   std::vector<Tensor> run(const std::vector<NamedTensor>& inputs, const RunOptions& options = {});
   /// The same for models with one input.
   std::vector<Tensor> run(const Tensor& input, const RunOptions& options = {});
+  /// The same for models that take or give sequences or optional values; an optional input that is not given is empty.
+  std::vector<Datum> run_data(const std::vector<NamedDatum>& inputs, const RunOptions& options = {});
   /// Writes the outputs into the caller's tensors (of the right type and shape, own memory). Once a run with these input
-  /// shapes has been made, allocates nothing.
+  /// shapes has been made, allocates nothing, unless shapes inside the model depend on the data (NonZero, Loop, ...).
   void run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs, const RunOptions& options = {});
 
   /// Collects the time of each step from now on (a few microseconds a run); plan().report() does not show it, profile() does.

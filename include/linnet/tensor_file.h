@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "linnet/datum.h"
 #include "linnet/tensor.h"
 
 namespace linnet {
@@ -13,5 +14,8 @@ namespace linnet {
 /// Reads one TensorProto (onnx.proto). `name` receives the tensor's name if it is not null. Throws Error: `io`, `format`,
 /// `unsupported` (strings), `limit`.
 Tensor load_tensor(const std::string& path, std::string* name = nullptr);
+
+/// The same for a sequence (SequenceProto) or an optional value (OptionalProto): what the file holds, its reader must know.
+Datum load_datum(const std::string& path, ValueKind kind, std::string* name = nullptr);
 
 }  // namespace linnet

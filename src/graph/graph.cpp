@@ -25,6 +25,7 @@ Shape TensorDesc::static_shape() const {
 
 std::string to_string(const TensorDesc& desc) {
   std::string text(to_string(desc.type));
+  if (desc.kind != ValueKind::tensor) return (desc.kind == ValueKind::sequence ? "sequence of " : "optional ") + text;
   if (desc.layout == Layout::nchw16c) text += " nchw16c";
   if (!desc.shape) return text + " of unknown rank";
   text += '[';

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "graph/attribute.h"
+#include "linnet/datum.h"
 #include "linnet/tensor.h"
 
 namespace linnet::graph {
@@ -52,6 +53,7 @@ struct TensorDesc {
   DataType type = DataType::undefined;
   std::optional<DimList> shape;  // none: not even the rank is known
   Layout layout = Layout::plain;
+  ValueKind kind = ValueKind::tensor;  // of a sequence or optional, `type` is the elements' and there is no shape
 
   [[nodiscard]] bool has_rank() const noexcept { return shape.has_value(); }
   /// Every extent is known.
@@ -60,7 +62,7 @@ struct TensorDesc {
   [[nodiscard]] Shape static_shape() const;
 };
 
-/// "float[N,3,224,224]", "int64[?]", "float nchw16c[1,64,56,56]", "float of unknown rank".
+/// "float[N,3,224,224]", "int64[?]", "float nchw16c[1,64,56,56]", "float of unknown rank", "sequence of float".
 std::string to_string(const TensorDesc& desc);
 
 struct Value {

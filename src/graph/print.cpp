@@ -49,8 +49,11 @@ std::string attributes_text(const Node& node) {
   return text;
 }
 
-void print_node(const Graph& graph, NodeId id, std::ostream& stream) {
+void print_indented(const Graph& graph, const std::string& indent, std::ostream& stream);
+
+void print_node(const Graph& graph, NodeId id, const std::string& indent, std::ostream& stream) {
   const Node& node = graph.node(id);
+  stream << indent;
   const char* separator = "";
   for (const ValueId output : node.outputs) {
     stream << separator << value_text(graph, output);
@@ -66,6 +69,21 @@ void print_node(const Graph& graph, NodeId id, std::ostream& stream) {
   stream << ')';
   if (!node.attributes.entries().empty()) stream << " {" << attributes_text(node) << '}';
   stream << "  # node '" << printable(graph.label(id)) << "'\n";
+  for (const auto& [key, attribute] : node.attributes.entries()) {
+    const auto* body = std::get_if<std::shared_ptr<const Graph>>(&attribute);
+    if (body == nullptr) continue;
+    stream << indent << "  " << printable(key) << ":\n";
+    print_indented(**body, indent + "    ", stream);
+  }
+}
+
+/// What a graph holds, but for its first line.
+void print_indented(const Graph& graph, const std::string& indent, std::ostream& stream) {
+  for (const ValueId id : graph.inputs)
+    stream << indent << "input " << value_text(graph, id) << ' ' << printable(to_string(graph.value(id).desc)) << '\n';
+  for (const NodeId id : graph.order()) print_node(graph, id, indent, stream);
+  for (const ValueId id : graph.outputs)
+    stream << indent << "output " << value_text(graph, id) << ' ' << printable(to_string(graph.value(id).desc)) << '\n';
 }
 
 std::string escaped(std::string_view text) {
@@ -106,13 +124,7 @@ void print_edge(const Graph& graph, ValueId id, const std::string& target, std::
 
 void print_text(const Graph& graph, std::ostream& stream) {
   stream << "graph '" << printable(graph.name) << "'\n";
-  for (const ValueId id : graph.inputs) {
-    stream << "input " << value_text(graph, id) << ' ' << printable(to_string(graph.value(id).desc)) << '\n';
-  }
-  for (const NodeId id : graph.order()) print_node(graph, id, stream);
-  for (const ValueId id : graph.outputs) {
-    stream << "output " << value_text(graph, id) << ' ' << printable(to_string(graph.value(id).desc)) << '\n';
-  }
+  print_indented(graph, "", stream);
 }
 
 void print_dot(const Graph& graph, std::ostream& stream) {

@@ -9,6 +9,7 @@
 #include "linnet_onnx.pb.h"
 #include "onnx/graph_reader.h"
 #include "onnx/tensor_reader.h"
+#include "onnx/value_info_reader.h"
 
 namespace linnet::onnx {
 
@@ -24,11 +25,12 @@ constexpr std::size_t kAttributeBytes = sizeof(graph::Attributes::Entry) + 24;
 struct Contents {
   Message message;
   std::string_view name;
+  std::string_view reference;  // the attribute of the function's call that this one is
   std::int64_t type = Proto::UNDEFINED;
   std::int64_t i = 0;
   float f = 0.0f;
   Bytes s;
-  std::optional<Message> tensor, graph;
+  std::optional<Message> tensor, graph, type_proto;
   std::size_t floats = 0, ints = 0, strings = 0;  // how many
   unsigned kinds = 0;                             // bit AttributeType: a value of that kind is there
 };
@@ -69,7 +71,7 @@ void read_field(const MessageReader& reader, Contents& contents, std::int64_t ma
     case Proto::kNameFieldNumber: contents.name = reader.as_text(max_name_bytes); break;
     case Proto::kTypeFieldNumber: contents.type = reader.as_int64(); break;
     case Proto::kRefAttrNameFieldNumber:
-      if (!reader.as_bytes().empty()) reader.fail(ErrorCode::model, "a reference to an attribute outside a function");
+      contents.reference = reader.as_text(max_name_bytes);
       break;
     case Proto::kFFieldNumber: contents.f = reader.as_float(); break;
     case Proto::kIFieldNumber: contents.i = reader.as_int64(); break;
@@ -81,6 +83,10 @@ void read_field(const MessageReader& reader, Contents& contents, std::int64_t ma
     case Proto::kGFieldNumber:
       reader.refuse_second(contents.graph.has_value());
       contents.graph.emplace(reader.as_message("GraphProto"));
+      break;
+    case Proto::kTpFieldNumber:
+      reader.refuse_second(contents.type_proto.has_value());
+      contents.type_proto.emplace(reader.as_message("TypeProto"));
       break;
     case Proto::kFloatsFieldNumber: contents.floats += NumberRun(reader, WireType::fixed32).count(); break;
     case Proto::kIntsFieldNumber: contents.ints += NumberRun(reader, WireType::varint).count(); break;
@@ -164,6 +170,20 @@ void read_tensor_into(const Contents& contents, NamedAttribute& attribute, LoadC
   if (attribute.unsupported.empty()) attribute.value = read_tensor(header, context);
 }
 
+/// A TypeProto counts for the element type alone: what kind of value holds such elements shows at run time.
+void read_element_type_into(const Contents& contents, NamedAttribute& attribute, LoadContext& context) {
+  const NamedDesc type = read_value_type(required(contents.type_proto, contents), context);
+  attribute.unsupported = type.unsupported;
+  if (attribute.unsupported.empty() && type.desc.type == DataType::undefined)
+    attribute.unsupported = "attributes of kind type proto without an element type";
+  if (attribute.unsupported.empty()) attribute.value = static_cast<std::int64_t>(type.desc.type);
+}
+
+void resolve_reference(const Contents& contents, NamedAttribute& attribute, const LoadContext& context) {
+  if (context.call == nullptr) contents.message.fail(ErrorCode::model, "a reference to an attribute outside a function");
+  if (const graph::Attribute* given = context.call->find(contents.reference)) attribute.value = *given;
+}
+
 }  // namespace
 
 NamedAttribute read_attribute(const Message& message, LoadContext& context) {
@@ -171,7 +191,11 @@ NamedAttribute read_attribute(const Message& message, LoadContext& context) {
   const std::size_t list_bytes =
       contents.ints * sizeof(std::int64_t) + contents.floats * sizeof(float) + contents.strings * sizeof(std::string);
   context.budget.charge(kAttributeBytes + list_bytes, message);
-  NamedAttribute attribute{.name = contents.name, .value = std::nullopt, .unsupported = {}};
+  NamedAttribute attribute{.name = contents.name, .value = std::nullopt, .body = nullptr, .unsupported = {}};
+  if (!contents.reference.empty()) {
+    resolve_reference(contents, attribute, context);
+    return attribute;
+  }
   switch (contents.type) {
     case Proto::FLOAT: attribute.value = contents.f; break;
     case Proto::INT: attribute.value = contents.i; break;
@@ -181,9 +205,9 @@ NamedAttribute read_attribute(const Message& message, LoadContext& context) {
     case Proto::STRINGS: attribute.value = read_strings(contents); break;
     case Proto::TENSOR: read_tensor_into(contents, attribute, context); break;
     case Proto::GRAPH:
-      attribute.value =
-          std::make_shared<const graph::Graph>(read_nested_graph(required(contents.graph, contents), context));
+      attribute.body = std::make_shared<graph::Graph>(read_nested_graph(required(contents.graph, contents), context));
       break;
+    case Proto::TYPE_PROTO: read_element_type_into(contents, attribute, context); break;
     default: attribute.unsupported = "attributes of kind " + kind_name(contents.type);
   }
   return attribute;

@@ -4,13 +4,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 
 #include "base/file.h"
 #include "linnet/model.h"
 #include "onnx/external_data.h"
+#include "onnx/function_reader.h"
 #include "onnx/refusals.h"
 #include "onnx/wire.h"
 
@@ -45,7 +45,9 @@ struct LoadContext {
   ExternalData external;
   Refusals refusals;
   std::map<std::string, int> opsets;                          // domain -> version
-  std::set<std::pair<std::string, std::string>> functions{};  // model-local: domain, name
+  std::map<std::pair<std::string, std::string>, Function> functions{};  // model-local: domain, name
+  const std::map<std::string, int>* imports = nullptr;        // of what is being read: the model's, or a function's
+  const graph::Attributes* call = nullptr;                    // of the call whose function is being read
   std::int64_t ir_version = 0;
 };
 

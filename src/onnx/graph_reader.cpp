@@ -1,7 +1,10 @@
 #include "onnx/graph_reader.h"
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -32,6 +35,10 @@ constexpr std::size_t kMaxAttributes = 256;
 // What a value takes with its entry in the table of names, and a node with its lists, allocator overhead included.
 constexpr std::size_t kValueBytes = sizeof(graph::Value) + 112;
 constexpr std::size_t kNodeBytes = sizeof(graph::Node) + 68;
+// A name in the table of a function's call.
+constexpr std::size_t kScopeBytes = 96;
+// The attribute in which the number of captures stands (ops/control_flow.h).
+constexpr std::string_view kCaptures = "captures";
 // What is set aside before anything is looked at: address space, not memory.
 constexpr std::size_t kMaxReserve = std::size_t{1} << 20;
 // An input stands in the value's list of consumers as well.
@@ -156,10 +163,21 @@ class GraphReader {
   /// The value that a node names, whether or not anything has produced it yet; kNoValue for an omitted one.
   ValueId named(std::string_view name, const Message& message) {
     if (name.empty()) return kNoValue;
+    if (call_ != nullptr) return named_in_call(name, message);
     const ValueId id = graph_.find_value(name);
     if (id != kNoValue) return id;
     context_.budget.charge(kValueBytes + 2 * name_bytes(name), message);
     return graph_.add_value(std::string(name));
+  }
+
+  /// A name inside a function means the caller's value, or one that this call alone has.
+  ValueId named_in_call(std::string_view name, const Message& message) {
+    if (const auto known = call_->names.find(name); known != call_->names.end()) return known->second;
+    const std::string stem = call_->label + "/" + std::string(name);
+    context_.budget.charge(kValueBytes + kScopeBytes + 2 * stem.size() + 2 * name.size(), message);
+    const ValueId id = graph_.add_value(graph_.unique_name(stem));
+    call_->names.emplace(name, id);
+    return id;
   }
 
   void read_node(const Message& message) {
@@ -167,11 +185,16 @@ class GraphReader {
     context_.budget.charge(kNodeBytes, message);
     graph::Node node;
     std::vector<std::string> reasons;
+    bodies_.clear();
     MessageReader reader(message);
     while (reader.next()) read_node_field(reader, node, reasons);
     if (node.domain == "ai.onnx") node.domain.clear();
-    const auto version = context_.opsets.find(node.domain);
-    node.opset = version == context_.opsets.end() ? 0 : version->second;
+    if (call_ != nullptr) node.name = call_->label + "/" + (node.name.empty() ? node.op_type : node.name);
+    const auto function = context_.functions.find({node.domain, node.op_type});
+    if (function != context_.functions.end()) return expand(function->second, node, message);
+    if (!bodies_.empty()) connect_bodies(node, message);
+    const auto version = context_.imports->find(node.domain);
+    node.opset = version == context_.imports->end() ? 0 : version->second;
     if (node.op_type.empty())
       message.fail(ErrorCode::model, "a node without an operator", {}, "node " + quote_name(node.name));
     require_distinct_outputs(node, message);
@@ -203,6 +226,7 @@ class GraphReader {
   void add_attribute(const MessageReader& reader, graph::Node& node, std::vector<std::string>& reasons) {
     const Message message = reader.as_message("AttributeProto");
     NamedAttribute attribute = read_attribute(message, context_);
+    if (attribute.name == kCaptures) message.fail(ErrorCode::model, "no operator has an attribute " + quote_name(kCaptures));
     if (node.attributes.has(attribute.name))
       message.fail(ErrorCode::model, "attribute " + quote_name(attribute.name) + " stands twice");
     if (node.attributes.entries().size() + reasons.size() == kMaxAttributes) {
@@ -210,10 +234,81 @@ class GraphReader {
     }
     if (attribute.value) {
       node.attributes.set(attribute.name, std::move(*attribute.value));
-    } else {
+    } else if (attribute.body != nullptr) {
+      bodies_.emplace_back(attribute.name, std::move(attribute.body));
+    } else if (!attribute.unsupported.empty()) {
       reasons.push_back("attribute " + quote_name(attribute.name) + ": " + attribute.unsupported +
                         " are not supported");
     }
+  }
+
+  /// What the bodies read of the graphs around them becomes inputs: the last ones of the node, and of each body alike.
+  void connect_bodies(graph::Node& node, const Message& message) {
+    std::set<std::string> names;
+    for (const auto& [name, body] : bodies_) {
+      for (ValueId id = 0; id < body->value_count(); ++id) {
+        const graph::Value& value = body->value(id);
+        const bool captured = value.producer == kNoNode && !value.constant && !value.graph_input;
+        if (captured && (value.graph_output || !value.consumers.empty())) names.insert(value.name);
+      }
+    }
+    for (const std::string& name : names) {
+      context_.budget.charge(kUseBytes + bodies_.size() * (kValueBytes + 3 * name_bytes(name)), message);
+      node.inputs.push_back(named(name, message));
+      for (const auto& [attribute, body] : bodies_) {
+        const ValueId inside = body->find_value(name);
+        // A body that has the name for something of its own does not read the outer one.
+        const bool own = inside != kNoValue && (body->value(inside).producer != kNoNode || body->value(inside).constant || body->value(inside).graph_input);
+        body->add_input(inside == kNoValue || own ? body->add_value(body->unique_name(name)) : inside);
+      }
+    }
+    node.attributes.set(kCaptures, static_cast<std::int64_t>(names.size()));
+    for (auto& [name, body] : bodies_) node.attributes.set(name, std::shared_ptr<const graph::Graph>(std::move(body)));
+  }
+
+  /// Writes the function's nodes in the place of the call.
+  void expand(const Function& function, const graph::Node& node, const Message& message) {
+    if (!bodies_.empty()) message.fail(ErrorCode::unsupported, "a call of a function with a subgraph as an attribute");
+    Call call;
+    call.label = node.name.empty() ? node.op_type + "#" + std::to_string(graph_.value_count()) : node.name;
+    call.depth = call_ == nullptr ? 1 : call_->depth + 1;
+    if (call.depth > context_.options.max_depth)
+      message.fail(ErrorCode::limit, "functions call each other too deep", "at most " + std::to_string(context_.options.max_depth));
+    const std::size_t names = function.inputs.size() + function.outputs.size();
+    context_.budget.charge(names * kScopeBytes + function.defaults.size() * sizeof(graph::Attribute) + call.label.size(), message);
+    for (std::size_t i = 0; i < function.inputs.size(); ++i)
+      call.names.emplace(function.inputs[i], i < node.inputs.size() ? node.inputs[i] : kNoValue);
+    if (node.inputs.size() > function.inputs.size() || node.outputs.size() > function.outputs.size())
+      message.fail(ErrorCode::model, "the function " + quote_name(node.op_type) + " does not have so many inputs or outputs");
+    graph::Attributes attributes = node.attributes;
+    for (const Message& fallback : function.defaults) {
+      NamedAttribute attribute = read_attribute(fallback, context_);
+      if (attribute.value && !attributes.has(attribute.name)) attributes.set(attribute.name, std::move(*attribute.value));
+    }
+    std::vector<std::pair<ValueId, ValueId>> copies;  // outputs that are inputs
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] == kNoValue) continue;
+      const auto [known, added] = call.names.emplace(function.outputs[i], node.outputs[i]);
+      if (!added) copies.emplace_back(known->second, node.outputs[i]);
+    }
+    const auto imports = std::exchange(context_.imports, &function.opsets);
+    const auto outer_attributes = std::exchange(context_.call, &attributes);
+    Call* const outer = std::exchange(call_, &call);
+    for (const Message& inner : function.nodes) read_node(inner);
+    call_ = outer;
+    context_.call = outer_attributes;
+    context_.imports = imports;
+    for (const auto& [from, to] : copies) add_identity(from, to);
+    unsorted_ = true;  // the function's nodes may be in any order
+  }
+
+  void add_identity(ValueId from, ValueId to) {
+    graph::Node identity;
+    identity.op_type = "Identity";
+    identity.opset = 1;
+    identity.inputs = {from};
+    identity.outputs = {to};
+    graph_.add_node(std::move(identity));
   }
 
   void require_distinct_outputs(const graph::Node& node, const Message& message) const {
@@ -232,7 +327,6 @@ class GraphReader {
   }
 
   [[nodiscard]] std::string why_refused(const graph::Node& node) const {
-    if (context_.functions.contains({node.domain, node.op_type})) return "model-local functions are not supported";
     if (node.domain == kOwnDomain) return "the domain '" + std::string(kOwnDomain) + "' is not for models";
     if (node.opset != 0) return ops::why_unsupported(node);
     return "the model does not import the domain " + quote_name(node.domain.empty() ? "ai.onnx" : node.domain);
@@ -291,6 +385,14 @@ class GraphReader {
   LoadContext& context_;
   graph::Graph& graph_;
   const bool nested_;
+  /// A function that is being written out.
+  struct Call {
+    std::map<std::string, ValueId, std::less<>> names;
+    std::string label;
+    int depth = 0;
+  };
+  Call* call_ = nullptr;
+  std::vector<std::pair<std::string, std::shared_ptr<graph::Graph>>> bodies_;  // of the node that is being read
   bool unsorted_ = false;  // some node reads a value that stands behind it
   std::vector<ValueId> declared_inputs_;
   std::map<ValueId, std::string> refused_;  // initializers without a Tensor, and why

@@ -9,6 +9,7 @@
 #include "base/printable.h"
 #include "linnet_onnx.pb.h"
 #include "onnx/context.h"
+#include "onnx/function_reader.h"
 #include "onnx/graph_reader.h"
 #include "onnx/tensor_reader.h"
 
@@ -49,28 +50,6 @@ Message whole_file(const FileContext& file, std::string_view type) {
   return message;
 }
 
-void read_opset(const Message& message, LoadContext& context) {
-  using Opset = linnet_onnx::OperatorSetIdProto;
-  std::string domain;
-  std::int64_t version = 0;
-  MessageReader reader(message);
-  while (reader.next()) {
-    if (reader.field() == Opset::kDomainFieldNumber) domain = reader.as_text(context.options.max_name_bytes);
-    if (reader.field() == Opset::kVersionFieldNumber) version = reader.as_int64();
-  }
-  if (domain == "ai.onnx") domain.clear();
-  const std::string label = "domain " + quote_name(domain.empty() ? "ai.onnx" : domain);
-  if (version < 1 || version > std::numeric_limits<int>::max()) {
-    message.fail(ErrorCode::model, "no opset of " + label + " has this version", "1 or more", std::to_string(version));
-  }
-  context.budget.charge(128 + domain.size(), message);
-  const auto [entry, added] = context.opsets.emplace(std::move(domain), static_cast<int>(version));
-  if (!added && entry->second != version) {
-    message.fail(ErrorCode::model, label + " is imported at two versions", {},
-                 std::to_string(entry->second) + " and " + std::to_string(version));
-  }
-}
-
 void read_metadata(const Message& message, LoadContext& context, graph::Graph& graph) {
   using Pair = linnet_onnx::StringStringEntryProto;
   context.budget.charge(2 * sizeof(std::pair<std::string, std::string>) + message.bytes.size(), message);
@@ -81,20 +60,6 @@ void read_metadata(const Message& message, LoadContext& context, graph::Graph& g
     if (reader.field() == Pair::kValueFieldNumber) entry.second = reader.as_text(context.options.max_file_bytes);
   }
   graph.metadata.push_back(std::move(entry));
-}
-
-/// Its domain and name: enough to refuse the nodes that call it, and not to take one for the operator of the same name.
-void read_function(const Message& message, LoadContext& context) {
-  using Function = linnet_onnx::FunctionProto;
-  std::string domain, name;
-  MessageReader reader(message);
-  while (reader.next()) {
-    if (reader.field() == Function::kDomainFieldNumber) domain = reader.as_text(context.options.max_name_bytes);
-    if (reader.field() == Function::kNameFieldNumber) name = reader.as_text(context.options.max_name_bytes);
-  }
-  if (domain == "ai.onnx") domain.clear();
-  context.budget.charge(128 + domain.size() + name.size(), message);
-  context.functions.emplace(std::move(domain), std::move(name));
 }
 
 void require_known_ir(const Message& message, std::int64_t version) {
@@ -122,7 +87,7 @@ std::optional<Message> read_model_fields(const Message& message, LoadContext& co
       case ModelProto::kProducerNameFieldNumber: producer = reader.as_text(max_name); break;
       case ModelProto::kProducerVersionFieldNumber: producer_version = reader.as_text(max_name); break;
       case ModelProto::kOpsetImportFieldNumber:
-        read_opset(paid(reader.as_message("OperatorSetIdProto")), context);
+        read_opset(paid(reader.as_message("OperatorSetIdProto")), context, context.opsets);
         break;
       case ModelProto::kMetadataPropsFieldNumber:
         read_metadata(paid(reader.as_message("StringStringEntryProto")), context, graph);
@@ -149,6 +114,7 @@ graph::Graph load(LoadContext& context) {
   if (!graph_message) message.fail(ErrorCode::model, "the model has no graph");
   graph.ir_version = context.ir_version;
   graph.opsets = context.opsets;
+  context.imports = &context.opsets;
   read_main_graph(*graph_message, context, graph);
   context.refusals.throw_if_any(graph.file);
   return graph;
@@ -164,6 +130,40 @@ LoadContext make_context(const LoadOptions& options, Bytes bytes, std::string pa
           .external = ExternalData(std::move(folder), options.max_file_bytes),
           .refusals = {},
           .opsets = {}};
+}
+
+Tensor own_tensor(const Message& message, LoadContext& context, std::string* name) {
+  const TensorHeader header = read_tensor_header(message, context);
+  if (const std::string why = why_unsupported(header); !why.empty())
+    header.message.fail(ErrorCode::unsupported, why + " are not supported");
+  if (name != nullptr) *name = header.name;
+  return read_tensor(header, context).clone();
+}
+
+// SequenceProto and OptionalProto stand in onnx-data.proto, which no package installs in compiled form.
+constexpr int kDataName = 1, kDataTensor = 3, kDataSequence = 5;
+
+Sequence read_sequence(const Message& message, LoadContext& context, std::string* name) {
+  Sequence sequence;
+  MessageReader reader(message);
+  while (reader.next()) {
+    if (reader.field() == kDataName && name != nullptr) *name = reader.as_text(context.options.max_name_bytes);
+    if (reader.field() != kDataTensor) continue;
+    context.budget.charge(sizeof(Tensor), message);
+    sequence.push_back(own_tensor(reader.as_message("TensorProto"), context, nullptr));
+  }
+  return sequence;
+}
+
+Datum read_optional(const Message& message, LoadContext& context, std::string* name) {
+  Datum value = std::monostate();
+  MessageReader reader(message);
+  while (reader.next()) {
+    if (reader.field() == kDataName && name != nullptr) *name = reader.as_text(context.options.max_name_bytes);
+    if (reader.field() == kDataTensor) value = own_tensor(reader.as_message("TensorProto"), context, nullptr);
+    if (reader.field() == kDataSequence) value = read_sequence(reader.as_message("SequenceProto"), context, nullptr);
+  }
+  return value;
 }
 
 }  // namespace
@@ -194,13 +194,17 @@ graph::Graph load_graph(std::span<const std::byte> bytes, std::shared_ptr<const 
 }
 
 Tensor load_tensor(std::span<const std::byte> bytes, const std::string& path, std::string* name) {
+  return std::get<Tensor>(load_datum(bytes, path, ValueKind::tensor, name));
+}
+
+Datum load_datum(std::span<const std::byte> bytes, const std::string& path, ValueKind kind, std::string* name) {
   const LoadOptions options;
   LoadContext context = make_context(options, bytes, path, std::nullopt);
-  const TensorHeader header = read_tensor_header(whole_file(context.file, "TensorProto"), context);
-  if (const std::string why = why_unsupported(header); !why.empty())
-    header.message.fail(ErrorCode::unsupported, why + " are not supported");
-  if (name != nullptr) *name = header.name;
-  return read_tensor(header, context).clone();
+  // An optional or a sequence without a name, of nothing, has no bytes.
+  if (bytes.empty() && kind != ValueKind::tensor) return kind == ValueKind::sequence ? Datum(Sequence()) : Datum(std::monostate());
+  const Message message = whole_file(context.file, "data");
+  if (kind == ValueKind::tensor) return own_tensor(message, context, name);
+  return kind == ValueKind::sequence ? Datum(read_sequence(message, context, name)) : read_optional(message, context, name);
 }
 
 }  // namespace linnet::onnx

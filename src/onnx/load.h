@@ -8,7 +8,9 @@
 //             node's output; a name is written once. Initializers that are also inputs are constants below IR 4 and may
 //             be overridden from 4 on. value_info is a hint that inference does without, and is not read.
 //   operators whatever the operator table has at the model's opset. All other nodes are listed in one Error(unsupported).
-//             Model-local functions, sparse tensors and strings are refused where a node uses them.
+//             Sparse tensors and strings are refused where a node uses them. The nodes of a model-local function are
+//             written out where it is called. What a subgraph reads of the graphs around it becomes an input of its node
+//             and of itself (ops/control_flow.h).
 //   tensors   raw or typed data of every numeric type and bool, of rank 32 at most. External data: one relative path below
 //             the folder, without "..", through no symbolic link, to a regular file with no second (hard) link.
 //   dims      -1 stands for an unknown extent in an input or output, as exporters write it; any other negative one is refused.
@@ -39,5 +41,8 @@ graph::Graph load_graph(std::span<const std::byte> bytes, std::shared_ptr<const 
 
 /// One TensorProto (the .pb files of ONNX test data sets). The tensor owns its bytes. `name` receives the proto's name if not null.
 Tensor load_tensor(std::span<const std::byte> bytes, const std::string& path, std::string* name = nullptr);
+
+/// One TensorProto, SequenceProto or OptionalProto, by `kind`.
+Datum load_datum(std::span<const std::byte> bytes, const std::string& path, ValueKind kind, std::string* name = nullptr);
 
 }  // namespace linnet::onnx

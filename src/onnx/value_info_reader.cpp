@@ -61,6 +61,23 @@ void read_tensor_type(const Message& message, NamedDesc& value, LoadContext& con
   }
 }
 
+/// Of a sequence or an optional: the type of the innermost elements. Kinds nest three deep at most (an optional sequence of
+/// tensors); a sequence of sequences is none that an operator takes.
+void read_type(const Message& message, NamedDesc& value, LoadContext& context);
+
+void read_holder(const Message& message, ValueKind kind, NamedDesc& value, LoadContext& context) {
+  static_assert(static_cast<int>(Type::Sequence::kElemTypeFieldNumber) == static_cast<int>(Type::Optional::kElemTypeFieldNumber));
+  MessageReader reader(message);
+  while (reader.next()) {
+    if (reader.field() == Type::Sequence::kElemTypeFieldNumber)
+      read_type(reader.as_message("TypeProto"), value, context);
+  }
+  const bool nests = value.desc.kind == ValueKind::tensor || (kind == ValueKind::optional && value.desc.kind == ValueKind::sequence);
+  if (!nests && value.unsupported.empty()) value.unsupported = "sequences of other than tensors";
+  value.desc.kind = kind;
+  value.desc.shape.reset();
+}
+
 void read_type(const Message& message, NamedDesc& value, LoadContext& context) {
   bool seen = false;
   MessageReader reader(message);
@@ -70,9 +87,15 @@ void read_type(const Message& message, NamedDesc& value, LoadContext& context) {
         reader.refuse_second(std::exchange(seen, true));
         read_tensor_type(reader.as_message("TypeProto.Tensor"), value, context);
         break;
-      case Type::kSequenceTypeFieldNumber: value.unsupported = "sequences"; break;
+      case Type::kSequenceTypeFieldNumber:
+        reader.refuse_second(std::exchange(seen, true));
+        read_holder(reader.as_message("TypeProto.Sequence"), ValueKind::sequence, value, context);
+        break;
+      case Type::kOptionalTypeFieldNumber:
+        reader.refuse_second(std::exchange(seen, true));
+        read_holder(reader.as_message("TypeProto.Optional"), ValueKind::optional, value, context);
+        break;
       case Type::kMapTypeFieldNumber: value.unsupported = "maps"; break;
-      case Type::kOptionalTypeFieldNumber: value.unsupported = "optional values"; break;
       case Type::kSparseTensorTypeFieldNumber: value.unsupported = "sparse tensors"; break;
       default: break;
     }
@@ -80,6 +103,12 @@ void read_type(const Message& message, NamedDesc& value, LoadContext& context) {
 }
 
 }  // namespace
+
+NamedDesc read_value_type(const Message& message, LoadContext& context) {
+  NamedDesc value;
+  read_type(message, value, context);
+  return value;
+}
 
 NamedDesc read_value_info(const Message& message, LoadContext& context) {
   using Info = linnet_onnx::ValueInfoProto;

@@ -15,6 +15,8 @@ struct NamedDesc {
   std::string unsupported;  // "sequences", "tensors of string": why Linnet has no such value
 };
 
+/// A TypeProto; the name stays empty. Throws `format`, `model`, `limit`.
+NamedDesc read_value_type(const Message& message, LoadContext& context);
 /// Throws `format`, `model`, `limit`.
 NamedDesc read_value_info(const Message& message, LoadContext& context);
 

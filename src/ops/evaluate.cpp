@@ -94,12 +94,27 @@ void run_alone(const NodeContext& context, const Step& step, std::span<const Ten
   if (const char* what = fault.load()) context.fail(ErrorCode::input, what);
 }
 
+/// For a dynamic operator: its results, which must be tensors.
+std::vector<Tensor> evaluate_dynamic(const graph::Graph& graph, graph::NodeId id, std::span<const Tensor> inputs) {
+  const std::vector<Datum> data(inputs.begin(), inputs.end());
+  std::vector<Tensor> results;
+  for (Datum& datum : run_eager(graph, id, data)) {
+    if (results.size() == graph.node(id).outputs.size()) break;
+    if (!std::holds_alternative<Tensor>(datum))
+      NodeContext(graph, id).fail(ErrorCode::unsupported, "a result is not a tensor", {}, {}, to_string(datum));
+    const bool omitted = graph.node(id).outputs[results.size()] == graph::kNoValue;
+    results.push_back(omitted ? Tensor() : std::move(std::get<Tensor>(datum)));
+  }
+  return results;
+}
+
 }  // namespace
 
 std::vector<Tensor> evaluate(const graph::Node& node, std::span<const Tensor> inputs) {
   graph::Graph graph = graph_of(node, inputs);
   const graph::NodeId id = graph.order().front();
   infer_node(graph, id);
+  if (is_dynamic(graph.node(id))) return evaluate_dynamic(graph, id, inputs);
   const NodeContext context(graph, id);
   for (std::size_t i = 0; i < context.output_count(); ++i) {
     if (context.has_output(i)) check_output(context, i);

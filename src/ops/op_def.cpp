@@ -17,14 +17,23 @@ namespace linnet::ops {
   Halo halo(const NodeContext&, std::size_t);
 #include "ops/operators.inc"
 #undef LINNET_OPERATOR
+#define LINNET_DYNAMIC_OPERATOR(name, domain, since, until, attributes, infer, run) \
+  void infer(InferContext&);                                                        \
+  std::vector<Datum> run(const EagerContext&);
+#include "ops/dynamic_operators.inc"
+#undef LINNET_DYNAMIC_OPERATOR
 
 namespace {
 
 constexpr OpDef kOperators[] = {
 #define LINNET_OPERATOR(name, domain, since, until, attributes, infer, plan, layout, halo) \
-  {#name, domain, since, until, attributes, infer, plan, layout, halo},
+  {#name, domain, since, until, attributes, infer, plan, layout, halo, nullptr},
 #include "ops/operators.inc"
 #undef LINNET_OPERATOR
+#define LINNET_DYNAMIC_OPERATOR(name, domain, since, until, attributes, infer, run) \
+  {#name, domain, since, until, attributes, infer, nullptr, plain_only, no_halo, run},
+#include "ops/dynamic_operators.inc"
+#undef LINNET_DYNAMIC_OPERATOR
 };
 
 using Index = std::array<std::size_t, std::size(kOperators)>;
@@ -134,8 +143,10 @@ void merge(const NodeContext& context, const graph::TensorDesc& inferred, graph:
     }
     desc.type = inferred.type;
   }
+  // What an optional holds, only its reader knows.
+  if (!value.graph_output || inferred.kind != ValueKind::optional) desc.kind = inferred.kind;
   if (!inferred.has_rank()) {
-    if (!value.graph_output) desc.shape.reset();
+    if (!value.graph_output || desc.kind != ValueKind::tensor) desc.shape.reset();
     return;
   }
   graph::DimList merged = *inferred.shape;

@@ -1,4 +1,4 @@
-// The operator table. operators.inc is the list; nothing registers itself.
+// The operator table. operators.inc and dynamic_operators.inc are the list; nothing registers itself.
 #pragma once
 
 #include <optional>
@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ops/eager.h"
 #include "ops/node_context.h"
 #include "ops/plan_context.h"
 #include "ops/step.h"
@@ -30,12 +31,13 @@ struct OpDef {
   int until;                    // the last
   std::string_view attributes;  // the names that are read or known to be without effect, separated by blanks
   void (*infer)(InferContext&);
-  void (*plan)(PlanContext&);
+  void (*plan)(PlanContext&);  // null for an operator that runs between plans
   LayoutRule (*layout)(const NodeContext&);
   Halo (*halo)(const NodeContext&, std::size_t input);  // the border it would like around an nchw16c input
+  std::vector<Datum> (*run)(const EagerContext&) = nullptr;  // of an operator without a plan
 };
 
-/// All operators, in the order of operators.inc.
+/// All operators, in the order of operators.inc, then of dynamic_operators.inc.
 std::span<const OpDef> all_operators();
 /// Null where the operator is unknown or the opset outside its range.
 const OpDef* find_operator(std::string_view domain, std::string_view name, int opset);
@@ -44,7 +46,7 @@ std::string why_unsupported(const graph::Node& node);
 /// find_operator, throwing Error(unsupported).
 const OpDef& require_operator(const graph::Graph& graph, graph::NodeId id);
 
-/// Infers the outputs of one node and writes them to the graph's values.
+/// Infers the outputs of one node, subgraphs included, and writes them to the graph's values.
 void infer_node(graph::Graph& graph, graph::NodeId id);
 /// Infers every node in order.
 void infer_shapes(graph::Graph& graph);

@@ -56,7 +56,7 @@ class Planner {
   Planner(const graph::Graph& common, const PlanTarget& target, ops::WeightStore& weights)
       : common_(common), graph_(common), target_(target), weights_(weights) {}
 
-  void bind_inputs(const std::vector<Shape>& shapes);
+  void bind_inputs(const std::vector<Shape>& shapes, std::span<const Tensor> known);
   std::shared_ptr<const ShapePlan> plan();
 
  private:
@@ -94,7 +94,7 @@ class Planner {
   std::vector<std::int32_t> slot_;          // by root: index into memory_.offsets, or -1
 };
 
-void Planner::bind_inputs(const std::vector<Shape>& shapes) {
+void Planner::bind_inputs(const std::vector<Shape>& shapes, std::span<const Tensor> known) {
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     graph::Value& value = graph_.value(graph_.inputs[i]);
     const ErrorDetails details{.file = graph_.file, .node = {}, .op = {}, .where = "input '" + value.name + "'",
@@ -108,7 +108,11 @@ void Planner::bind_inputs(const std::vector<Shape>& shapes) {
       if (!fits) throw Error(ErrorCode::input, "an input's shape does not fit the model", details);
     }
     value.desc.shape = graph::DimList(shapes[i].begin(), shapes[i].end());
+    if (i >= known.size() || known[i].type() == DataType::undefined) continue;
+    value.constant = known[i];
+    value.graph_input = false;
   }
+  std::erase_if(graph_.inputs, [this](ValueId id) { return !graph_.value(id).graph_input; });
   for (const passes::PassResult& r : passes::run_passes(graph_, passes::Stage::shapes, target_.disabled_passes)) {
     plan_->passes.push_back({r.name, r.enabled, r.applied, r.refused});
   }
@@ -315,10 +319,10 @@ std::shared_ptr<const ShapePlan> Planner::plan() {
 
 void drop_bytes(graph::Value& value) { value.constant = Tensor::share(value.constant->type(), value.constant->shape(), nullptr, nullptr); }
 
-std::shared_ptr<const ShapePlan> plan_shapes(const graph::Graph& graph, const std::vector<Shape>& input_shapes, const PlanTarget& target,
-                                             ops::WeightStore& weights) {
+std::shared_ptr<const ShapePlan> plan_shapes(const graph::Graph& graph, const std::vector<Shape>& input_shapes, std::span<const Tensor> known,
+                                             const PlanTarget& target, ops::WeightStore& weights) {
   Planner planner(graph, target, weights);
-  planner.bind_inputs(input_shapes);
+  planner.bind_inputs(input_shapes, known);
   return planner.plan();
 }
 

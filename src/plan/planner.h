@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -70,7 +71,9 @@ void drop_bytes(graph::Value& value);
 
 /// `graph` has been through the passes of the model stage; `input_shapes` are those of graph.inputs. Throws Error: `input` for
 /// shapes that do not fit the model, `unsupported` for a step whose shapes depend on data, `limit`.
-std::shared_ptr<const ShapePlan> plan_shapes(const graph::Graph& graph, const std::vector<Shape>& input_shapes, const PlanTarget& target,
-                                             ops::WeightStore& weights);
+/// A tensor of `known` is that input's value for good, a constant of this plan, and no input of it; one without a type is not
+/// known. `known` may be empty.
+std::shared_ptr<const ShapePlan> plan_shapes(const graph::Graph& graph, const std::vector<Shape>& input_shapes, std::span<const Tensor> known,
+                                             const PlanTarget& target, ops::WeightStore& weights);
 
 }  // namespace linnet::plan

@@ -60,15 +60,26 @@ TEST_CASE("packed lists, and a scalar that its writer left out") {
   CHECK(std::get<std::int64_t>(loaded(concat().attribute(ProtoWriter().bytes(1, "axis").number(3, 4)))) == 4);
 }
 
-TEST_CASE("C07: a nested graph may read names of the outer one") {
-  OnnxGraph body;
+TEST_CASE("C07: what a nested graph reads of the outer one becomes an input of both") {
+  OnnxGraph body, empty;
   body.name("body").node(OnnxNode("Relu", {"outer"}, {"inner"})).output("inner", DataType::float32, {2});
-  const graph::Attribute attribute = loaded(concat().set("axis", body));
-  const auto nested = std::get<std::shared_ptr<const graph::Graph>>(attribute);
-  REQUIRE(nested != nullptr);
-  CHECK(nested->name == "body");
-  CHECK(nested->order().size() == 1);
-  CHECK(nested->find_value("outer") != graph::kNoValue);
+  empty.node(OnnxNode("Constant", {}, {"inner"}).set("value", tensor_of<float>({2}, {1, 2}))).output("inner", DataType::float32, {2});
+  OnnxModel model(8, 13);
+  model.graph.node(OnnxNode("If", {"c"}, {"y"}).set("then_branch", body).set("else_branch", empty))
+      .input("c", DataType::boolean, {})
+      .input("outer", DataType::float32, {2})
+      .output("y", DataType::float32, {2});
+  const graph::Graph graph = load(model);
+  const graph::Node& node = graph.node(0);
+  REQUIRE(node.inputs.size() == 2);
+  CHECK(graph.value(node.inputs[1]).name == "outer");
+  for (const char* branch : {"then_branch", "else_branch"}) {
+    const auto nested = std::get<std::shared_ptr<const graph::Graph>>(*node.attributes.find(branch));
+    REQUIRE(nested->inputs.size() == 1);
+    CHECK(nested->value(nested->inputs[0]).name == "outer");
+    CHECK(nested->order().size() == 1);
+  }
+  CHECK(refusal(with_node(concat().set("captures", 1))).code() == ErrorCode::model);
 }
 
 TEST_CASE("C09 F10 F11: attributes that contradict themselves") {

@@ -162,7 +162,7 @@ TEST_CASE("F18: inputs without a type or of a kind that is no tensor") {
   nameless.graph.fields().message(11, ProtoWriter());
   CHECK(refusal(nameless).code() == ErrorCode::model);
   for (const auto& [field, name] :
-       {std::pair{4, "sequences"}, {5, "maps"}, {8, "sparse tensors"}, {9, "optional values"}}) {
+       {std::pair{5, "maps"}, {8, "sparse tensors"}}) {
     OnnxModel model = relu_model();
     model.graph.fields().message(11, ProtoWriter().bytes(1, "z").message(2, ProtoWriter().bytes(field, "")));
     const Error error = refusal(model);
@@ -172,6 +172,27 @@ TEST_CASE("F18: inputs without a type or of a kind that is no tensor") {
   OnnxModel strings = relu_model();
   strings.graph.input("z", DataType::string, {1});
   CHECK(refusal(strings).code() == ErrorCode::unsupported);
+}
+
+TEST_CASE("sequences and optional values of tensors, and of nothing else") {
+  const auto tensor_type = [](int type) { return ProtoWriter().message(1, ProtoWriter().number(1, type)); };
+  const auto holder = [](int field, const ProtoWriter& inner) { return ProtoWriter().message(field, ProtoWriter().message(1, inner)); };
+  const auto with_input = [](const ProtoWriter& type) {
+    OnnxModel model = relu_model();
+    model.graph.fields().message(11, ProtoWriter().bytes(1, "z").message(2, type));
+    return model;
+  };
+  constexpr int kSequence = 4, kOptional = 9;
+  const auto text = [&](const ProtoWriter& type) {
+    const graph::Graph graph = load(with_input(type));
+    return graph::to_string(graph.value(graph.find_value("z")).desc);
+  };
+  CHECK(text(holder(kSequence, tensor_type(1))) == "sequence of float");
+  CHECK(text(holder(kOptional, tensor_type(7))) == "optional int64");
+  CHECK(text(holder(kOptional, holder(kSequence, tensor_type(1)))) == "optional float");
+  CHECK(refusal(with_input(holder(kSequence, tensor_type(8)))).code() == ErrorCode::unsupported);
+  CHECK(refusal(with_input(holder(kSequence, holder(kSequence, tensor_type(1))))).code() == ErrorCode::unsupported);
+  CHECK(refusal(with_input(holder(kSequence, ProtoWriter()))).code() == ErrorCode::model);
 }
 
 TEST_CASE("an input's rank may be unknown") {

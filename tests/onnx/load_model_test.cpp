@@ -132,12 +132,18 @@ TEST_CASE(
   CHECK_NOTHROW(load(model));
 }
 
-TEST_CASE("C06: a model-local function is refused, also where it has an operator's name") {
+TEST_CASE("C06: a model-local function goes before the operator of its name") {
   OnnxModel model = relu_model();
-  model.fields().message(25, ProtoWriter().bytes(1, "Relu").bytes(10, "ai.onnx"));
-  const Error error = refusal(model);
-  CHECK(error.code() == ErrorCode::unsupported);
-  CHECK(contains(error.message(), "model-local functions are not supported"));
+  ProtoWriter negate;  // Relu(a) = Neg(a)
+  negate.bytes(1, "Relu").bytes(10, "ai.onnx").bytes(4, "a").bytes(5, "b");
+  negate.message(7, OnnxNode("Neg", {"a"}, {"b"}).proto()).message(9, ProtoWriter().bytes(1, "").number(2, 13));
+  model.fields().message(25, negate);
+  const graph::Graph graph = load(model);
+  REQUIRE(graph.order().size() == 1);
+  CHECK(graph.node(graph.order()[0]).op_type == "Neg");
+  OnnxModel narrow = relu_model();
+  narrow.fields().message(25, ProtoWriter().bytes(1, "Relu").bytes(10, "ai.onnx"));
+  CHECK(refusal(narrow).code() == ErrorCode::model);
   OnnxModel unused = relu_model();
   unused.fields().message(25, ProtoWriter().bytes(1, "Relu").bytes(10, "custom"));
   CHECK_NOTHROW(load(unused));

@@ -1,0 +1,224 @@
+#include "runtime/program.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "linnet/error.h"
+#include "ops/eager.h"
+#include "passes/pass.h"
+#include "plan/memory_plan.h"
+#include "runtime/control_flow.h"
+
+namespace linnet::runtime {
+
+using graph::kNoValue;
+using graph::NodeId;
+using graph::ValueId;
+
+namespace {
+
+std::size_t at(std::int32_t id) { return static_cast<std::size_t>(id); }
+
+/// Which of the inputs must be known to the plan; those without a type need not.
+std::vector<Tensor> known_of(const Segment& segment, std::span<const Tensor> inputs) {
+  std::vector<Tensor> known(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (segment.known[i]) known[i] = inputs[i];
+  }
+  return known;
+}
+
+bool is_aligned(const Tensor& tensor) {
+  return reinterpret_cast<std::uintptr_t>(tensor.raw()) % std::max<std::size_t>(1, element_bytes(tensor.type())) == 0;
+}
+
+}  // namespace
+
+PreparedSegment::PreparedSegment(const Segment& segment, std::span<const Tensor> inputs, const ProgramOptions& options)
+    : graph(segment.graph), plans(options.max_plans) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    graph::TensorDesc& desc = graph.value(graph.inputs[i]).desc;
+    desc.type = inputs[i].type();
+    desc.kind = ValueKind::tensor;
+    if (!desc.has_rank() || desc.shape->size() != inputs[i].rank()) desc.shape = graph::DimList(inputs[i].rank());
+    signature.emplace_back(inputs[i].type(), inputs[i].rank());
+  }
+  for (passes::PassResult& r : passes::run_passes(graph, passes::Stage::model, options.target.disabled_passes))
+    passes.push_back({std::move(r.name), r.enabled, r.applied, std::move(r.refused)});
+}
+
+bool PreparedSegment::fits(std::span<const Tensor> inputs) const {
+  return std::equal(inputs.begin(), inputs.end(), signature.begin(), signature.end(),
+                    [](const Tensor& tensor, const auto& wanted) { return std::pair(tensor.type(), tensor.rank()) == wanted; });
+}
+
+Program::Program(graph::Graph graph, const ProgramOptions& options) : graph_(std::move(graph)), options_(options) {
+  graph_.remove_dead();
+  schedule_ = make_schedule(graph_);
+  prepared_.resize(schedule_.segments.size());
+  for (const NodeId id : graph_.order()) {
+    for (ops::Body& body : ops::inferred_bodies(ops::NodeContext(graph_, id)))
+      bodies_[id].push_back({std::string(body.name), std::make_unique<Program>(std::move(body.graph), options)});
+  }
+}
+
+std::shared_ptr<PreparedSegment> Program::prepare(std::size_t index, std::span<const Tensor> inputs) const {
+  const std::lock_guard lock(mutex_);
+  std::shared_ptr<PreparedSegment>& prepared = prepared_[index];
+  if (prepared == nullptr || !prepared->fits(inputs)) prepared = std::make_shared<PreparedSegment>(schedule_.segments[index], inputs, options_);
+  return prepared;
+}
+
+const std::vector<Program::Body>& Program::bodies(NodeId id) const {
+  static const std::vector<Body> kNone;
+  const auto found = bodies_.find(id);
+  return found == bodies_.end() ? kNone : found->second;
+}
+
+void Program::report(PlanReport& report) const {
+  const std::lock_guard lock(mutex_);
+  for (const std::shared_ptr<PreparedSegment>& segment : prepared_) {
+    if (segment == nullptr) continue;
+    report.weight_bytes += segment->plans.weight_bytes();
+    for (const PassReport& pass : segment->passes) {
+      const auto same = std::find_if(report.passes.begin(), report.passes.end(), [&](const PassReport& p) { return p.name == pass.name; });
+      if (same == report.passes.end()) {
+        report.passes.push_back(pass);
+      } else {
+        same->applied += pass.applied;
+        same->refused.insert(same->refused.end(), pass.refused.begin(), pass.refused.end());
+      }
+    }
+  }
+  for (const auto& [id, bodies] : bodies_) {
+    for (const Body& body : bodies) body.program->report(report);
+  }
+}
+
+ProgramRunner::ProgramRunner(const Program& program) : program_(program), segments_(program.schedule().segments.size()) {
+  for (const NodeId id : program.graph().order()) {
+    for (const Program::Body& body : program.bodies(id)) bodies_[id].emplace_back(*body.program);
+  }
+}
+
+Datum ProgramRunner::value_of(ValueId id) const {
+  if (id == kNoValue) return std::monostate();
+  const graph::Value& value = program_.graph().value(id);
+  return value.is_constant() ? Datum(*value.constant) : values_[at(id)];
+}
+
+std::vector<Datum> ProgramRunner::run(std::span<const Datum> inputs, bool profiling, const RunOptions& options) {
+  const graph::Graph& graph = program_.graph();
+  profiling_ = profiling;
+  options_ = options;
+  values_.assign(at(graph.value_count()), Datum());
+  for (std::size_t i = 0; i < inputs.size(); ++i) values_[at(graph.inputs[i])] = inputs[i];
+  for (const Schedule::Item& item : program_.schedule().items) {
+    if (item.segment >= 0) run_segment(at(item.segment));
+    else run_node(item.node);
+    for (const ValueId id : item.release) values_[at(id)] = Datum();
+  }
+  std::vector<Datum> outputs;
+  for (const ValueId id : graph.outputs) outputs.push_back(value_of(id));
+  values_.clear();
+  return outputs;
+}
+
+void ProgramRunner::bind(SegmentState& state, std::shared_ptr<const plan::ShapePlan> plan) {
+  if (state.bound == plan) return;
+  state.executor.reset();
+  state.bound = std::move(plan);
+  const std::size_t bytes = state.bound->arena_bytes + plan::kArenaAlignment;
+  if (state.arena.bytes() < bytes) {
+    state.arena = {};
+    state.arena = base::AlignedBuffer(bytes, base::AlignedBuffer::Fill::zero);
+  }
+  const auto misfit = reinterpret_cast<std::uintptr_t>(state.arena.data()) % plan::kArenaAlignment;
+  state.executor = std::make_unique<Executor>(state.bound, state.arena.data() + (plan::kArenaAlignment - misfit) % plan::kArenaAlignment,
+                                              program_.options().target.threads);
+  state.profile.seconds.assign(state.bound->steps.size(), 0.0);
+  state.profile.runs = 0;
+}
+
+void ProgramRunner::run_segment(std::size_t index) {
+  const Segment& segment = program_.schedule().segments[index];
+  SegmentState& state = segments_[index];
+  std::vector<Tensor> inputs;
+  std::vector<Shape> shapes;
+  for (const ValueId id : segment.inputs) {
+    const Datum datum = value_of(id);
+    const auto* tensor = std::get_if<Tensor>(&datum);
+    if (tensor == nullptr) {
+      throw Error(ErrorCode::input, "an operator that takes tensors gets something else",
+                  {.file = program_.graph().file, .where = "value '" + program_.graph().value(id).name + "'", .expected = "a tensor", .found = to_string(datum)});
+    }
+    inputs.push_back(is_aligned(*tensor) ? *tensor : tensor->clone());
+    shapes.push_back(tensor->shape());
+  }
+  if (state.prepared == nullptr || !state.prepared->fits(inputs)) state.prepared = program_.prepare(index, inputs);
+  bind(state, state.prepared->plans.plan_for(state.prepared->graph, shapes, known_of(segment, inputs), program_.options().target));
+  std::vector<const std::byte*> bytes;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!segment.known[i]) bytes.push_back(static_cast<const std::byte*>(inputs[i].raw()));
+  }
+  state.executor->run(bytes, profiling_ ? &state.profile : nullptr, options_);
+  for (std::size_t i = 0; i < segment.outputs.size(); ++i) {
+    const plan::PlannedValue& output = state.bound->outputs[i];
+    Tensor result(output.type, output.shape);
+    if (output.bytes != 0) std::memcpy(result.mutable_raw(), state.executor->output(i), output.bytes);
+    values_[at(segment.outputs[i])] = std::move(result);
+  }
+}
+
+void ProgramRunner::run_node(NodeId id) {
+  const graph::Graph& graph = program_.graph();
+  const graph::Node& node = graph.node(id);
+  std::vector<Datum> inputs;
+  for (const ValueId input : node.inputs) inputs.push_back(value_of(input));
+  std::vector<Datum> results;
+  if (!program_.bodies(id).empty()) {
+    results = run_control_flow(*this, id, inputs);
+  } else if (ops::is_dynamic(node)) {
+    results = ops::run_eager(graph, id, inputs);
+  } else {
+    results.push_back(inputs[0]);  // Identity
+  }
+  for (std::size_t i = 0; i < node.outputs.size() && i < results.size(); ++i) {
+    if (node.outputs[i] != kNoValue && (!graph.value(node.outputs[i]).consumers.empty() || graph.value(node.outputs[i]).graph_output))
+      values_[at(node.outputs[i])] = std::move(results[i]);
+  }
+}
+
+void ProgramRunner::report_steps(PlanReport& report) const {
+  for (const Schedule::Item& item : program_.schedule().items) {
+    if (item.segment < 0) {
+      const graph::Graph& graph = program_.graph();
+      report.steps.push_back({graph.label(item.node), graph.node(item.node).op_type, "between_plans", {}, {}, 0, 0, 0.0});
+      const auto bodies = bodies_.find(item.node);
+      if (bodies == bodies_.end()) continue;
+      for (const ProgramRunner& body : bodies->second) body.report_steps(report);
+      continue;
+    }
+    const SegmentState& state = segments_[at(item.segment)];
+    if (state.bound == nullptr) continue;
+    report.macs += state.bound->macs;
+    report.arena_bytes += state.bound->arena_bytes;
+    for (std::size_t i = 0; i < state.bound->steps.size(); ++i) {
+      const plan::PlannedStep& s = state.bound->steps[i];
+      report.steps.push_back({s.step.name, s.step.op, s.step.algorithm, s.step.kernel, s.output, s.step.macs, s.step.weight_bytes, state.profile.seconds[i] * 1e3});
+    }
+  }
+}
+
+void ProgramRunner::clear_profile() {
+  for (SegmentState& state : segments_) {
+    std::fill(state.profile.seconds.begin(), state.profile.seconds.end(), 0.0);
+    state.profile.runs = 0;
+  }
+  for (auto& [id, bodies] : bodies_) {
+    for (ProgramRunner& body : bodies) body.clear_profile();
+  }
+}
+
+}  // namespace linnet::runtime
