@@ -9,6 +9,7 @@
 #include "linnet/error.h"
 #include "linnet/image.h"
 #include "linnet/model.h"
+#include "linnet/operators.h"
 #include "linnet/preprocess.h"
 #include "linnet/session.h"
 #include "linnet/tensor.h"

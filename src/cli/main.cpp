@@ -1,4 +1,4 @@
-// linnet: classify, verify, inspect, bench, cpu.
+// linnet: classify, verify, inspect, bench, ops, cpu.
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <iostream>
@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
   linnet::cli::add_verify(app, action);
   linnet::cli::add_inspect(app, action);
   linnet::cli::add_bench(app, action);
+  linnet::cli::add_ops(app, action);
   linnet::cli::add_cpu(app, action);
   try {
     app.parse(argc, argv);

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 struct Options {
-  std::string model;
+  std::string model, suite;
   std::vector<std::string> data_sets;
   PlanFlags plan;
   double rtol = 1e-3, atol = 1e-7;
@@ -38,6 +38,7 @@ const char* name(Status status) {
 
 struct Case {
   std::string name;
+  std::string op;  // the model's only operator; empty if it has several, or could not be loaded
   Status status = Status::passed;
   double max_abs = 0;
   double max_ulp = 0;  // of float outputs
@@ -141,8 +142,26 @@ std::vector<NamedTensor> bind_inputs(const std::vector<ValueInfo>& infos,
   return inputs;
 }
 
+/// Data sets from before ONNX had a way to store bfloat16 hold its bits as uint16.
+Tensor as_declared(Tensor tensor, DataType declared) {
+  if (declared != DataType::bfloat16 || tensor.type() != DataType::uint16) return tensor;
+  Tensor result(DataType::bfloat16, tensor.shape());
+  std::memcpy(result.mutable_raw(), tensor.raw(), tensor.bytes());
+  return result;
+}
+
+std::vector<NamedTensor> load_inputs(const std::vector<ValueInfo>& infos, const fs::path& folder) {
+  std::vector<NamedTensor> inputs = bind_inputs(infos, load_all(folder, "input"));
+  for (auto& [input, tensor] : inputs) {
+    const auto info =
+        std::find_if(infos.begin(), infos.end(), [&wanted = input](const ValueInfo& i) { return i.name == wanted; });
+    if (info != infos.end()) tensor = as_declared(std::move(tensor), info->type);
+  }
+  return inputs;
+}
+
 void run_case(Session& session, const fs::path& folder, const Options& options, Case& result) {
-  const std::vector<Tensor> outputs = session.run(bind_inputs(session.plan().inputs(), load_all(folder, "input")));
+  const std::vector<Tensor> outputs = session.run(load_inputs(session.plan().inputs(), folder));
   const auto expected = load_all(folder, "output");
   if (expected.empty()) throw Error(ErrorCode::io, "the data set has no output_0.pb", {.file = folder.string()});
   if (expected.size() > outputs.size()) {
@@ -152,7 +171,8 @@ void run_case(Session& session, const fs::path& folder, const Options& options, 
     return;
   }
   for (std::size_t i = 0; i < expected.size() && result.status == Status::passed; ++i) {
-    compare(outputs[i], expected[i].second, options, "output '" + session.plan().outputs()[i].name + "'", result);
+    compare(outputs[i], as_declared(expected[i].second, outputs[i].type()), options,
+            "output '" + session.plan().outputs()[i].name + "'", result);
   }
 }
 
@@ -176,21 +196,37 @@ void print_line(const Case& c) {
   std::cout << std::endl;
 }
 
+/// A case tells of an operator where its model has no other; constants do not count.
+std::string only_operator(const ModelSummary& summary) {
+  std::string only;
+  for (const auto& [op, count] : summary.operators) {
+    if (op == "Constant" && summary.operators.size() > 1) continue;
+    if (!only.empty()) return {};
+    only = op;
+  }
+  return only;
+}
+
 /// Runs one model on its data sets and appends a case for each.
 void verify_model(const fs::path& model, const std::vector<fs::path>& sets, const std::string& prefix,
                   const Options& options, std::vector<Case>& cases) {
   std::unique_ptr<Session> session;
+  std::string op;
   for (const fs::path& set : sets) {
     Case result;
     result.name = prefix + set.filename().string();
     try {
-      if (session == nullptr)
-        session = std::make_unique<Session>(Model::load(model.string()), session_options(options.plan));
+      if (session == nullptr) {
+        Model loaded = Model::load(model.string());
+        op = only_operator(loaded.summary());
+        session = std::make_unique<Session>(std::move(loaded), session_options(options.plan));
+      }
       run_case(*session, set, options, result);
     } catch (const Error& error) {
       result.status = error.code() == ErrorCode::unsupported ? Status::refused : Status::failed;
       result.reason = error.what();
     }
+    result.op = op;
     if (!options.json) print_line(result);
     cases.push_back(std::move(result));
   }
@@ -217,20 +253,22 @@ std::vector<fs::path> case_folders(const fs::path& root) {
 
 /// Whether MODEL is a folder of cases.
 bool is_root(const Options& options) {
+  if (!options.suite.empty()) return true;
   return fs::is_directory(options.model) && !fs::exists(fs::path(options.model) / "model.onnx");
 }
 
 std::vector<Case> collect(const Options& options) {
   std::vector<Case> cases;
-  const fs::path model = options.model;
+  const fs::path model = options.suite.empty() ? options.model : options.suite;
   if (is_root(options)) {
+    if (!fs::is_directory(model)) throw Error(ErrorCode::io, "there is no such folder", {.file = model.string()});
     if (!options.data_sets.empty())
       throw Error(ErrorCode::usage, "DATASET_DIR goes with one model, not with a folder of cases",
-                  {.file = options.model});
+                  {.file = model.string()});
     for (const fs::path& c : case_folders(model)) {
       verify_model(c / "model.onnx", data_sets_of(c), fs::relative(c, model).string() + "/", options, cases);
     }
-    if (cases.empty()) no_data(options.model);
+    if (cases.empty()) no_data(model.string());
     return cases;
   }
   const fs::path file = fs::is_directory(model) ? model / "model.onnx" : model;
@@ -250,24 +288,72 @@ std::vector<Case> collect(const Options& options) {
   return cases;
 }
 
+struct Totals {
+  std::map<Status, int> count;
+  double max_abs = 0, max_ulp = 0;  // of the cases that passed
+
+  void add(const Case& c) {
+    ++count[c.status];
+    if (c.status != Status::passed) return;
+    max_abs = std::max(max_abs, c.max_abs);
+    max_ulp = std::max(max_ulp, c.max_ulp);
+  }
+  int operator[](Status status) const { return count.contains(status) ? count.at(status) : 0; }
+};
+
+using TotalsByOperator = std::map<std::string, Totals>;
+
+TotalsByOperator by_operator(const std::vector<Case>& cases) {
+  TotalsByOperator totals;
+  for (const Case& c : cases) {
+    // A model that is refused as a whole has no operators that could be counted.
+    totals[!c.op.empty() ? c.op : c.status == Status::refused ? "(refused models)" : "(several operators)"].add(c);
+  }
+  return totals;
+}
+
+void print_json(const Options& options, const std::vector<Case>& cases, const Totals& totals) {
+  Json list = Json::array(), operators = Json::object();
+  for (const Case& c : cases)
+    list.push_back({{"name", c.name},
+                    {"status", name(c.status)},
+                    {"max_abs", c.max_abs},
+                    {"max_ulp", c.max_ulp},
+                    {"reason", c.reason},
+                    {"operator", c.op}});
+  for (const auto& [op, t] : by_operator(cases))
+    operators[op] = {{"passed", t[Status::passed]},
+                     {"failed", t[Status::failed]},
+                     {"refused", t[Status::refused]},
+                     {"max_abs", t.max_abs},
+                     {"max_ulp", t.max_ulp}};
+  Json json = {{"passed", totals[Status::passed]},
+               {"failed", totals[Status::failed]},
+               {"refused", totals[Status::refused]},
+               {"cases", list}};
+  if (!options.suite.empty()) json["operators"] = operators;
+  std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+}
+
+void print_operators(const std::vector<Case>& cases) {
+  std::cout << "\noperator                      passed  failed  refused     max_abs     max_ulp\n";
+  for (const auto& [op, t] : by_operator(cases))
+    std::cout << std::left << std::setw(28) << op << std::right << std::setw(8) << t[Status::passed] << std::setw(8)
+              << t[Status::failed] << std::setw(9) << t[Status::refused] << std::setw(12) << std::setprecision(2)
+              << t.max_abs << std::setw(12) << std::setprecision(9) << t.max_ulp << '\n';
+  std::cout << '\n';
+}
+
 int run(const Options& options) {
+  if (options.model.empty() == options.suite.empty())
+    throw Error(ErrorCode::usage, "give either MODEL or --suite DIR (see linnet verify --help)");
   const std::vector<Case> cases = collect(options);
-  std::map<Status, int> totals;
-  for (const Case& c : cases) ++totals[c.status];
+  Totals totals;
+  for (const Case& c : cases) totals.add(c);
   if (options.json) {
-    Json list = Json::array();
-    for (const Case& c : cases)
-      list.push_back({{"name", c.name},
-                      {"status", name(c.status)},
-                      {"max_abs", c.max_abs},
-                      {"max_ulp", c.max_ulp},
-                      {"reason", c.reason}});
-    const Json json = {{"passed", totals[Status::passed]},
-                       {"failed", totals[Status::failed]},
-                       {"refused", totals[Status::refused]},
-                       {"cases", list}};
-    std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+    print_json(options, cases, totals);
   } else {
+    if (!options.suite.empty()) print_operators(cases);
     std::cout << totals[Status::passed] << " passed, " << totals[Status::failed] << " failed, "
               << totals[Status::refused] << " refused\n";
   }
@@ -283,9 +369,10 @@ void add_verify(CLI::App& app, Action& action) {
   CLI::App* verb =
       app.add_subcommand("verify", "Run a model on ONNX test data sets and compare with the expected outputs.");
   verb->add_option("MODEL", options->model,
-                   "An ONNX file, a folder with model.onnx and test_data_set_*, or a folder of such folders.")
-      ->required();
+                   "An ONNX file, a folder with model.onnx and test_data_set_*, or a folder of such folders.");
   verb->add_option("DATASET_DIR", options->data_sets, "Data sets to use instead of those beside the model.");
+  verb->add_option("--suite", options->suite,
+                   "A folder of cases, instead of MODEL: also prints totals by operator, of the models that have one.");
   verb->add_option("--rtol", options->rtol, "Relative tolerance.")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

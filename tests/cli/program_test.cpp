@@ -30,7 +30,7 @@ TEST_CASE("the program explains itself and refuses what is not a verb") {
   const Ran help = run_program({"--help"});
   CHECK(help.code == 0);
   CHECK(help.err.empty());
-  for (const char* const verb : {"classify", "verify", "inspect", "bench", "cpu"}) {
+  for (const char* const verb : {"classify", "verify", "inspect", "bench", "ops", "cpu"}) {
     INFO(verb);
     CHECK(help.out.find(verb) != std::string::npos);
     const Ran verb_help = run_program({verb, "--help"});
@@ -90,4 +90,18 @@ TEST_CASE("cpu names an instruction set that is available") {
   const std::vector<std::string> isas = json["available_isas"];
   CHECK(std::count(isas.begin(), isas.end(), json["isa"].get<std::string>()) == 1);
   CHECK(json["default_threads"] >= 1);
+}
+
+TEST_CASE("ops lists the operators, and docs/operators.md is what it prints") {
+  const Json operators = run_program({"ops", "--json"}).json()["operators"];
+  const auto conv =
+      std::find_if(operators.begin(), operators.end(), [](const Json& op) { return op["name"] == "Conv"; });
+  REQUIRE(conv != operators.end());
+  CHECK((*conv)["domain"] == "ai.onnx");
+  CHECK((*conv)["first_opset"] == 1);
+  CHECK((*conv)["attributes"] == Json({"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"}));
+  for (const Json& op : operators) CHECK(op["domain"] != "linnet");
+  CHECK(run_program({"ops"}).out.find("\nai.onnx         Conv ") != std::string::npos);
+  INFO("to mend: ./dev ops --markdown > docs/operators.md");
+  CHECK(run_program({"ops", "--markdown"}).out == read_text(source_dir() / "docs" / "operators.md"));
 }

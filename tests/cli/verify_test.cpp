@@ -102,6 +102,48 @@ TEST_CASE("verify runs a folder of cases and says what is refused") {
   CHECK(run_program({"verify", dir.path()}).code == 1);
 }
 
+TEST_CASE("verify --suite counts by operator") {
+  const TempDir dir;
+  write_case(dir.path() / "foreign", "Nonsense", kX, kRelu);
+  write_case(dir.path() / "relu", "Relu", kX, kRelu);
+  OnnxModel two;
+  two.graph.name("g").input("x", DataType::float32, {"N"}).node(OnnxNode("Relu", {"x"}, {"t"}));
+  two.graph.node(OnnxNode("Abs", {"t"}, {"y"})).output("y", DataType::float32, {"N"});
+  write_case(dir.path() / "two", "Relu", kX, kRelu);
+  write_text(dir.path() / "two" / "model.onnx", two.text());
+  const Ran ran = run_program({"verify", "--suite", dir.path(), "--json"});
+  CHECK(ran.code == 0);
+  const Json operators = ran.json()["operators"];
+  CHECK(operators.size() == 3);
+  CHECK(operators["Relu"]["passed"] == 1);
+  CHECK(operators["(several operators)"]["passed"] == 1);
+  CHECK(operators["(refused models)"]["refused"] == 1);
+  write_case(dir.path() / "wrong", "Relu", kX, kWrong);
+  const Ran text = run_program({"verify", "--suite", dir.path()});
+  CHECK(text.code == 1);
+  CHECK(text.out.find("Relu                               1       1        0") != std::string::npos);
+  CHECK(run_program({"verify", "--suite", dir.path(), dir.path()}).code == exit_code(ErrorCode::usage));
+  CHECK(run_program({"verify"}).code == exit_code(ErrorCode::usage));
+  CHECK(run_program({"verify", "--suite", dir.path() / "none"}).code == exit_code(ErrorCode::io));
+}
+
+TEST_CASE("verify takes the bits of bfloat16 from files that say uint16") {
+  const TempDir dir;
+  OnnxModel model;
+  model.graph.name("g").input("x", DataType::bfloat16, {"N"}).node(OnnxNode("Identity", {"x"}, {"y"}));
+  model.graph.output("y", DataType::bfloat16, {"N"});
+  write_text(dir.path() / "model.onnx", model.text());
+  const Tensor bits = Tensor::of<std::uint16_t>({2}, std::vector<std::uint16_t>{0x3F80, 0xC000});  // 1, -2
+  write_tensor(dir.path() / "test_data_set_0" / "input_0.pb", bits);
+  write_tensor(dir.path() / "test_data_set_0" / "output_0.pb", bits);
+  const Ran passed = run_program({"verify", dir.path()});
+  INFO(passed.out);
+  CHECK(passed.code == 0);
+  write_tensor(dir.path() / "test_data_set_0" / "output_0.pb",
+               Tensor::of<std::uint16_t>({2}, std::vector<std::uint16_t>{0x3F80, 0x4000}));
+  CHECK(run_program({"verify", dir.path()}).out.find("element 1 is -2, expected 2") != std::string::npos);
+}
+
 TEST_CASE("verify says what it misses") {
   const TempDir dir;
   const Ran empty = run_program({"verify", dir.path()});
