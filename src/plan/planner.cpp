@@ -70,6 +70,7 @@ class Planner {
   void require_static(NodeId id) const;
   void request_halos();
   void place_values();
+  void require_room(std::size_t bytes) const;
   void plan_steps();
   void release_packed(const graph::Node& node, const ops::Step& step);
   void find_roots();
@@ -144,6 +145,13 @@ void Planner::request_halos() {
   }
 }
 
+void Planner::require_room(std::size_t bytes) const {
+  if (bytes <= static_cast<std::size_t>(target_.max_arena_bytes)) return;
+  throw Error(ErrorCode::limit, "these input shapes need too large an arena",
+              {.file = graph_.file, .node = {}, .op = {}, .where = {}, .expected = "at most " + std::to_string(target_.max_arena_bytes) + " bytes (max_arena_bytes)",
+               .found = std::to_string(bytes) + " bytes"});
+}
+
 void Planner::place_values() {
   placements_.assign(at(graph_.value_count()), Placement{});
   const auto place = [this](ValueId id) {
@@ -157,7 +165,9 @@ void Planner::place_values() {
       if (input != kNoValue && graph_.value(input).constant) place(input);
     }
     for (const ValueId output : graph_.node(id).outputs) {
-      if (output != kNoValue) place(output);
+      if (output == kNoValue) continue;
+      place(output);
+      require_room(placements_[at(output)].bytes);  // before its step is planned, whose tables grow with it
     }
   }
   for (const ValueId output : graph_.outputs) {
@@ -262,11 +272,7 @@ void Planner::assign_buffers() {
   // A page and a line apart, so that equal offsets of two threads' scratch do not compete for the same cache sets.
   plan_->thread_scratch_stride = per_thread == 0 ? 0 : aligned(per_thread) + 4096 + kArenaAlignment;
   plan_->arena_bytes = plan_->thread_scratch_offset + plan_->thread_scratch_stride * static_cast<std::size_t>(target_.threads);
-  if (plan_->arena_bytes > static_cast<std::size_t>(target_.max_arena_bytes)) {
-    throw Error(ErrorCode::limit, "these input shapes need too large an arena",
-                {.file = graph_.file, .node = {}, .op = {}, .where = {}, .expected = "at most " + std::to_string(target_.max_arena_bytes) + " bytes (max_arena_bytes)",
-                 .found = std::to_string(plan_->arena_bytes) + " bytes"});
-  }
+  require_room(plan_->arena_bytes);
 }
 
 BufferRef Planner::buffer(ValueId id) {

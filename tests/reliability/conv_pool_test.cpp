@@ -266,6 +266,9 @@ TEST_CASE("G24: depthwise convolutions of every form see one channel each") {
 TEST_CASE("G25: a workspace beyond the limit is refused before anything of it is touched") {
   CHECK_REFUSED(conv({.lists = {{"pads", {1, 1, 1, 1}}}, .x = {1, 4, 100000, 100000}}), ErrorCode::limit, "bytes");
   CHECK_REFUSED(conv({.x = {1 << 20, 4, 1 << 20, 1 << 20}}), ErrorCode::limit, "");
+  // Nor are the tables of a step made whose result has no room.
+  const OnnxNode spread = OnnxNode("ConvTranspose", {"x", "w"}, {"y"}).set("strides", Ints{1 << 28, 2});
+  CHECK_REFUSED(model_of({spread}, {{"x", {1, 2, 8, 8}}}, {{"w", floats_of({2, 2, 3, 3})}}), ErrorCode::limit, "bytes");
 }
 
 TEST_CASE("G26: extents of 1 and channels that fill no block") {
