@@ -1,6 +1,7 @@
 // What If, Loop, Scan and SequenceMap give back, by way of their subgraphs. The runtime runs them.
 #include "ops/control_flow.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -97,8 +98,10 @@ const graph::Graph* find_body(const graph::Node& node, std::string_view name) {
 }
 
 std::size_t capture_count(const graph::Node& node) {
-  const graph::Attribute* count = node.attributes.find("captures");
-  return count == nullptr ? 0 : static_cast<std::size_t>(std::get<std::int64_t>(*count));
+  const graph::Attribute* attribute = node.attributes.find("captures");
+  const auto* count = attribute == nullptr ? nullptr : std::get_if<std::int64_t>(attribute);
+  if (count == nullptr || *count < 0) return 0;
+  return std::min(static_cast<std::size_t>(*count), node.inputs.size());  // the loader writes it; a graph made otherwise may lie
 }
 
 void rethrow_within(const Error& error, const std::string& place) {
