@@ -23,7 +23,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
-struct Options {
+struct BenchOptions {
   std::string model;
   PlanFlags plan;
   int batch = 1;
@@ -58,7 +58,7 @@ void fill_input(Tensor& tensor) {
 }
 
 /// The session's inputs: shapes of the model, --shape and --batch.
-SessionOptions bound_options(const Options& options, const Model& model, std::vector<NamedTensor>& inputs) {
+SessionOptions bound_options(const BenchOptions& options, const Model& model, std::vector<NamedTensor>& inputs) {
   SessionOptions session = session_options(options.plan);
   for (const ValueInfo& info : model.inputs()) {
     if (info.optional) continue;
@@ -87,7 +87,7 @@ SessionOptions bound_options(const Options& options, const Model& model, std::ve
   return session;
 }
 
-struct Result {
+struct BenchResult {
   double load_ms = 0, first_ms = 0;
   std::vector<double> times;  // ms, sorted
   double peak_gflops = 0;
@@ -99,8 +99,8 @@ struct Result {
   [[nodiscard]] double images_per_s() const { return 1000.0 * static_cast<double>(batch) / median(); }
 };
 
-Result measure(const Options& options) {
-  Result result;
+BenchResult measure(const BenchOptions& options) {
+  BenchResult result;
   const Clock::time_point begin = Clock::now();
   Model model = Model::load(model_file(options.model));
   std::vector<NamedTensor> inputs;
@@ -128,7 +128,7 @@ Result measure(const Options& options) {
   return result;
 }
 
-void print_json(const Options& options, const Result& r) {
+void print_json(const BenchOptions& options, const BenchResult& r) {
   Json steps = Json::array();
   for (const StepReport& s : r.report.steps) {
     steps.push_back({{"name", s.name},
@@ -161,7 +161,7 @@ void print_json(const Options& options, const Result& r) {
   std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
-void print_profile(const Result& r) {
+void print_profile(const BenchResult& r) {
   const double total = std::accumulate(r.report.steps.begin(), r.report.steps.end(), 0.0,
                                        [](double sum, const StepReport& s) { return sum + s.milliseconds; });
   std::cout << "\n  step        ms      %   GFLOP/s  % peak  " << std::left << std::setw(18) << "operator"
@@ -178,7 +178,7 @@ void print_profile(const Result& r) {
   }
 }
 
-void print_text(const Options& options, const Result& r) {
+void print_text(const BenchOptions& options, const BenchResult& r) {
   std::cout << std::fixed << std::setprecision(2) << "model      " << options.model << "\nbatch " << r.batch << ", "
             << r.report.threads << " threads, " << r.report.isa << '\n'
             << "load       " << r.load_ms << " ms, first run " << r.first_ms << " ms\n"
@@ -195,8 +195,8 @@ void print_text(const Options& options, const Result& r) {
   if (options.profile) print_profile(r);
 }
 
-int run(const Options& options) {
-  const Result result = measure(options);
+int run_bench(const BenchOptions& options) {
+  const BenchResult result = measure(options);
   if (options.json) {
     print_json(options, result);
   } else {
@@ -208,7 +208,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_bench(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BenchOptions>();
   CLI::App* verb =
       app.add_subcommand("bench", "Measure a model: latency, throughput, GFLOP/s against the FMA peak, memory.");
   verb->add_option("MODEL", options->model, "An ONNX file, - for standard input, or a folder in modelhub's layout.")
@@ -225,7 +225,7 @@ void add_bench(CLI::App& app, Action& action) {
       ->capture_default_str();
   verb->add_flag("--profile", options->profile, "A table of all steps with their times.");
   verb->add_flag("--json", options->json, "Print one JSON object.");
-  verb->callback([options, &action] { action = [options] { return run(*options); }; });
+  verb->callback([options, &action] { action = [options] { return run_bench(*options); }; });
 }
 
 }  // namespace linnet::cli

@@ -27,7 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct ClassifyOptions {
   std::string model;
   std::vector<std::string> images;
   std::string labels, preset, softmax = "auto";
@@ -37,7 +37,7 @@ struct Options {
   bool exif = false, json = false;
 };
 
-struct Result {
+struct ClassifyResult {
   std::string image;
   std::vector<Classification> top;
 };
@@ -67,7 +67,7 @@ void fit(Preprocessing& steps, std::int64_t height, std::int64_t width) {
   set_option(steps, "crop", size);
 }
 
-[[noreturn]] void does_not_fit(const Options& options, const Preprocessing& steps, const ValueInfo& input,
+[[noreturn]] void does_not_fit(const ClassifyOptions& options, const Preprocessing& steps, const ValueInfo& input,
                                const Shape& made) {
   const auto side = [&](std::size_t i) { return std::to_string(input.shape[i].value); };
   const auto looks_like_channels = [&](std::size_t i) {
@@ -91,7 +91,7 @@ void fit(Preprocessing& steps, std::int64_t height, std::int64_t width) {
                .found = to_string(made)});
 }
 
-Preprocessing choose_steps(const Options& options, const ModelFolder& folder, bool is_folder, const ValueInfo& input) {
+Preprocessing choose_steps(const ClassifyOptions& options, const ModelFolder& folder, bool is_folder, const ValueInfo& input) {
   std::string name = options.preset;
   const auto guessed = input_size(input, Layout::nchw);
   if (name.empty()) name = is_folder ? folder.preset : (guessed && guessed->first <= 64 ? "cifar10" : "torchvision");
@@ -158,7 +158,7 @@ bool ends_in_softmax(const Classifier& c, const ValueInfo& output) {
   return (own == c.outputs.end() ? output : *own).computed_by == "Softmax";
 }
 
-Tensor load_batch(const Options& options, const Classifier& c, std::size_t first, std::size_t count) {
+Tensor load_batch(const ClassifyOptions& options, const Classifier& c, std::size_t first, std::size_t count) {
   Tensor batch;
   for (std::size_t i = 0; i < count; ++i) {
     const std::string& path = c.images[first + i];
@@ -189,7 +189,7 @@ Tensor load_batch(const Options& options, const Classifier& c, std::size_t first
   return batch;
 }
 
-void check_labels(const Options& options, const Classifier& c, std::size_t classes) {
+void check_labels(const ClassifyOptions& options, const Classifier& c, std::size_t classes) {
   if (c.labels.empty() || c.labels.size() == classes) return;
   throw Error(ErrorCode::usage, "the labels do not fit the model",
               {.file = options.labels.empty() ? c.folder.labels : options.labels,
@@ -197,8 +197,8 @@ void check_labels(const Options& options, const Classifier& c, std::size_t class
                .found = std::to_string(c.labels.size())});
 }
 
-std::vector<Result> classify(const Options& options, const Classifier& c, Session& session) {
-  std::vector<Result> results;
+std::vector<ClassifyResult> classify(const ClassifyOptions& options, const Classifier& c, Session& session) {
+  std::vector<ClassifyResult> results;
   const Progress progress(c.images.size());
   const auto step = static_cast<std::size_t>(options.batch);
   for (std::size_t first = 0; first < c.images.size(); first += step) {
@@ -224,10 +224,10 @@ std::string label_of(const Classifier& c, int index) {
   return c.labels.empty() ? "class " + std::to_string(index) : c.labels[static_cast<std::size_t>(index)];
 }
 
-void print(const Options& options, const Classifier& c, const std::vector<Result>& results) {
+void print(const ClassifyOptions& options, const Classifier& c, const std::vector<ClassifyResult>& results) {
   if (options.json) {
     Json list = Json::array();
-    for (const Result& r : results) {
+    for (const ClassifyResult& r : results) {
       Json top = Json::array();
       for (const Classification& k : r.top)
         top.push_back(
@@ -239,7 +239,7 @@ void print(const Options& options, const Classifier& c, const std::vector<Result
     std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
     return;
   }
-  for (const Result& r : results) {
+  for (const ClassifyResult& r : results) {
     std::cout << r.image << '\n';
     for (const Classification& k : r.top) {
       std::cout << "  " << std::fixed << std::setprecision(4) << k.probability << "  " << std::setw(5) << k.index
@@ -250,7 +250,7 @@ void print(const Options& options, const Classifier& c, const std::vector<Result
   for (const std::string& line : describe(c.steps)) std::cout << "  " << line << '\n';
 }
 
-int run(const Options& options) {
+int run_classify(const ClassifyOptions& options) {
   Classifier c;
   std::error_code ignored;  // what cannot be looked at is left to the loader's own error
   const bool is_folder = fs::is_directory(options.model, ignored);
@@ -279,7 +279,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_classify(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ClassifyOptions>();
   CLI::App* verb =
       app.add_subcommand("classify", "Print the best classes of pictures (JPEG or PNG) with their probabilities.");
   verb->add_option("MODEL", options->model,
@@ -320,7 +320,7 @@ void add_classify(CLI::App& app, Action& action) {
   }
   verb->add_flag("--json", options->json, "Print one JSON object: model, preset, results.");
   add_plan_flags(*verb, options->plan);
-  verb->callback([options, &action] { action = [options] { return run(*options); }; });
+  verb->callback([options, &action] { action = [options] { return run_classify(*options); }; });
 }
 
 }  // namespace linnet::cli

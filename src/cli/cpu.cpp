@@ -9,12 +9,12 @@ namespace linnet::cli {
 
 namespace {
 
-struct Options {
+struct CpuOptions {
   bool json = false;
   bool peak = false;
 };
 
-int run(const Options& options) {
+int run_cpu(const CpuOptions& options) {
   const CpuInfo cpu = cpu_info();
   const double peak = options.peak ? measure_peak_gflops(cpu.default_threads, 200) : 0;
   if (options.json) {
@@ -50,11 +50,11 @@ int run(const Options& options) {
 }  // namespace
 
 void add_cpu(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CpuOptions>();
   CLI::App* verb = app.add_subcommand("cpu", "Show what was detected: instruction set, caches, threads.");
   verb->add_flag("--json", options->json, "Print one JSON object.");
   verb->add_flag("--peak", options->peak, "Also measure the fp32 FMA peak (0.2 s).");
-  verb->callback([options, &action] { action = [options] { return run(*options); }; });
+  verb->callback([options, &action] { action = [options] { return run_cpu(*options); }; });
 }
 
 }  // namespace linnet::cli

@@ -14,7 +14,7 @@ namespace linnet::cli {
 
 namespace {
 
-struct Options {
+struct InspectOptions {
   std::string model;
   PlanFlags plan;
   bool passes = false, dot = false, graph = false, json = false;
@@ -57,7 +57,7 @@ Json to_json(const PlanReport& report) {
           {"steps", steps}};
 }
 
-void print_json(const Options& options, const Model& model, const ModelSummary& summary, const PlanReport& report) {
+void print_json(const InspectOptions& options, const Model& model, const ModelSummary& summary, const PlanReport& report) {
   Json inputs = Json::array(), outputs = Json::array(), operators = Json::object(), passes = Json::array(),
        opsets = Json::object();
   for (const ValueInfo& info : model.inputs()) inputs.push_back(to_json(info));
@@ -114,7 +114,7 @@ void print_plan(const PlanReport& report) {
   }
 }
 
-void print_text(const Options& options, const Model& model, const ModelSummary& summary,
+void print_text(const InspectOptions& options, const Model& model, const ModelSummary& summary,
                 const std::optional<PlanReport>& report) {
   std::cout << "model        " << options.model << "\nIR version   " << summary.ir_version << "\nopsets      ";
   for (const auto& [domain, version] : summary.opsets) std::cout << ' ' << domain << ' ' << version;
@@ -138,7 +138,7 @@ void print_text(const Options& options, const Model& model, const ModelSummary& 
   }
 }
 
-int run(const Options& options) {
+int run_inspect(const InspectOptions& options) {
   const Model model = Model::load(model_file(options.model));
   if (options.dot || options.graph) {
     const Plan plan(model, session_options(options.plan));
@@ -158,7 +158,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_inspect(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InspectOptions>();
   CLI::App* verb = app.add_subcommand(
       "inspect", "Show a model: inputs, outputs, operators, parameters, multiply-adds, and the plan for this machine.");
   verb->add_option("MODEL", options->model, "An ONNX file, - for standard input, or a folder in modelhub's layout.")
@@ -170,7 +170,7 @@ void add_inspect(CLI::App& app, Action& action) {
                  "The same as a Graphviz picture: linnet inspect m.onnx --dot | dot -Tsvg > m.svg");
   verb->add_flag("--json", options->json,
                  "Print one JSON object: inputs, outputs, operators, parameters, macs, passes, plan.");
-  verb->callback([options, &action] { action = [options] { return run(*options); }; });
+  verb->callback([options, &action] { action = [options] { return run_inspect(*options); }; });
 }
 
 }  // namespace linnet::cli

@@ -41,7 +41,7 @@ std::vector<Limit> limits() {
   };
 }
 
-int run(bool json) {
+int run_limits(bool json) {
   nlohmann::ordered_json object;
   for (const Limit& limit : limits()) {
     object[limit.name] = limit.value;
@@ -58,7 +58,7 @@ void add_limits(CLI::App& app, Action& action) {
   auto json = std::make_shared<bool>(false);
   CLI::App* verb = app.add_subcommand("limits", "Show what a file may ask for at most, by default.");
   verb->add_flag("--json", *json, "Print one JSON object.");
-  verb->callback([json, &action] { action = [json] { return run(*json); }; });
+  verb->callback([json, &action] { action = [json] { return run_limits(*json); }; });
 }
 
 }  // namespace linnet::cli

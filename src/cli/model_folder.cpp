@@ -13,7 +13,6 @@ namespace linnet::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 
 constexpr std::uintmax_t kMaxConfigBytes = std::uintmax_t{1} << 20;
 
@@ -21,24 +20,24 @@ constexpr std::uintmax_t kMaxConfigBytes = std::uintmax_t{1} << 20;
   throw Error(code, message, {.file = file.string(), .where = std::move(where)});
 }
 
-Json read_config(const fs::path& path) {
-  if (!fs::is_regular_file(path)) return Json::object();
+nlohmann::json read_config(const fs::path& path) {
+  if (!fs::is_regular_file(path)) return nlohmann::json::object();
   if (fs::file_size(path) > kMaxConfigBytes) fail(ErrorCode::limit, "config.json is larger than 1 MiB", path);
   std::ifstream stream(path);
   try {
-    return Json::parse(stream);
-  } catch (const Json::exception& error) {
+    return nlohmann::json::parse(stream);
+  } catch (const nlohmann::json::exception& error) {
     fail(ErrorCode::format, std::string("config.json cannot be read: ") + error.what(), path);
   }
 }
 
 /// The limits stand under io.input.single in the schema of today, directly under io.input in older folders.
-std::vector<DimLimit> read_limits(const Json& config) {
-  const Json input = config.value("/model/io/input"_json_pointer, Json::object());
-  const Json limits = input.contains("/single/dim_limits"_json_pointer) ? input["/single/dim_limits"_json_pointer]
-                                                                        : input.value("dim_limits", Json::array());
+std::vector<DimLimit> read_limits(const nlohmann::json& config) {
+  const nlohmann::json input = config.value("/model/io/input"_json_pointer, nlohmann::json::object());
+  const nlohmann::json limits = input.contains("/single/dim_limits"_json_pointer) ? input["/single/dim_limits"_json_pointer]
+                                                                        : input.value("dim_limits", nlohmann::json::array());
   std::vector<DimLimit> result;
-  for (const Json& limit : limits) {
+  for (const nlohmann::json& limit : limits) {
     DimLimit l;
     l.min = limit.value("min", std::int64_t{0});
     if (limit.contains("max")) l.max = limit.at("max").get<std::int64_t>();
@@ -77,11 +76,11 @@ ModelFolder read_model_folder(const std::string& folder) {
   const fs::path labels = root / "model" / "labels.json";
   if (fs::exists(labels)) result.labels = labels.string();
   const fs::path config_path = root / "model" / "config.json";
-  const Json config = read_config(config_path);
+  const nlohmann::json config = read_config(config_path);
   try {
     result.dim_limits = read_limits(config);
     result.preset = config.value("/modelhub/preset"_json_pointer, std::string("modelhub"));
-  } catch (const Json::exception& error) {
+  } catch (const nlohmann::json::exception& error) {
     fail(ErrorCode::format, std::string("config.json does not follow modelhub's schema: ") + error.what(), config_path);
   }
   if (fs::is_directory(root / "sample_data")) {

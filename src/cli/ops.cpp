@@ -16,7 +16,7 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-void print_json(const std::vector<OperatorInfo>& operators) {
+void print_operators_json(const std::vector<OperatorInfo>& operators) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const OperatorInfo& op : operators)
     list.push_back({{"domain", op.domain},
@@ -37,7 +37,7 @@ void print_markdown(const std::vector<OperatorInfo>& operators) {
               << joined(op.attributes) << " |\n";
 }
 
-void print_text(const std::vector<OperatorInfo>& operators) {
+void print_list(const std::vector<OperatorInfo>& operators) {
   for (const OperatorInfo& op : operators)
     std::cout << std::left << std::setw(15) << op.domain << ' ' << std::setw(28) << op.name << ' ' << std::right
               << std::setw(2) << op.first_opset << " to " << std::setw(2) << op.last_opset << "  "
@@ -58,7 +58,7 @@ void add_ops(CLI::App& app, Action& action) {
   verb->callback([options, &action] {
     action = [options] {
       const std::vector<OperatorInfo> operators = supported_operators();
-      (options->json ? print_json : options->markdown ? print_markdown : print_text)(operators);
+      (options->json ? print_operators_json : options->markdown ? print_markdown : print_list)(operators);
       return 0;
     };
   });

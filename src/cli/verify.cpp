@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct VerifyOptions {
   std::string model, suite;
   std::vector<std::string> data_sets;
   PlanFlags plan;
@@ -57,7 +57,7 @@ double ulp_distance(float a, float b) {
 }
 
 template <typename T, bool kCountUlp = std::is_same_v<T, float>>
-void compare_values(const Tensor& actual, const Tensor& expected, const Options& options, const std::string& where,
+void compare_values(const Tensor& actual, const Tensor& expected, const VerifyOptions& options, const std::string& where,
                     Case& result) {
   const std::span<const T> a = actual.data<T>(), b = expected.data<T>();
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -78,13 +78,13 @@ void compare_values(const Tensor& actual, const Tensor& expected, const Options&
 }
 
 /// As float32, which holds both exactly.
-void compare_halves(const Tensor& actual, const Tensor& expected, const Options& options, const std::string& where,
+void compare_halves(const Tensor& actual, const Tensor& expected, const VerifyOptions& options, const std::string& where,
                     Case& result) {
   compare_values<float, false>(convert(actual, DataType::float32), convert(expected, DataType::float32), options, where,
                                result);
 }
 
-void compare(const Tensor& actual, const Tensor& expected, const Options& options, const std::string& where,
+void compare(const Tensor& actual, const Tensor& expected, const VerifyOptions& options, const std::string& where,
              Case& result) {
   if (actual.type() != expected.type() || actual.shape() != expected.shape()) {
     result.status = Status::failed;
@@ -160,7 +160,7 @@ std::vector<NamedTensor> load_inputs(const std::vector<ValueInfo>& infos, const 
   return inputs;
 }
 
-void run_case(Session& session, const fs::path& folder, const Options& options, Case& result) {
+void run_case(Session& session, const fs::path& folder, const VerifyOptions& options, Case& result) {
   const std::vector<Tensor> outputs = session.run(load_inputs(session.plan().inputs(), folder));
   const auto expected = load_all(folder, "output");
   if (expected.empty()) throw Error(ErrorCode::io, "the data set has no output_0.pb", {.file = folder.string()});
@@ -209,7 +209,7 @@ std::string only_operator(const ModelSummary& summary) {
 
 /// Runs one model on its data sets and appends a case for each.
 void verify_model(const fs::path& model, const std::vector<fs::path>& sets, const std::string& prefix,
-                  const Options& options, std::vector<Case>& cases) {
+                  const VerifyOptions& options, std::vector<Case>& cases) {
   std::unique_ptr<Session> session;
   std::string op;
   for (const fs::path& set : sets) {
@@ -252,12 +252,12 @@ std::vector<fs::path> case_folders(const fs::path& root) {
 }
 
 /// Whether MODEL is a folder of cases.
-bool is_root(const Options& options) {
+bool is_root(const VerifyOptions& options) {
   if (!options.suite.empty()) return true;
   return fs::is_directory(options.model) && !fs::exists(fs::path(options.model) / "model.onnx");
 }
 
-std::vector<Case> collect(const Options& options) {
+std::vector<Case> collect(const VerifyOptions& options) {
   std::vector<Case> cases;
   const fs::path model = options.suite.empty() ? options.model : options.suite;
   if (is_root(options)) {
@@ -312,7 +312,7 @@ TotalsByOperator by_operator(const std::vector<Case>& cases) {
   return totals;
 }
 
-void print_json(const Options& options, const std::vector<Case>& cases, const Totals& totals) {
+void print_json(const VerifyOptions& options, const std::vector<Case>& cases, const Totals& totals) {
   Json list = Json::array(), operators = Json::object();
   for (const Case& c : cases)
     list.push_back({{"name", c.name},
@@ -344,7 +344,7 @@ void print_operators(const std::vector<Case>& cases) {
   std::cout << '\n';
 }
 
-int run(const Options& options) {
+int run_verify(const VerifyOptions& options) {
   if (options.model.empty() == options.suite.empty())
     throw Error(ErrorCode::usage, "give either MODEL or --suite DIR (see linnet verify --help)");
   const std::vector<Case> cases = collect(options);
@@ -365,7 +365,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_verify(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<VerifyOptions>();
   CLI::App* verb =
       app.add_subcommand("verify", "Run a model on ONNX test data sets and compare with the expected outputs.");
   verb->add_option("MODEL", options->model,
@@ -384,7 +384,7 @@ void add_verify(CLI::App& app, Action& action) {
       "Types and shapes must be equal; values pass if |a - b| <= atol + rtol * |b|. Exit code 1 if a case failed, 6 if "
       "none failed but the one model was refused\n(of a folder of models some may be refused).");
   add_plan_flags(*verb, options->plan);
-  verb->callback([options, &action] { action = [options] { return run(*options); }; });
+  verb->callback([options, &action] { action = [options] { return run_verify(*options); }; });
 }
 
 }  // namespace linnet::cli

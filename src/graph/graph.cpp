@@ -4,13 +4,10 @@
 #include <queue>
 #include <utility>
 
+#include "graph/index.h"
 #include "linnet/error.h"
 
 namespace linnet::graph {
-
-namespace {
-std::size_t at(std::int32_t id) { return static_cast<std::size_t>(id); }
-}  // namespace
 
 bool TensorDesc::is_static() const noexcept {
   return shape.has_value() && std::all_of(shape->begin(), shape->end(), [](const Dim& d) { return d.known(); });

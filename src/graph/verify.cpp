@@ -4,13 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "graph/index.h"
 #include "linnet/error.h"
 
 namespace linnet::graph {
 
 namespace {
-
-std::size_t at(std::int32_t id) { return static_cast<std::size_t>(id); }
 
 class Verifier {
  public:

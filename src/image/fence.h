@@ -15,6 +15,9 @@ namespace linnet::image {
 
 using Bytes = std::span<const std::byte>;
 
+/// What the decoder needs besides what grows with the picture: its own structures and line buffers.
+inline constexpr std::int64_t kDecoderSlack = 1 << 20;
+
 /// A file that has passed the fence.
 struct Inspected {
   ImageFormat format = ImageFormat::unknown;

@@ -12,7 +12,6 @@ namespace {
 
 constexpr int kSof0 = 0xC0, kSof2 = 0xC2, kDht = 0xC4, kSoi = 0xD8, kEoi = 0xD9, kSos = 0xDA, kDqt = 0xDB, kDri = 0xDD;
 constexpr int kApp0 = 0xE0, kApp1 = 0xE1, kApp15 = 0xEF, kCom = 0xFE;
-constexpr std::int64_t kDecoderSlack = 1 << 20;  // the decoder's own structures and line buffers
 
 // SOF3 to SOF15 and DAC: kinds of JPEG that exist and that nobody's camera writes.
 void refuse_kind(int code) {

@@ -13,7 +13,6 @@ namespace {
 constexpr std::size_t kSignatureBytes = 8;
 constexpr std::size_t kChunkFrame = 12;          // length, type, CRC
 constexpr std::int64_t kDeflateMaxRatio = 1032;  // no deflate stream expands further: 258 bytes from two 1-bit codes
-constexpr std::int64_t kDecoderSlack = 1 << 20;  // the decoder's own structures
 
 constexpr std::array<std::uint32_t, 256> make_crc_table() {
   std::array<std::uint32_t, 256> table{};

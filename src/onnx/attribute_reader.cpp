@@ -16,7 +16,7 @@ namespace linnet::onnx {
 namespace {
 
 using base::quote_name;
-using Proto = linnet_onnx::AttributeProto;
+using linnet_onnx::AttributeProto;
 
 // With the allocations of a name or a list, allocator overhead included.
 constexpr std::size_t kAttributeBytes = sizeof(graph::Attributes::Entry) + 24;
@@ -26,7 +26,7 @@ struct Contents {
   Message message;
   std::string_view name;
   std::string_view reference;  // the attribute of the function's call that this one is
-  std::int64_t type = Proto::UNDEFINED;
+  std::int64_t type = AttributeProto::UNDEFINED;
   std::int64_t i = 0;
   float f = 0.0f;
   Bytes s;
@@ -40,21 +40,21 @@ constexpr unsigned bit(std::int64_t kind) { return 1U << static_cast<unsigned>(k
 /// The AttributeType of a field that holds a value; UNDEFINED for other fields.
 std::int64_t kind_of(int field) {
   switch (field) {
-    case Proto::kFFieldNumber: return Proto::FLOAT;
-    case Proto::kIFieldNumber: return Proto::INT;
-    case Proto::kSFieldNumber: return Proto::STRING;
-    case Proto::kTFieldNumber: return Proto::TENSOR;
-    case Proto::kGFieldNumber: return Proto::GRAPH;
-    case Proto::kSparseTensorFieldNumber: return Proto::SPARSE_TENSOR;
-    case Proto::kTpFieldNumber: return Proto::TYPE_PROTO;
-    case Proto::kFloatsFieldNumber: return Proto::FLOATS;
-    case Proto::kIntsFieldNumber: return Proto::INTS;
-    case Proto::kStringsFieldNumber: return Proto::STRINGS;
-    case Proto::kTensorsFieldNumber: return Proto::TENSORS;
-    case Proto::kGraphsFieldNumber: return Proto::GRAPHS;
-    case Proto::kSparseTensorsFieldNumber: return Proto::SPARSE_TENSORS;
-    case Proto::kTypeProtosFieldNumber: return Proto::TYPE_PROTOS;
-    default: return Proto::UNDEFINED;
+    case AttributeProto::kFFieldNumber: return AttributeProto::FLOAT;
+    case AttributeProto::kIFieldNumber: return AttributeProto::INT;
+    case AttributeProto::kSFieldNumber: return AttributeProto::STRING;
+    case AttributeProto::kTFieldNumber: return AttributeProto::TENSOR;
+    case AttributeProto::kGFieldNumber: return AttributeProto::GRAPH;
+    case AttributeProto::kSparseTensorFieldNumber: return AttributeProto::SPARSE_TENSOR;
+    case AttributeProto::kTpFieldNumber: return AttributeProto::TYPE_PROTO;
+    case AttributeProto::kFloatsFieldNumber: return AttributeProto::FLOATS;
+    case AttributeProto::kIntsFieldNumber: return AttributeProto::INTS;
+    case AttributeProto::kStringsFieldNumber: return AttributeProto::STRINGS;
+    case AttributeProto::kTensorsFieldNumber: return AttributeProto::TENSORS;
+    case AttributeProto::kGraphsFieldNumber: return AttributeProto::GRAPHS;
+    case AttributeProto::kSparseTensorsFieldNumber: return AttributeProto::SPARSE_TENSORS;
+    case AttributeProto::kTypeProtosFieldNumber: return AttributeProto::TYPE_PROTOS;
+    default: return AttributeProto::UNDEFINED;
   }
 }
 
@@ -68,35 +68,35 @@ std::string kind_name(std::int64_t kind) {
 
 void read_field(const MessageReader& reader, Contents& contents, std::int64_t max_name_bytes) {
   switch (reader.field()) {
-    case Proto::kNameFieldNumber: contents.name = reader.as_text(max_name_bytes); break;
-    case Proto::kTypeFieldNumber: contents.type = reader.as_int64(); break;
-    case Proto::kRefAttrNameFieldNumber:
+    case AttributeProto::kNameFieldNumber: contents.name = reader.as_text(max_name_bytes); break;
+    case AttributeProto::kTypeFieldNumber: contents.type = reader.as_int64(); break;
+    case AttributeProto::kRefAttrNameFieldNumber:
       contents.reference = reader.as_text(max_name_bytes);
       break;
-    case Proto::kFFieldNumber: contents.f = reader.as_float(); break;
-    case Proto::kIFieldNumber: contents.i = reader.as_int64(); break;
-    case Proto::kSFieldNumber: contents.s = reader.as_bytes(); break;
-    case Proto::kTFieldNumber:
+    case AttributeProto::kFFieldNumber: contents.f = reader.as_float(); break;
+    case AttributeProto::kIFieldNumber: contents.i = reader.as_int64(); break;
+    case AttributeProto::kSFieldNumber: contents.s = reader.as_bytes(); break;
+    case AttributeProto::kTFieldNumber:
       reader.refuse_second(contents.tensor.has_value());
       contents.tensor.emplace(reader.as_message("TensorProto"));
       break;
-    case Proto::kGFieldNumber:
+    case AttributeProto::kGFieldNumber:
       reader.refuse_second(contents.graph.has_value());
       contents.graph.emplace(reader.as_message("GraphProto"));
       break;
-    case Proto::kTpFieldNumber:
+    case AttributeProto::kTpFieldNumber:
       reader.refuse_second(contents.type_proto.has_value());
       contents.type_proto.emplace(reader.as_message("TypeProto"));
       break;
-    case Proto::kFloatsFieldNumber: contents.floats += NumberRun(reader, WireType::fixed32).count(); break;
-    case Proto::kIntsFieldNumber: contents.ints += NumberRun(reader, WireType::varint).count(); break;
-    case Proto::kStringsFieldNumber:
+    case AttributeProto::kFloatsFieldNumber: contents.floats += NumberRun(reader, WireType::fixed32).count(); break;
+    case AttributeProto::kIntsFieldNumber: contents.ints += NumberRun(reader, WireType::varint).count(); break;
+    case AttributeProto::kStringsFieldNumber:
       (void)reader.as_bytes();
       ++contents.strings;
       break;
     default: break;
   }
-  if (const std::int64_t kind = kind_of(reader.field()); kind != Proto::UNDEFINED) contents.kinds |= bit(kind);
+  if (const std::int64_t kind = kind_of(reader.field()); kind != AttributeProto::UNDEFINED) contents.kinds |= bit(kind);
 }
 
 Contents read_contents(const Message& message, std::int64_t max_name_bytes) {
@@ -106,10 +106,10 @@ Contents read_contents(const Message& message, std::int64_t max_name_bytes) {
   while (reader.next()) read_field(reader, contents, max_name_bytes);
   if (contents.name.empty()) message.fail(ErrorCode::model, "an attribute without a name");
   // The first exporters left the type out; then the only value tells it.
-  if (contents.type == Proto::UNDEFINED && std::has_single_bit(contents.kinds))
+  if (contents.type == AttributeProto::UNDEFINED && std::has_single_bit(contents.kinds))
     contents.type = std::countr_zero(contents.kinds);
   const std::string label = "attribute " + quote_name(contents.name);
-  if (contents.type <= Proto::UNDEFINED || contents.type > Proto::TYPE_PROTOS) {
+  if (contents.type <= AttributeProto::UNDEFINED || contents.type > AttributeProto::TYPE_PROTOS) {
     message.fail(ErrorCode::model, label + " has no type that ONNX knows", {}, kind_name(contents.type));
   }
   if ((contents.kinds & ~bit(contents.type)) != 0) {
@@ -134,7 +134,7 @@ void for_each_field(const Message& message, int field, const Sink& sink) {
 std::vector<std::int64_t> read_ints(const Contents& contents) {
   std::vector<std::int64_t> ints;
   ints.reserve(contents.ints);
-  for_each_field(contents.message, Proto::kIntsFieldNumber, [&ints](const MessageReader& reader) {
+  for_each_field(contents.message, AttributeProto::kIntsFieldNumber, [&ints](const MessageReader& reader) {
     NumberRun run(reader, WireType::varint);
     for (std::uint64_t x = 0; run.next(x);) ints.push_back(static_cast<std::int64_t>(x));
   });
@@ -144,7 +144,7 @@ std::vector<std::int64_t> read_ints(const Contents& contents) {
 std::vector<float> read_floats(const Contents& contents) {
   std::vector<float> floats;
   floats.reserve(contents.floats);
-  for_each_field(contents.message, Proto::kFloatsFieldNumber, [&floats](const MessageReader& reader) {
+  for_each_field(contents.message, AttributeProto::kFloatsFieldNumber, [&floats](const MessageReader& reader) {
     NumberRun run(reader, WireType::fixed32);
     for (std::uint64_t x = 0; run.next(x);) floats.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(x)));
   });
@@ -154,7 +154,7 @@ std::vector<float> read_floats(const Contents& contents) {
 std::vector<std::string> read_strings(const Contents& contents) {
   std::vector<std::string> strings;
   strings.reserve(contents.strings);
-  for_each_field(contents.message, Proto::kStringsFieldNumber,
+  for_each_field(contents.message, AttributeProto::kStringsFieldNumber,
                  [&strings](const MessageReader& reader) { strings.push_back(to_text(reader.as_bytes())); });
   return strings;
 }
@@ -197,17 +197,17 @@ NamedAttribute read_attribute(const Message& message, LoadContext& context) {
     return attribute;
   }
   switch (contents.type) {
-    case Proto::FLOAT: attribute.value = contents.f; break;
-    case Proto::INT: attribute.value = contents.i; break;
-    case Proto::STRING: attribute.value = to_text(contents.s); break;
-    case Proto::INTS: attribute.value = read_ints(contents); break;
-    case Proto::FLOATS: attribute.value = read_floats(contents); break;
-    case Proto::STRINGS: attribute.value = read_strings(contents); break;
-    case Proto::TENSOR: read_tensor_into(contents, attribute, context); break;
-    case Proto::GRAPH:
+    case AttributeProto::FLOAT: attribute.value = contents.f; break;
+    case AttributeProto::INT: attribute.value = contents.i; break;
+    case AttributeProto::STRING: attribute.value = to_text(contents.s); break;
+    case AttributeProto::INTS: attribute.value = read_ints(contents); break;
+    case AttributeProto::FLOATS: attribute.value = read_floats(contents); break;
+    case AttributeProto::STRINGS: attribute.value = read_strings(contents); break;
+    case AttributeProto::TENSOR: read_tensor_into(contents, attribute, context); break;
+    case AttributeProto::GRAPH:
       attribute.body = std::make_shared<graph::Graph>(read_nested_graph(required(contents.graph, contents), context));
       break;
-    case Proto::TYPE_PROTO: read_element_type_into(contents, attribute, context); break;
+    case AttributeProto::TYPE_PROTO: read_element_type_into(contents, attribute, context); break;
     default: attribute.unsupported = "attributes of kind " + kind_name(contents.type);
   }
   return attribute;

@@ -17,9 +17,8 @@ namespace linnet::onnx {
 namespace {
 
 using base::quote_name;
-using Proto = linnet_onnx::TensorProto;
+using linnet_onnx::TensorProto;
 
-constexpr std::size_t kMaxRank = 32;
 // Below this a payload's pages are not worth a handle of their own.
 constexpr std::size_t kReleasable = std::size_t{64} << 10;
 constexpr std::size_t kOwnedTensorBytes = 256;  // what the allocations of one small owning tensor take
@@ -27,26 +26,26 @@ constexpr std::size_t kOwnedTensorBytes = 256;  // what the allocations of one s
 static_assert(std::endian::native == std::endian::little, "tensor payloads are views of the little-endian file");
 
 bool is_numbers_field(int field) {
-  return field == Proto::kFloatDataFieldNumber || field == Proto::kInt32DataFieldNumber ||
-         field == Proto::kInt64DataFieldNumber || field == Proto::kDoubleDataFieldNumber ||
-         field == Proto::kUint64DataFieldNumber;
+  return field == TensorProto::kFloatDataFieldNumber || field == TensorProto::kInt32DataFieldNumber ||
+         field == TensorProto::kInt64DataFieldNumber || field == TensorProto::kDoubleDataFieldNumber ||
+         field == TensorProto::kUint64DataFieldNumber;
 }
 
 /// The field that holds the elements of a type when raw_data does not.
 int numbers_field_of(DataType type) {
   switch (type) {
-    case DataType::float32: return Proto::kFloatDataFieldNumber;
-    case DataType::float64: return Proto::kDoubleDataFieldNumber;
-    case DataType::int64: return Proto::kInt64DataFieldNumber;
+    case DataType::float32: return TensorProto::kFloatDataFieldNumber;
+    case DataType::float64: return TensorProto::kDoubleDataFieldNumber;
+    case DataType::int64: return TensorProto::kInt64DataFieldNumber;
     case DataType::uint32:
-    case DataType::uint64: return Proto::kUint64DataFieldNumber;
-    default: return Proto::kInt32DataFieldNumber;
+    case DataType::uint64: return TensorProto::kUint64DataFieldNumber;
+    default: return TensorProto::kInt32DataFieldNumber;
   }
 }
 
 WireType element_wire_type(int field) {
-  if (field == Proto::kFloatDataFieldNumber) return WireType::fixed32;
-  return field == Proto::kDoubleDataFieldNumber ? WireType::fixed64 : WireType::varint;
+  if (field == TensorProto::kFloatDataFieldNumber) return WireType::fixed32;
+  return field == TensorProto::kDoubleDataFieldNumber ? WireType::fixed64 : WireType::varint;
 }
 
 std::int64_t parse_number(std::string_view text, const Message& message) {
@@ -277,15 +276,15 @@ TensorHeader read_tensor_header(const Message& message, const LoadContext& conte
   MessageReader reader(message);
   while (reader.next()) {
     switch (reader.field()) {
-      case Proto::kNameFieldNumber: header.name = reader.as_text(max_text); break;
-      case Proto::kDataTypeFieldNumber: header.type = reader.as_int64(); break;
-      case Proto::kDimsFieldNumber: add_dims(reader, header); break;
-      case Proto::kSegmentFieldNumber: header.segmented = true; break;
-      case Proto::kDataLocationFieldNumber: is_external = reader.as_int64() == Proto::EXTERNAL; break;
-      case Proto::kExternalDataFieldNumber:
+      case TensorProto::kNameFieldNumber: header.name = reader.as_text(max_text); break;
+      case TensorProto::kDataTypeFieldNumber: header.type = reader.as_int64(); break;
+      case TensorProto::kDimsFieldNumber: add_dims(reader, header); break;
+      case TensorProto::kSegmentFieldNumber: header.segmented = true; break;
+      case TensorProto::kDataLocationFieldNumber: is_external = reader.as_int64() == TensorProto::EXTERNAL; break;
+      case TensorProto::kExternalDataFieldNumber:
         read_external_entry(reader.as_message("StringStringEntryProto"), external, external_keys, max_text);
         break;
-      case Proto::kRawDataFieldNumber:
+      case TensorProto::kRawDataFieldNumber:
         reader.refuse_second(header.raw.has_value());
         header.raw = reader.as_bytes();
         break;

@@ -10,6 +10,9 @@
 
 namespace linnet::onnx {
 
+/// The most dims a tensor may have; numpy, which writes most of the models, has as many.
+inline constexpr std::size_t kMaxRank = 32;
+
 /// A TensorProto, looked at but with its elements still in the file.
 struct TensorHeader {
   Message message;

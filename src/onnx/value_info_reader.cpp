@@ -11,7 +11,6 @@ namespace linnet::onnx {
 namespace {
 
 using Type = linnet_onnx::TypeProto;
-constexpr std::size_t kMaxRank = 32;
 
 graph::Dim read_dim(const Message& message, std::int64_t max_name_bytes) {
   using Dimension = linnet_onnx::TensorShapeProto_Dimension;

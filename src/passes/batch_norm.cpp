@@ -12,7 +12,7 @@ namespace {
 // Beyond it, a filter of ordinary size could overflow float once it is scaled.
 constexpr double kLargestScale = 0x1p60;
 
-BatchNorm refuse(std::string reason) {
+BatchNorm refused_norm(std::string reason) {
   BatchNorm norm;
   norm.refusal = std::move(reason);
   return norm;
@@ -39,20 +39,20 @@ std::vector<double> to_doubles(const Tensor& tensor) {
 
 BatchNorm read_batch_norm(const graph::Graph& graph, graph::NodeId id) {
   const ops::NodeContext node(graph, id);
-  if (std::string reason = why_training(node); !reason.empty()) return refuse(std::move(reason));
+  if (std::string reason = why_training(node); !reason.empty()) return refused_norm(std::move(reason));
   std::vector<double> parameters[4];  // scale, B, mean, var
   for (std::size_t i = 0; i < 4; ++i) {
     const graph::ValueId input = i + 1 < node.input_count() ? node.node().inputs[i + 1] : graph::kNoValue;
-    if (input == graph::kNoValue) return refuse("an input is missing");
+    if (input == graph::kNoValue) return refused_norm("an input is missing");
     const graph::Value& value = graph.value(input);
     if (!value.is_constant()) {
-      return refuse("'" + value.name + (value.constant ? "' may be overridden by the caller" : "' is not constant"));
+      return refused_norm("'" + value.name + (value.constant ? "' may be overridden by the caller" : "' is not constant"));
     }
     // spatial = 0 normalises each pixel for itself, unless (as MXNet writes it) the statistics are one a channel.
-    if (value.constant->rank() != 1) return refuse("'" + value.name + "' is not one number a channel");
+    if (value.constant->rank() != 1) return refused_norm("'" + value.name + "' is not one number a channel");
     parameters[i] = to_doubles(*value.constant);
     if (parameters[i].empty() || parameters[i].size() != parameters[0].size()) {
-      return refuse("'" + value.name + "' is not one float a channel");
+      return refused_norm("'" + value.name + "' is not one float a channel");
     }
   }
   const auto epsilon = static_cast<double>(node.attribute_float("epsilon", 1e-5f));
@@ -63,7 +63,7 @@ BatchNorm read_batch_norm(const graph::Graph& graph, graph::NodeId id) {
     const double scale = parameters[0][c] / std::sqrt(parameters[3][c] + epsilon);
     const bool finite = std::isfinite(scale) && std::isfinite(norm.mean[c]) && std::isfinite(norm.offset[c]);
     if (!finite || std::abs(scale) > kLargestScale) {
-      return refuse("channel " + std::to_string(c) + " has a scale or shift that is not finite or too large");
+      return refused_norm("channel " + std::to_string(c) + " has a scale or shift that is not finite or too large");
     }
     norm.scale.push_back(scale);
   }

@@ -25,16 +25,16 @@ struct Padding {
   std::string refusal;
 };
 
-Padding refuse(std::string reason) {
+Padding refused_padding(std::string reason) {
   Padding padding;
   padding.refusal = std::move(reason);
   return padding;
 }
 
 Padding read_pad(const ops::NodeContext& pad) {
-  if (pad.attribute_string("mode", "constant") != "constant") return refuse("the Pad is not of mode 'constant'");
-  if (!pad.input(0).has_rank()) return refuse("the rank of the padded tensor is unknown");
-  if (pad.has_input(3)) return refuse("the Pad names its axes");
+  if (pad.attribute_string("mode", "constant") != "constant") return refused_padding("the Pad is not of mode 'constant'");
+  if (!pad.input(0).has_rank()) return refused_padding("the rank of the padded tensor is unknown");
+  if (pad.has_input(3)) return refused_padding("the Pad names its axes");
   const std::size_t rank = pad.input(0).shape->size();
   Padding padding;
   std::vector<std::int64_t> pads;
@@ -42,21 +42,21 @@ Padding read_pad(const ops::NodeContext& pad) {
     pads = pad.attribute_ints(pad.opset() < 2 ? "paddings" : "pads");
     padding.value = pad.attribute_float("value", 0.0f);
   } else {
-    if (pad.constant(1) == nullptr) return refuse("the pads are not constant");
+    if (pad.constant(1) == nullptr) return refused_padding("the pads are not constant");
     pads = pad.constant_ints(1);
     if (pad.has_input(2)) {
       const std::optional<float> value = constant_scalar(pad.graph(), input_of(pad.node(), 2));
-      if (!value) return refuse("the padding value is not constant");
+      if (!value) return refused_padding("the padding value is not constant");
       padding.value = *value;
     }
   }
-  if (rank < 3 || pads.size() != 2 * rank) return refuse("the padded tensor has no spatial axes");
+  if (rank < 3 || pads.size() != 2 * rank) return refused_padding("the padded tensor has no spatial axes");
   for (std::size_t i = 0; i < pads.size(); ++i) {
-    if (pads[i] < 0) return refuse("the Pad crops");
+    if (pads[i] < 0) return refused_padding("the Pad crops");
     if (i % rank >= 2) {
       padding.spatial.push_back(pads[i]);
     } else if (pads[i] != 0) {
-      return refuse("the Pad is not only spatial");
+      return refused_padding("the Pad is not only spatial");
     }
   }
   return padding;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/checked_math.h"
+#include "graph/index.h"
 #include "linnet/error.h"
 #include "ops/op_def.h"
 #include "passes/pass.h"
@@ -13,13 +14,12 @@ namespace linnet::plan {
 
 namespace {
 
+using graph::at;
 using graph::kNoValue;
 using graph::NodeId;
 using graph::ValueId;
 using ops::Halo;
 using ops::Placement;
-
-std::size_t at(std::int32_t id) { return static_cast<std::size_t>(id); }
 
 Halo larger(const Halo& a, const Halo& b) {
   return {std::max(a.top, b.top), std::max(a.left, b.left), std::max(a.bottom, b.bottom), std::max(a.right, b.right)};

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "graph/index.h"
 #include "linnet/error.h"
 #include "ops/eager.h"
 #include "passes/pass.h"
@@ -12,13 +13,12 @@
 
 namespace linnet::runtime {
 
+using graph::at;
 using graph::kNoValue;
 using graph::NodeId;
 using graph::ValueId;
 
 namespace {
-
-std::size_t at(std::int32_t id) { return static_cast<std::size_t>(id); }
 
 /// Which of the inputs must be known to the plan; those without a type need not.
 std::vector<Tensor> known_of(const Segment& segment, std::span<const Tensor> inputs) {

@@ -4,19 +4,20 @@
 #include <map>
 #include <utility>
 
+#include "graph/index.h"
 #include "ops/eager.h"
 
 namespace linnet::runtime {
 
 namespace {
 
+using graph::at;
 using graph::Graph;
 using graph::kNoValue;
 using graph::Node;
 using graph::NodeId;
 using graph::ValueId;
 
-std::size_t at(std::int32_t id) { return static_cast<std::size_t>(id); }
 int next_even(int time) { return time % 2 == 0 ? time : time + 1; }
 
 /// A node that tells extents of its input, not elements.

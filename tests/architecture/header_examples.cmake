@@ -17,10 +17,12 @@ foreach(header IN LISTS headers)
 endforeach()
 
 add_library(linnet_header_examples OBJECT ${generated})
-set_target_properties(linnet_header_examples PROPERTIES CXX_EXTENSIONS OFF OBJECT_DEPENDS "${context}")
+set_target_properties(linnet_header_examples PROPERTIES CXX_EXTENSIONS OFF UNITY_BUILD OFF OBJECT_DEPENDS "${context}")
 # Only what a consumer of linnet::linnet gets: the include folder and C++20. Unused variables are an example's nature.
 target_compile_features(linnet_header_examples PRIVATE cxx_std_20)
 target_include_directories(linnet_header_examples PRIVATE "${root}" "${PROJECT_SOURCE_DIR}/tests")
+# That they compile is all that is asked.
+target_compile_options(linnet_header_examples PRIVATE $<$<CONFIG:Release>:-O0>)
 if(LINNET_WARNINGS)
   target_compile_options(linnet_header_examples PRIVATE -Wall -Wextra -Wno-unused)
 endif()

@@ -12,13 +12,13 @@ using namespace linnet::test;
 
 namespace {
 
-constexpr ReduceOp kOps[] = {ReduceOp::sum,  ReduceOp::mean,       ReduceOp::max, ReduceOp::min,
+constexpr ReduceOp kReduceOps[] = {ReduceOp::sum,  ReduceOp::mean,       ReduceOp::max, ReduceOp::min,
                              ReduceOp::prod, ReduceOp::sum_square, ReduceOp::l1,  ReduceOp::l2};
 
-struct Expected {
+struct ExpectedSum {
   double value, bound;
 };
-Expected expected_of(ReduceOp op, const float* x, std::int64_t n, std::int64_t stride) {
+ExpectedSum expected_of(ReduceOp op, const float* x, std::int64_t n, std::int64_t stride) {
   double sum = 0, product = 1, squares = 0, absolute = 0, greatest = -INFINITY, least = INFINITY;
   for (std::int64_t i = 0; i < n; ++i) {
     const double v = static_cast<double>(x[i * stride]);
@@ -57,7 +57,7 @@ void check(ReduceOp op, std::int64_t outer, std::int64_t n, std::int64_t inner, 
   });
   int wrong = 0;
   for (std::int64_t i = 0; i < results; ++i) {
-    const Expected e = expected_of(op, x.data() + i / inner * n * inner + i % inner, n, inner);
+    const ExpectedSum e = expected_of(op, x.data() + i / inner * n * inner + i % inner, n, inner);
     wrong += !(std::fabs(static_cast<double>(y[static_cast<std::size_t>(i)]) - e.value) <= e.bound);
   }
   CHECK(wrong == 0);
@@ -67,7 +67,7 @@ void check(ReduceOp op, std::int64_t outer, std::int64_t n, std::int64_t inner, 
 
 TEST_CASE("reductions handle every length along the innermost axis and along others") {
   Random random(1);
-  for (const ReduceOp op : kOps) {
+  for (const ReduceOp op : kReduceOps) {
     for (std::int64_t n = 1; n <= 40; ++n) {
       check(op, 3, n, 1, random);
       check(op, 2, 3, n, random);
@@ -109,7 +109,7 @@ TEST_CASE("the order of a sum is the documented one") {
 }
 
 TEST_CASE("a NaN anywhere gives NaN") {
-  for (const ReduceOp op : kOps) {
+  for (const ReduceOp op : kReduceOps) {
     for (std::size_t where = 0; where < 130; where += 43) {
       for (const std::int64_t inner : {1, 2}) {
         std::vector<float> x(130, 1.0f), y(2);

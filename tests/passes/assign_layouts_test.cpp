@@ -5,7 +5,7 @@ using namespace linnet::test;
 
 namespace {
 
-constexpr const char* kPass = "assign_layouts";
+constexpr const char* kAssignLayouts = "assign_layouts";
 using Ints = std::vector<std::int64_t>;
 
 bool is_blocked(const GraphBuilder& b, const std::string& name) {
@@ -13,7 +13,7 @@ bool is_blocked(const GraphBuilder& b, const std::string& name) {
 }
 
 // x of 16 channels, w of 16 to 16
-GraphBuilder image() {
+GraphBuilder blocked_image() {
   GraphBuilder b;
   b.input("x", {1, 16, 6, 6}).random("w", {16, 16, 1, 1});
   return b;
@@ -28,9 +28,9 @@ std::size_t count(const graph::Graph& graph, const std::string& op) {
 }  // namespace
 
 TEST_CASE("a convolution works blocked, between Reorders at the plain ends") {
-  GraphBuilder b = image();
+  GraphBuilder b = blocked_image();
   b.node("Conv", {"x", "w"}, {"c"}).node("Relu", {"c"}, {"y"}).output("y");
-  const passes::PassResult result = check_pass(b.graph, kPass);
+  const passes::PassResult result = check_pass(b.graph, kAssignLayouts);
   CHECK(operators(b.graph) == "Reorder Conv Relu Reorder");
   CHECK(result.applied == 2);
   CHECK(is_blocked(b, "c"));
@@ -42,20 +42,20 @@ TEST_CASE("a convolution works blocked, between Reorders at the plain ends") {
 }
 
 TEST_CASE("a value is reordered once for all its readers") {
-  GraphBuilder b = image();
+  GraphBuilder b = blocked_image();
   b.node("Conv", {"x", "w"}, {"c"}).node("Conv", {"x", "w"}, {"d"}).node("Add", {"c", "d"}, {"s"});
   b.node("Transpose", {"s"}, {"t"}, {{"perm", Ints{1, 0, 2, 3}}})
       .node("Transpose", {"s"}, {"u"}, {{"perm", Ints{0, 2, 1, 3}}});
   b.output("t").output("u");
-  check_pass(b.graph, kPass);
+  check_pass(b.graph, kAssignLayouts);
   CHECK(operators(b.graph) == "Reorder Conv Conv Add Reorder Transpose Transpose");
 }
 
 TEST_CASE("a blocked value that is an output serves blocked readers as it is and plain ones by its name") {
-  GraphBuilder b = image();
+  GraphBuilder b = blocked_image();
   b.node("Conv", {"x", "w"}, {"c"}).node("Relu", {"c"}, {"r"}).node("Conv", {"r", "w"}, {"d"});
   b.node("Transpose", {"c"}, {"t"}, {{"perm", Ints{1, 0, 2, 3}}}).output("c").output("t").output("d");
-  check_pass(b.graph, kPass);
+  check_pass(b.graph, kAssignLayouts);
   CHECK_FALSE(is_blocked(b, "c"));
   CHECK(is_blocked(b, "r"));
   CHECK(input_name(b.graph, writer(b.graph, "t"), 0) == "c");
@@ -63,20 +63,20 @@ TEST_CASE("a blocked value that is an output serves blocked readers as it is and
 }
 
 TEST_CASE("followers between plain neighbours stay plain") {
-  GraphBuilder b = image();
+  GraphBuilder b = blocked_image();
   b.node("Relu", {"x"}, {"a"})
       .node("MaxPool", {"a"}, {"p"}, {{"kernel_shape", Ints{2, 2}}})
       .node("Add", {"p", "p"}, {"y"})
       .output("y");
-  CHECK(check_pass(b.graph, kPass).applied == 0);
+  CHECK(check_pass(b.graph, kAssignLayouts).applied == 0);
   CHECK(operators(b.graph) == "Relu MaxPool Add");
 }
 
 TEST_CASE("a follower that one blocked operand reaches has the other one reordered") {
-  GraphBuilder b = image();
+  GraphBuilder b = blocked_image();
   b.input("z", {1, 16, 6, 6}).node("Conv", {"x", "w"}, {"c"}).node("Add", {"z", "c"}, {"s"});
   b.node("Conv", {"s", "w"}, {"d"}).output("d");
-  check_pass(b.graph, kPass);
+  check_pass(b.graph, kAssignLayouts);
   CHECK(is_blocked(b, "s"));
   CHECK(count(b.graph, "Reorder") == 3);  // x, z and d
 }
@@ -86,7 +86,7 @@ TEST_CASE("a first layer of few channels reads the plain image") {
   b.input("x", {1, 3, 6, 6}).random("w", {16, 3, 3, 3}).random("v", {16, 16, 1, 1});
   b.node("Conv", {"x", "w"}, {"c"}).node("Conv", {"c", "v"}, {"d"}).node("GlobalAveragePool", {"d"}, {"g"});
   b.node("Flatten", {"g"}, {"y"}).output("y");
-  check_pass(b.graph, kPass);
+  check_pass(b.graph, kAssignLayouts);
   CHECK(operators(b.graph) == "Conv Conv GlobalAveragePool Reorder Flatten");
   CHECK(is_blocked(b, "g"));
 }
@@ -94,6 +94,6 @@ TEST_CASE("a first layer of few channels reads the plain image") {
 TEST_CASE("one-dimensional and grouped convolutions without a blocked form stay plain") {
   GraphBuilder b;
   b.input("x", {1, 6, 8}).random("w", {6, 6, 3}).node("Conv", {"x", "w"}, {"y"}).output("y");
-  check_pass(b.graph, kPass);
+  check_pass(b.graph, kAssignLayouts);
   CHECK_FALSE(is_blocked(b, "y"));
 }

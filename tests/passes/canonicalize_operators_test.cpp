@@ -5,7 +5,7 @@ using namespace linnet::test;
 
 namespace {
 
-constexpr const char* kPass = "canonicalize_operators";
+constexpr const char* kCanonicalizeOperators = "canonicalize_operators";
 using Ints = std::vector<std::int64_t>;
 
 GraphBuilder image() {
@@ -19,7 +19,7 @@ GraphBuilder image() {
 TEST_CASE("a Sum of two becomes an Add; of three it stays") {
   GraphBuilder b = image();
   b.input("y", {2, 3, 5, 4}).node("Sum", {"x", "y"}, {"a"}).node("Sum", {"a", "x", "y"}, {"z"}).output("z");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kCanonicalizeOperators).applied == 1);
   CHECK(operators(b.graph) == "Add Sum");
 }
 
@@ -27,22 +27,22 @@ TEST_CASE("a mean over the spatial axes becomes a GlobalAveragePool") {
   GraphBuilder b = image();
   SECTION("axes as an attribute") {
     b.node("ReduceMean", {"x"}, {"y"}, {{"axes", Ints{2, 3}}}).output("y");
-    CHECK(check_pass(b.graph, kPass).applied == 1);
+    CHECK(check_pass(b.graph, kCanonicalizeOperators).applied == 1);
     CHECK(operators(b.graph) == "GlobalAveragePool");
   }
   SECTION("axes as an input, counted from the end") {
     b.ints("axes", {-1, -2}).node("ReduceMean", {"x", "axes"}, {"y"}, {{"keepdims", std::int64_t{1}}}, 18).output("y");
-    CHECK(check_pass(b.graph, kPass).applied == 1);
+    CHECK(check_pass(b.graph, kCanonicalizeOperators).applied == 1);
     CHECK(operators(b.graph) == "GlobalAveragePool");
   }
   SECTION("without the axes that are 1, by a Flatten") {
     b.node("ReduceMean", {"x"}, {"y"}, {{"axes", Ints{2, 3}}, {"keepdims", std::int64_t{0}}}).output("y");
-    CHECK(check_pass(b.graph, kPass).applied == 1);
+    CHECK(check_pass(b.graph, kCanonicalizeOperators).applied == 1);
     CHECK(operators(b.graph) == "GlobalAveragePool Flatten");
   }
   SECTION("but not one over other axes") {
     b.node("ReduceMean", {"x"}, {"y"}, {{"axes", Ints{1, 2}}}).output("y");
-    CHECK(check_pass(b.graph, kPass).applied == 0);
+    CHECK(check_pass(b.graph, kCanonicalizeOperators).applied == 0);
   }
 }
 
@@ -51,16 +51,16 @@ TEST_CASE("pooling with one window becomes global pooling") {
   GraphBuilder b = image();
   SECTION("that covers everything") {
     b.node(op, {"x"}, {"y"}, {{"kernel_shape", Ints{5, 4}}, {"strides", Ints{5, 4}}}).output("y");
-    CHECK(check_pass(b.graph, kPass).applied == 1);
+    CHECK(check_pass(b.graph, kCanonicalizeOperators).applied == 1);
     CHECK(operators(b.graph) == (op == "MaxPool" ? "GlobalMaxPool" : "GlobalAveragePool"));
   }
   SECTION("but not with pads") {
     b.node(op, {"x"}, {"y"}, {{"kernel_shape", Ints{5, 4}}, {"pads", Ints{1, 0, 0, 0}}}).output("y");
-    CHECK(check_pass(b.graph, kPass).applied == 0);
+    CHECK(check_pass(b.graph, kCanonicalizeOperators).applied == 0);
   }
   SECTION("but not with a smaller window") {
     b.node(op, {"x"}, {"y"}, {{"kernel_shape", Ints{4, 4}}}).output("y");
-    CHECK(check_pass(b.graph, kPass).applied == 0);
+    CHECK(check_pass(b.graph, kCanonicalizeOperators).applied == 0);
   }
 }
 
@@ -70,7 +70,7 @@ TEST_CASE("x times sigmoid of x becomes Swish") {
   b.node("Sigmoid", {"x"}, {"s"})
       .node("Mul", swapped ? std::vector<std::string>{"s", "x"} : std::vector<std::string>{"x", "s"}, {"y"});
   b.output("y");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kCanonicalizeOperators).applied == 1);
   CHECK(operators(b.graph) == "Swish");
 }
 
@@ -99,7 +99,7 @@ TEST_CASE("HardSwish is recognised in each of its spellings") {
   }
   b.output("y");
   // One sixth is rounded in the model and exact in HardSwish: x * x * |1/6 - float(1/6)| with |x| < 4, and its like.
-  CHECK(check_pass(b.graph, kPass, 1e-6).applied == 1);
+  CHECK(check_pass(b.graph, kCanonicalizeOperators, 1e-6).applied == 1);
   CHECK(operators(b.graph) == "HardSwish");
 }
 
@@ -134,13 +134,13 @@ TEST_CASE("look-alikes of HardSwish and Swish stay") {
   }
   b.output("y");
   const std::size_t nodes = b.graph.order().size();
-  run_pass(b.graph, kPass);
+  run_pass(b.graph, kCanonicalizeOperators);
   CHECK(b.graph.order().size() == nodes);
 }
 
 TEST_CASE("what someone else reads of a spelled-out activation stays") {
   GraphBuilder b = image();
   b.node("Sigmoid", {"x"}, {"s"}).node("Mul", {"x", "s"}, {"y"}).output("y").output("s");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kCanonicalizeOperators).applied == 1);
   CHECK(operators(b.graph) == "Sigmoid Swish");
 }

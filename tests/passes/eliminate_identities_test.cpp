@@ -5,7 +5,7 @@ using namespace linnet::test;
 
 namespace {
 
-constexpr const char* kPass = "eliminate_identities";
+constexpr const char* kEliminateIdentities = "eliminate_identities";
 using Ints = std::vector<std::int64_t>;
 
 // a = Relu(x)
@@ -39,7 +39,7 @@ TEST_CASE("nodes that give back their input are removed") {
   SECTION("minus zero") { b.floats("zero", {1, 1, 1}, {0}).node("Sub", {"a", "zero"}, {"y"}); }
   SECTION("plus minus zero") { b.floats("zero", {}, {-0.0f}).node("Add", {"a", "zero"}, {"y"}); }
   b.node("Neg", {"y"}, {"z"}).output("z");
-  const passes::PassResult result = check_pass(b.graph, kPass);
+  const passes::PassResult result = check_pass(b.graph, kEliminateIdentities);
   CHECK(result.applied == 1);
   CHECK(operators(b.graph) == "Relu Neg");
 }
@@ -48,7 +48,7 @@ TEST_CASE("Flatten of a matrix and Squeeze of nothing are removed") {
   GraphBuilder b;
   b.input("x", {graph::Dim::symbolic("N"), 10}).node("Neg", {"x"}, {"a"}).node("Flatten", {"a"}, {"y"});
   b.node("Neg", {"y"}, {"z"}).output("z");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kEliminateIdentities).applied == 1);
 }
 
 TEST_CASE("what does something stays") {
@@ -68,7 +68,7 @@ TEST_CASE("what does something stays") {
   SECTION("a Transpose that moves") { b.node("Transpose", {"a"}, {"y"}, {{"perm", Ints{0, 1, 3, 2}}}); }
   SECTION("a Reshape to another shape") { b.ints("shape", {2, -1}).node("Reshape", {"a", "shape"}, {"y"}); }
   b.output("y");
-  const passes::PassResult result = check_pass(b.graph, kPass);
+  const passes::PassResult result = check_pass(b.graph, kEliminateIdentities);
   CHECK(result.applied == 0);
   CHECK(b.graph.order().size() == 2);
 }
@@ -76,7 +76,7 @@ TEST_CASE("what does something stays") {
 TEST_CASE("a graph output keeps its name: what is before the Identity writes it") {
   GraphBuilder b = relu();
   b.node("Identity", {"a"}, {"y"}).node("Neg", {"a"}, {"z"}).output("y").output("z");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kEliminateIdentities).applied == 1);
   CHECK(operators(b.graph) == "Relu Neg");
   CHECK(writer(b.graph, "y").op_type == "Relu");
   CHECK(input_name(b.graph, writer(b.graph, "z"), 0) == "y");
@@ -89,7 +89,7 @@ TEST_CASE("a chain of identities between input and output keeps one") {
       .node("Identity", {"a"}, {"b"})
       .node("Identity", {"b"}, {"y"})
       .output("y");
-  const passes::PassResult result = check_pass(b.graph, kPass);
+  const passes::PassResult result = check_pass(b.graph, kEliminateIdentities);
   CHECK(result.applied == 2);
   CHECK(operators(b.graph) == "Identity");
   CHECK(input_name(b.graph, writer(b.graph, "y"), 0) == "x");
@@ -99,16 +99,16 @@ TEST_CASE("eliminate_identities refuses") {
   SECTION("to lose one of two outputs that are the same") {
     GraphBuilder b = relu();
     b.node("Identity", {"a"}, {"y"}).output("y").output("a");
-    check_refusal(b.graph, kPass, "'a' and 'y' are both outputs of the graph");
+    check_refusal(b.graph, kEliminateIdentities, "'a' and 'y' are both outputs of the graph");
   }
   SECTION("to make an input an output") {
     GraphBuilder b;
     b.input("x", {2}).node("Identity", {"x"}, {"y"}).output("y");
-    check_refusal(b.graph, kPass, "the output 'y' copies an input or a constant");
+    check_refusal(b.graph, kEliminateIdentities, "the output 'y' copies an input or a constant");
   }
   SECTION("to lose a mask that is read") {
     GraphBuilder b = relu();
     b.node("Dropout", {"a"}, {"y", "mask"}).output("y").output("mask");
-    check_refusal(b.graph, kPass, "a second output is used");
+    check_refusal(b.graph, kEliminateIdentities, "a second output is used");
   }
 }

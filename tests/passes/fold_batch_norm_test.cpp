@@ -6,7 +6,7 @@ using namespace linnet::test;
 
 namespace {
 
-constexpr const char* kPass = "fold_batch_norm";
+constexpr const char* kFoldBatchNorm = "fold_batch_norm";
 using Ints = std::vector<std::int64_t>;
 
 // x -> Conv -> c -> BatchNormalization -> y
@@ -31,7 +31,7 @@ TEST_CASE("a BatchNormalization is folded into the Conv before it without copyin
   GraphBuilder b = conv_norm(bias, groups);
   b.output("y");
   const void* weights = b.graph.value(b.id("w")).constant->raw();
-  const passes::PassResult result = check_pass(b.graph, kPass);
+  const passes::PassResult result = check_pass(b.graph, kFoldBatchNorm);
   CHECK(result.applied == 1);
   CHECK(result.refused.empty());
   CHECK(operators(b.graph) == "FusedConv");
@@ -49,7 +49,7 @@ TEST_CASE("a filter that two convolutions share is folded into each, and stays a
   GraphBuilder b = conv_norm();
   b.statistics("bn2", 8).node("Conv", {"x", "w"}, {"c2"}, {{"pads", Ints{1, 1, 1, 1}}});
   b.batch_norm("c2", "bn2", "y2").output("y").output("y2");
-  CHECK(check_pass(b.graph, kPass).applied == 2);
+  CHECK(check_pass(b.graph, kFoldBatchNorm).applied == 2);
   CHECK(operators(b.graph) == "FusedConv FusedConv");
   CHECK(writer(b.graph, "y").inputs[1] == writer(b.graph, "y2").inputs[1]);
 }
@@ -60,7 +60,7 @@ TEST_CASE("a BatchNormalization is folded into a ConvTranspose, also a grouped o
   b.input("x", {1, 4, 5, 5}).random("w", {4, 6 / groups, 3, 3}).random("bias", {6}).statistics("bn", 6);
   b.node("ConvTranspose", {"x", "w", "bias"}, {"c"}, {{"group", groups}, {"strides", Ints{2, 2}}});
   b.batch_norm("c", "bn", "y").output("y");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kFoldBatchNorm).applied == 1);
   CHECK(operators(b.graph) == "ConvTranspose");
 }
 
@@ -74,7 +74,7 @@ TEST_CASE("a BatchNormalization is folded into a Gemm with its alpha, beta and t
   if (!bias.empty()) inputs.push_back(bias);
   b.node("Gemm", inputs, {"c"}, {{"transB", transposed}, {"alpha", 0.5f}, {"beta", 3.0f}});
   b.batch_norm("c", "bn", "y").output("y");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kFoldBatchNorm).applied == 1);
   CHECK(operators(b.graph) == "Gemm");
   CHECK_FALSE(writer(b.graph, "y").attributes.has("beta"));
 }
@@ -84,42 +84,42 @@ TEST_CASE("MXNet's spatial = 0 with statistics per channel is an ordinary BatchN
   b.output("y");
   b.graph.attributes(b.graph.value(b.id("y")).producer).set("spatial", std::int64_t{0});
   b.graph.set_op(b.graph.value(b.id("y")).producer, "BatchNormalization", "", 7);
-  CHECK(run_pass(b.graph, kPass).applied == 1);
+  CHECK(run_pass(b.graph, kFoldBatchNorm).applied == 1);
 }
 
 TEST_CASE("fold_batch_norm refuses") {
   SECTION("when the convolution's result has another reader") {
     GraphBuilder b = conv_norm();
     b.node("Relu", {"c"}, {"r"}).output("y").output("r");
-    check_refusal(b.graph, kPass, "node 'node:y': 'c' has 2 consumers");
+    check_refusal(b.graph, kFoldBatchNorm, "node 'node:y': 'c' has 2 consumers");
   }
   SECTION("when the convolution's result is a graph output") {
     GraphBuilder b = conv_norm();
     b.output("y").output("c");
-    check_refusal(b.graph, kPass, "'c' is an output of the graph");
+    check_refusal(b.graph, kFoldBatchNorm, "'c' is an output of the graph");
   }
   SECTION("when the weights or the bias may be overridden") {
     const std::string name = GENERATE("w", "bias", "bn.s", "bn.b", "bn.m", "bn.v");
     GraphBuilder b = conv_norm();
     b.overridable(name).output("y");
-    check_refusal(b.graph, kPass, "'" + name + "' may be overridden by the caller");
+    check_refusal(b.graph, kFoldBatchNorm, "'" + name + "' may be overridden by the caller");
   }
   SECTION("when the weights are computed") {
     GraphBuilder b;
     b.input("x", {1, 4, 6, 6}).input("w", {8, 4, 3, 3}).statistics("bn", 8);
     b.node("Conv", {"x", "w"}, {"c"}).batch_norm("c", "bn", "y").output("y");
-    check_refusal(b.graph, kPass, "'w' is not constant");
+    check_refusal(b.graph, kFoldBatchNorm, "'w' is not constant");
   }
   SECTION("when there is no convolution before it") {
     GraphBuilder b;
     b.input("x", {1, 8, 6, 6}).statistics("bn", 8).node("Relu", {"x"}, {"r"}).batch_norm("r", "bn", "y").output("y");
-    check_refusal(b.graph, kPass, "it follows a Relu-13");
+    check_refusal(b.graph, kFoldBatchNorm, "it follows a Relu-13");
   }
   SECTION("when it comes before a convolution that pads") {
     GraphBuilder b;
     b.input("x", {1, 4, 6, 6}).random("w", {8, 4, 3, 3}).statistics("bn", 4).batch_norm("x", "bn", "n");
     b.node("Conv", {"n", "w"}, {"y"}, {{"pads", Ints{1, 1, 1, 1}}}).output("y");
-    check_refusal(b.graph, kPass, "it follows an input or a constant");
+    check_refusal(b.graph, kFoldBatchNorm, "it follows an input or a constant");
   }
   SECTION("when it is in training mode") {
     GraphBuilder b = conv_norm();
@@ -136,6 +136,6 @@ TEST_CASE("fold_batch_norm refuses") {
     GraphBuilder b = conv_norm();
     b.output("y");
     b.graph.value(b.id("bn.v")).constant->mutable_data<float>()[3] = -1e-5f;
-    check_refusal(b.graph, kPass, "channel 3 has a scale or shift that is not finite");
+    check_refusal(b.graph, kFoldBatchNorm, "channel 3 has a scale or shift that is not finite");
   }
 }

@@ -5,7 +5,7 @@ using namespace linnet::test;
 
 namespace {
 
-constexpr const char* kPass = "fold_constants";
+constexpr const char* kFoldConstants = "fold_constants";
 using Ints = std::vector<std::int64_t>;
 
 Ints ints_of(const graph::Graph& graph, const std::string& name) {
@@ -21,7 +21,7 @@ TEST_CASE("what depends on constants only is computed") {
   GraphBuilder b;
   b.input("x", {2, 4}).random("a", {2, 4}).random("b", {4});
   b.node("Mul", {"a", "b"}, {"ab"}).node("Neg", {"ab"}, {"n"}).node("Add", {"x", "n"}, {"y"}).output("y");
-  const passes::PassResult result = check_pass(b.graph, kPass);
+  const passes::PassResult result = check_pass(b.graph, kFoldConstants);
   CHECK(result.applied == 2);
   CHECK(operators(b.graph) == "Add");
 }
@@ -30,7 +30,7 @@ TEST_CASE("a Constant's bytes are shared, not copied") {
   GraphBuilder b;
   const Tensor tensor = Tensor::of<float>({2}, std::vector<float>{1, 2});
   b.input("x", {2}).node("Constant", {}, {"c"}, {{"value", tensor}}).node("Add", {"x", "c"}, {"y"}).output("y");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kFoldConstants).applied == 1);
   CHECK(b.graph.value(b.id("c")).constant->raw() == tensor.raw());
 }
 
@@ -39,22 +39,22 @@ TEST_CASE("a shape is known before the elements are") {
   b.input("x", {2, 3, 5, 7});
   SECTION("whole") {
     b.node("Shape", {"x"}, {"y"}).output("y");
-    CHECK(check_pass(b.graph, kPass).applied == 1);
+    CHECK(check_pass(b.graph, kFoldConstants).applied == 1);
     CHECK(ints_of(b.graph, "y") == Ints{2, 3, 5, 7});
   }
   SECTION("from and to") {
     b.node("Shape", {"x"}, {"y"}, {{"start", std::int64_t{-3}}, {"end", std::int64_t{3}}}, 15).output("y");
-    CHECK(check_pass(b.graph, kPass).applied == 1);
+    CHECK(check_pass(b.graph, kFoldConstants).applied == 1);
     CHECK(ints_of(b.graph, "y") == Ints{3, 5});
   }
   SECTION("nothing of it") {
     b.node("Shape", {"x"}, {"y"}, {{"start", std::int64_t{3}}, {"end", std::int64_t{-9}}}, 15).output("y");
-    CHECK(check_pass(b.graph, kPass).applied == 1);
+    CHECK(check_pass(b.graph, kFoldConstants).applied == 1);
     CHECK(ints_of(b.graph, "y").empty());
   }
   SECTION("size") {
     b.node("Size", {"x"}, {"y"}).output("y");
-    CHECK(check_pass(b.graph, kPass).applied == 1);
+    CHECK(check_pass(b.graph, kFoldConstants).applied == 1);
     CHECK(ints_of(b.graph, "y") == Ints{210});
   }
 }
@@ -69,10 +69,10 @@ TEST_CASE("shapes and constants are found together") {
   b.node("Concat", {"n", "minus"}, {"c"}, {{"axis", std::int64_t{0}}}).node("Reshape", {"x", "c"}, {"y"}).output("y");
   if (symbolic) {
     // Once the shape is given, the second stage finds it.
-    CHECK(check_pass(b.graph, kPass).applied == 0);
+    CHECK(check_pass(b.graph, kFoldConstants).applied == 0);
     b.graph.value(b.id("x")).desc.shape = graph::DimList{2, 3, 4};
   }
-  passes::run_passes(b.graph, passes::Stage::shapes, all_but({kPass}));
+  passes::run_passes(b.graph, passes::Stage::shapes, all_but({kFoldConstants}));
   CHECK(operators(b.graph) == "Reshape");
   CHECK(b.graph.value(b.id("y")).desc.static_shape() == Shape{2, 12});
 }
@@ -82,7 +82,7 @@ TEST_CASE("ConstantOfShape makes whole weights") {
   b.input("x", {1, 4}).ints("shape", {4096, 2048});
   b.node("ConstantOfShape", {"shape"}, {"w"}, {{"value", Tensor::of<float>({1}, std::vector<float>{0.5f})}});
   b.input("z", {4096, 2048}).node("Add", {"z", "w"}, {"y"}).output("y");
-  CHECK(run_pass(b.graph, kPass).applied == 1);
+  CHECK(run_pass(b.graph, kFoldConstants).applied == 1);
   const graph::Value& w = b.graph.value(b.id("w"));
   REQUIRE(w.is_constant());
   CHECK(w.constant->data<float>()[4096 * 2048 - 1] == 0.5f);
@@ -91,7 +91,7 @@ TEST_CASE("ConstantOfShape makes whole weights") {
 TEST_CASE("an output that is constant stays an output") {
   GraphBuilder b;
   b.floats("a", {2}, {1, 2}).node("Neg", {"a"}, {"y"}).output("y");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kFoldConstants).applied == 1);
   CHECK(b.graph.order().empty());
 }
 
@@ -99,23 +99,23 @@ TEST_CASE("fold_constants refuses") {
   SECTION("results out of proportion") {
     GraphBuilder b;
     b.floats("one", {1}, {1}).ints("shape", {8192, 1024}).node("Expand", {"one", "shape"}, {"y"}).output("y");
-    check_refusal(b.graph, kPass, "33554432 bytes are out of proportion");
+    check_refusal(b.graph, kFoldConstants, "33554432 bytes are out of proportion");
   }
   SECTION("more than the budget") {
     GraphBuilder b;
     b.ints("shape", {std::int64_t{1} << 40}).node("ConstantOfShape", {"shape"}, {"y"}).output("y");
-    check_refusal(b.graph, kPass, "the budget for folded constants is used up");
+    check_refusal(b.graph, kFoldConstants, "the budget for folded constants is used up");
   }
   SECTION("hours of work") {
     GraphBuilder b;
     b.random("a", {1, 16, 256, 256}).random("w", {16, 16, 3, 3}).node("Conv", {"a", "w"}, {"y"}).output("y");
-    check_refusal(b.graph, kPass, "too much work");
+    check_refusal(b.graph, kFoldConstants, "too much work");
   }
 }
 
 TEST_CASE("a value that the caller may override is not folded into") {
   GraphBuilder b;
   b.floats("a", {2}, {1, 2}).overridable("a").node("Neg", {"a"}, {"y"}).output("y");
-  CHECK(check_pass(b.graph, kPass).applied == 0);
+  CHECK(check_pass(b.graph, kFoldConstants).applied == 0);
   CHECK(operators(b.graph) == "Neg");
 }

@@ -7,7 +7,7 @@ using namespace linnet::test;
 
 namespace {
 
-constexpr const char* kPass = "fold_pad";
+constexpr const char* kFoldPad = "fold_pad";
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 using Ints = std::vector<std::int64_t>;
 
@@ -25,17 +25,17 @@ TEST_CASE("a Pad of zeros becomes pads of the convolution") {
   GraphBuilder b = padded();
   SECTION("that has none") {
     b.node("Conv", {"p", "w"}, {"y"}).output("y");
-    CHECK(check_pass(b.graph, kPass).applied == 1);
+    CHECK(check_pass(b.graph, kFoldPad).applied == 1);
     CHECK(attribute<Ints>(writer(b.graph, "y"), "pads") == Ints{1, 2, 3, 0});
   }
   SECTION("that has its own") {
     b.node("Conv", {"p", "w"}, {"y"}, {{"pads", Ints{1, 0, 2, 5}}, {"strides", Ints{2, 1}}}).output("y");
-    CHECK(check_pass(b.graph, kPass).applied == 1);
+    CHECK(check_pass(b.graph, kFoldPad).applied == 1);
     CHECK(attribute<Ints>(writer(b.graph, "y"), "pads") == Ints{2, 2, 5, 5});
   }
   SECTION("that says auto_pad = VALID") {
     b.node("Conv", {"p", "w"}, {"y"}, {{"auto_pad", std::string("VALID")}}).output("y");
-    CHECK(check_pass(b.graph, kPass).applied == 1);
+    CHECK(check_pass(b.graph, kFoldPad).applied == 1);
     CHECK_FALSE(writer(b.graph, "y").attributes.has("auto_pad"));
   }
   CHECK(operators(b.graph) == "Conv");
@@ -45,14 +45,14 @@ TEST_CASE("pads and value may be attributes") {
   GraphBuilder b;
   b.input("x", {1, 4, 7, 7}).random("w", {8, 4, 3, 3});
   b.node("Pad", {"x"}, {"p"}, {{"pads", Ints{0, 0, 1, 1, 0, 0, 1, 1}}}, 7).node("Conv", {"p", "w"}, {"y"}).output("y");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kFoldPad).applied == 1);
   CHECK(operators(b.graph) == "Conv");
 }
 
 TEST_CASE("the Pad stays for its other readers") {
   GraphBuilder b = padded();
   b.node("Conv", {"p", "w"}, {"y"}).node("Relu", {"p"}, {"r"}).output("y").output("r").output("p");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kFoldPad).applied == 1);
   CHECK(input_name(b.graph, writer(b.graph, "y"), 0) == "x");
   CHECK(input_name(b.graph, writer(b.graph, "r"), 0) == "p");
 }
@@ -66,7 +66,7 @@ TEST_CASE("a Pad of zeros becomes pads of an AveragePool that counts them") {
     attributes.emplace_back("count_include_pad", std::int64_t{1});
   }
   b.node("AveragePool", {"p"}, {"y"}, attributes).output("y");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kFoldPad).applied == 1);
   CHECK(operators(b.graph) == "AveragePool");
   CHECK(attribute<std::int64_t>(writer(b.graph, "y"), "count_include_pad") == 1);
 }
@@ -74,7 +74,7 @@ TEST_CASE("a Pad of zeros becomes pads of an AveragePool that counts them") {
 TEST_CASE("a Pad of minus infinity becomes pads of a MaxPool") {
   GraphBuilder b = padded({0, 0, 1, 1, 0, 0, 1, 1}, kMinusInfinity);
   b.node("MaxPool", {"p"}, {"y"}, {{"kernel_shape", Ints{3, 3}}}).output("y");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kFoldPad).applied == 1);
   CHECK(operators(b.graph) == "MaxPool");
 }
 
@@ -128,11 +128,11 @@ TEST_CASE("fold_pad refuses") {
     b = pool(padded({0, 0, 5, 0, 0, 0, 0, 0}), "AveragePool", {});
     reason = "the padding is as wide as the window";
   }
-  check_refusal(b.graph, kPass, reason);
+  check_refusal(b.graph, kFoldPad, reason);
 }
 
 TEST_CASE("fold_pad refuses pads that may be overridden") {
   GraphBuilder b = padded();
   b.overridable("value").node("Conv", {"p", "w"}, {"y"}).output("y");
-  check_refusal(b.graph, kPass, "the padding value is not constant");
+  check_refusal(b.graph, kFoldPad, "the padding value is not constant");
 }

@@ -7,7 +7,7 @@ using namespace linnet::test;
 
 namespace {
 
-constexpr const char* kPass = "fuse_activation";
+constexpr const char* kFuseActivation = "fuse_activation";
 using Ints = std::vector<std::int64_t>;
 
 GraphBuilder one_conv() {
@@ -34,7 +34,7 @@ TEST_CASE("each activation is fused into a convolution with its parameters") {
                           Case{"Clip", {{"min", 0.0f}}, 7, 0, std::numeric_limits<float>::max()});
   GraphBuilder b = one_conv();
   b.node(c.op, {"c"}, {"y"}, c.attributes, c.opset).output("y");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kFuseActivation).applied == 1);
   CHECK(operators(b.graph) == "FusedConv");
   const graph::Node& conv = writer(b.graph, "y");
   CHECK(conv.name == "node:c");
@@ -48,7 +48,7 @@ TEST_CASE("the bounds of a Clip are constants or absent") {
   b.floats("low", {}, {0}).floats("high", {}, {6});
   const bool low = GENERATE(true, false), high = GENERATE(true, false);
   b.node("Clip", {"c", low ? "low" : "", high ? "high" : ""}, {"y"}).output("y");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kFuseActivation).applied == 1);
   const graph::Node& conv = writer(b.graph, "y");
   CHECK(attribute<float>(conv, "activation_alpha") == (low ? 0 : std::numeric_limits<float>::lowest()));
   CHECK(attribute<float>(conv, "activation_beta") == (high ? 6 : std::numeric_limits<float>::max()));
@@ -60,7 +60,7 @@ TEST_CASE("the activation comes after the residual") {
   b.node("Add", {"c", "x"}, {"s"}).node("Relu", {"s"}, {"y"}).output("y");
   const graph::Graph before = b.graph;
   CHECK(run_pass(b.graph, "fuse_residual_add").applied == 1);
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kFuseActivation).applied == 1);
   check_same_results(before, b.graph);
   CHECK(operators(b.graph) == "FusedConv");
 }
@@ -74,14 +74,14 @@ TEST_CASE("Gemm and ScaleShift take clamps") {
   SECTION("Relu") {
     b.node("Relu", {"c"}, {"y"}).output("y");
     if (!gemm) REQUIRE(run_pass(b.graph, "convert_batch_norm").applied == 1);
-    CHECK(check_pass(b.graph, kPass).applied == 1);
+    CHECK(check_pass(b.graph, kFuseActivation).applied == 1);
     CHECK(operators(b.graph) == (gemm ? "FusedGemm" : "ScaleShift"));
     CHECK(writer(b.graph, "y").domain == "linnet");
   }
   SECTION("but no other activation") {
     b.node("Sigmoid", {"c"}, {"y"}).output("y");
     if (!gemm) REQUIRE(run_pass(b.graph, "convert_batch_norm").applied == 1);
-    check_refusal(b.graph, kPass, "takes Relu and Clip only");
+    check_refusal(b.graph, kFuseActivation, "takes Relu and Clip only");
   }
 }
 
@@ -89,23 +89,23 @@ TEST_CASE("fuse_activation refuses") {
   GraphBuilder b = one_conv();
   SECTION("a value with another reader") {
     b.node("Relu", {"c"}, {"y"}).node("Add", {"c", "y"}, {"z"}).output("z");
-    check_refusal(b.graph, kPass, "'c' has 2 consumers");
+    check_refusal(b.graph, kFuseActivation, "'c' has 2 consumers");
   }
   SECTION("a graph output") {
     b.node("Relu", {"c"}, {"y"}).output("y").output("c");
-    check_refusal(b.graph, kPass, "'c' is an output of the graph");
+    check_refusal(b.graph, kFuseActivation, "'c' is an output of the graph");
   }
   SECTION("bounds that are computed") {
     b.input("low", {}).node("Clip", {"c", "low"}, {"y"}).output("y");
-    check_refusal(b.graph, kPass, "its bounds are not constant");
+    check_refusal(b.graph, kFuseActivation, "its bounds are not constant");
   }
   SECTION("bounds that may be overridden") {
     b.floats("low", {}, {0}).overridable("low").node("Clip", {"c", "low"}, {"y"}).output("y");
-    check_refusal(b.graph, kPass, "its bounds are not constant");
+    check_refusal(b.graph, kFuseActivation, "its bounds are not constant");
   }
   SECTION("a second activation") {
     b.node("Relu", {"c"}, {"r"}).node("Sigmoid", {"r"}, {"y"}).output("y");
-    const passes::PassResult result = check_pass(b.graph, kPass);
+    const passes::PassResult result = check_pass(b.graph, kFuseActivation);
     CHECK(result.applied == 1);
     REQUIRE(result.refused.size() == 1);
     CHECK_THAT(result.refused[0], Catch::Matchers::Contains("'r' is activated already"));

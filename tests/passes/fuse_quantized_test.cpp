@@ -5,7 +5,7 @@ using namespace linnet::test;
 
 namespace {
 
-constexpr const char* kPass = "fuse_quantized";
+constexpr const char* kFuseQuantized = "fuse_quantized";
 
 /// Scales are powers of two, so that integers and floats give the same bytes.
 class QuantizedBuilder : public GraphBuilder {
@@ -55,7 +55,7 @@ TEST_CASE("a convolution between DequantizeLinear and QuantizeLinear becomes QLi
   } else {
     b.quantize("c", "y").output("y.q");
   }
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kFuseQuantized).applied == 1);
   CHECK(operators(b.graph) == "QLinearConv");
 }
 
@@ -77,7 +77,7 @@ TEST_CASE("sums, products and means become integer operators") {
     expected = "QLinearGlobalAveragePool";
   }
   b.quantize("f", "y").output("y.q");
-  CHECK(check_pass(b.graph, kPass).applied == 1);
+  CHECK(check_pass(b.graph, kFuseQuantized).applied == 1);
   CHECK(operators(b.graph) == expected);
 }
 
@@ -87,7 +87,7 @@ TEST_CASE("what only moves elements between equal scales moves integers") {
   const float scale = GENERATE(0.5f, 0.25f);
   b.scale("x", 0.5f, 120).scale("y", scale, 120).dequantize("x").node("Flatten", {"x"}, {"f"});
   b.quantize("f", "y").output("y.q");
-  CHECK(check_pass(b.graph, kPass).applied == (scale == 0.5f ? 1 : 0));
+  CHECK(check_pass(b.graph, kFuseQuantized).applied == (scale == 0.5f ? 1 : 0));
   CHECK(operators(b.graph) == (scale == 0.5f ? "Flatten" : "DequantizeLinear Flatten QuantizeLinear"));
 }
 
@@ -111,7 +111,7 @@ TEST_CASE("fuse_quantized leaves what is not the same") {
     b.input("float", {1, 2, 5, 5}).node("Conv", {"float", "w", "b"}, {"c"});
     b.quantize("c", "y").output("y.q");
   }
-  CHECK(check_pass(b.graph, kPass).applied == 0);
+  CHECK(check_pass(b.graph, kFuseQuantized).applied == 0);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ using namespace linnet::test;
 
 namespace {
 
-constexpr const char* kPass = "widen_float16";
+constexpr const char* kWidenFloat16 = "widen_float16";
 constexpr auto kHalf = static_cast<std::int64_t>(DataType::float16);
 
 Tensor halves(const std::vector<std::uint16_t>& bits) {
@@ -27,7 +27,7 @@ TEST_CASE("float16 constants become float32, every one exactly") {
   GraphBuilder b;
   b.input("x", {0x10000}, DataType::float16).constant("c", halves(all)).node("Add", {"x", "c"}, {"y"}).output("y");
   b.graph.value(b.id("y")).desc.type = DataType::float16;
-  run_pass(b.graph, kPass);
+  run_pass(b.graph, kWidenFloat16);
   const auto wide = b.graph.value(b.id("c")).constant->data<float>();
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto fraction = static_cast<double>(i & 0x3ff);
@@ -46,7 +46,7 @@ TEST_CASE("bfloat16 constants become float32") {
   GraphBuilder b;
   const std::vector<BFloat16> values{{0x3f80}, {0xc040}};
   b.input("x", {2}).constant("c", Tensor::of<BFloat16>({2}, values)).node("Add", {"x", "c"}, {"y"}).output("y");
-  run_pass(b.graph, kPass);
+  run_pass(b.graph, kWidenFloat16);
   const auto wide = b.graph.value(b.id("c")).constant->data<float>();
   CHECK(wide[0] == 1.0f);
   CHECK(wide[1] == -3.0f);
@@ -57,7 +57,7 @@ TEST_CASE("inputs and outputs keep their float16") {
   b.input("x", {4}, DataType::float16).node("Relu", {"x"}, {"a"}).node("Neg", {"a"}, {"y"}).output("y");
   const bool declared = GENERATE(true, false);
   if (declared) b.graph.value(b.id("y")).desc.type = DataType::float16;
-  run_pass(b.graph, kPass);
+  run_pass(b.graph, kWidenFloat16);
   graph::verify(b.graph);
   CHECK(operators(b.graph) == "Cast Relu Neg Cast");
   CHECK(type_of(b, "x") == DataType::float16);
@@ -69,7 +69,7 @@ TEST_CASE("inputs and outputs keep their float16") {
 TEST_CASE("an output that others read too is read in float32") {
   GraphBuilder b;
   b.input("x", {4}, DataType::float16).node("Relu", {"x"}, {"y"}).node("Neg", {"y"}, {"z"}).output("y").output("z");
-  run_pass(b.graph, kPass);
+  run_pass(b.graph, kWidenFloat16);
   graph::verify(b.graph);
   CHECK(type_of(b, "y") == DataType::float16);
   CHECK(writer(b.graph, "z").op_type == "Cast");
@@ -82,12 +82,12 @@ TEST_CASE("a Cast to float16 keeps its rounding") {
   b.input("x", {64}).node("Cast", {"x"}, {"h"}, {{"to", kHalf}}).node("Relu", {"h"}, {"r"});
   SECTION("inside") {
     b.node("Cast", {"r"}, {"y"}, {{"to", std::int64_t{1}}}).output("y");
-    check_pass(b.graph, kPass);
+    check_pass(b.graph, kWidenFloat16);
     CHECK(operators(b.graph) == "Cast Cast Relu Cast");
   }
   SECTION("at an output") {
     b.node("Cast", {"r"}, {"y"}, {{"to", std::int64_t{1}}}).output("y").output("h");
-    check_pass(b.graph, kPass);
+    check_pass(b.graph, kWidenFloat16);
     CHECK(operators(b.graph) == "Cast Cast Relu Cast");
     CHECK(type_of(b, "h") == DataType::float16);
   }
@@ -97,7 +97,7 @@ TEST_CASE("an initializer in float16 that the caller may override stays for the 
   GraphBuilder b;
   b.input("x", {2}, DataType::float16).constant("c", halves({0x3c00, 0x4000})).overridable("c");
   b.node("Add", {"x", "c"}, {"y"}).output("y");
-  run_pass(b.graph, kPass);
+  run_pass(b.graph, kWidenFloat16);
   graph::verify(b.graph);
   CHECK(type_of(b, "c") == DataType::float16);
   CHECK(operators(b.graph) == "Cast Cast Add Cast");
@@ -106,7 +106,7 @@ TEST_CASE("an initializer in float16 that the caller may override stays for the 
 TEST_CASE("a constant in float16 that is an output stays for the caller") {
   GraphBuilder b;
   b.input("x", {2}).constant("c", halves({0x3c00, 0x4000})).node("Add", {"x", "c"}, {"y"}).output("y").output("c");
-  run_pass(b.graph, kPass);
+  run_pass(b.graph, kWidenFloat16);
   graph::verify(b.graph);
   CHECK(type_of(b, "c") == DataType::float16);
   CHECK(operators(b.graph) == "Add");
@@ -121,7 +121,7 @@ TEST_CASE("a BitCast sees 16 bits") {
       .node("Abs", {"back"}, {"y"})
       .output("y");
   b.graph.value(b.id("y")).desc.type = DataType::float16;
-  run_pass(b.graph, kPass);
+  run_pass(b.graph, kWidenFloat16);
   graph::verify(b.graph);
   CHECK(operators(b.graph) == "Cast Neg Cast BitCast BitCast Cast Abs Cast");
 }
@@ -132,12 +132,12 @@ TEST_CASE("tensor attributes are widened") {
       .node("Constant", {}, {"c"}, {{"value", halves({0x3c00, 0xc000})}})
       .node("Add", {"x", "c"}, {"y"})
       .output("y");
-  CHECK(run_pass(b.graph, kPass).applied == 1);
+  CHECK(run_pass(b.graph, kWidenFloat16).applied == 1);
   CHECK(attribute<Tensor>(writer(b.graph, "c"), "value").type() == DataType::float32);
 }
 
 TEST_CASE("a float32 model is left alone") {
   GraphBuilder b;
   b.input("x", {2}).floats("c", {2}, {1, 2}).node("Add", {"x", "c"}, {"y"}).output("y");
-  CHECK(check_pass(b.graph, kPass).applied == 0);
+  CHECK(check_pass(b.graph, kWidenFloat16).applied == 0);
 }

@@ -9,14 +9,8 @@ namespace linnet::reference {
 
 namespace {
 
-void set_error(Tensor& tensor, std::int64_t i, double error) {
-  if (!tensor.errors.empty()) tensor.errors[static_cast<std::size_t>(i)] = error;
-}
-
 /// Elements of one channel of one image.
 std::int64_t plane_size(const Tensor& x) { return element_count({x.shape.begin() + 2, x.shape.end()}); }
-
-double to_float(double value) { return round_to(Type::float32, value); }
 
 }  // namespace
 
@@ -42,7 +36,7 @@ Outputs batch_normalization(const Call& call) {
     // The engine folds the factor in double, and may add the shift to the sum behind x.
     const double magnitude = (std::fabs(x.number(i)) + x.error(i)) * std::fabs(factor) + std::fabs(shift) +
                              std::fabs(call.in(2).number(c)) + std::fabs(call.in(3).number(c) * factor);
-    set_error(y, i, x.error(i) * std::fabs(factor) + sum_factor(x.terms) * magnitude);
+    y.set_error(i, x.error(i) * std::fabs(factor) + sum_factor(x.terms) * magnitude);
   }
   return {y};
 }
@@ -57,7 +51,7 @@ Outputs scale_shift(const Call& call) {
     const double shift = call.in(2).number(c);
     y.set(i, x.number(i) * scale + shift);
     const double magnitude = (std::fabs(x.number(i)) + x.error(i)) * std::fabs(scale) + std::fabs(shift);
-    set_error(y, i, x.error(i) * std::fabs(scale) + sum_factor(0) * magnitude);
+    y.set_error(i, x.error(i) * std::fabs(scale) + sum_factor(0) * magnitude);
   }
   activate(call, y);
   return {y};
@@ -113,9 +107,8 @@ Outputs instance_normalization(const Call& call) {
       const double scale = call.in(1).number(c);
       const double bias = call.in(2).number(c);
       y.set(i, scale * normalized + bias);
-      set_error(y, i,
-                std::fabs(scale) * normalized_error(moments, deviation, normalized, static_cast<double>(plane)) +
-                    sum_factor(0) * (std::fabs(scale * normalized) + std::fabs(bias)));
+      y.set_error(i, std::fabs(scale) * normalized_error(moments, deviation, normalized, static_cast<double>(plane)) +
+                         sum_factor(0) * (std::fabs(scale * normalized) + std::fabs(bias)));
     }
   }
   return {y};
@@ -155,9 +148,8 @@ Outputs layer_normalization(const Call& call) {
       const double scale = parameter_at(call, 1, at);
       const double bias = call.has(2) ? parameter_at(call, 2, at) : 0.0;
       y.set(at, normalized * scale + bias);
-      set_error(y, at,
-                std::fabs(scale) * normalized_error(moments, deviation, normalized, static_cast<double>(inner)) +
-                    sum_factor(0) * (std::fabs(scale * normalized) + std::fabs(bias)));
+      y.set_error(at, std::fabs(scale) * normalized_error(moments, deviation, normalized, static_cast<double>(inner)) +
+                          sum_factor(0) * (std::fabs(scale * normalized) + std::fabs(bias)));
     }
   }
   return {y, means, inverses};
@@ -182,8 +174,8 @@ Outputs rms_normalization(const Call& call) {
     // The root's relative error is half of the mean's.
     const double relative =
         0.5 * square_errors / static_cast<double>(inner) / mean + sum_factor(static_cast<double>(inner));
-    set_error(y, at,
-              std::fabs(y.number(at)) * relative + std::fabs(scale) * x.error(at) / std::sqrt(mean) * (1 + relative));
+    y.set_error(at,
+                std::fabs(y.number(at)) * relative + std::fabs(scale) * x.error(at) / std::sqrt(mean) * (1 + relative));
   }
   return {y};
 }
@@ -217,7 +209,7 @@ Outputs lrn(const Call& call) {
     const double off =
         alpha / static_cast<double>(size) * square_errors / inner + sum_factor(static_cast<double>(size));
     const double relative = std::fabs(beta) * off / (1 - off) + 16 * kUnitRoundoff * (1 + std::fabs(std::log(inner)));
-    set_error(y, i, (x.error(i) + relative * (std::fabs(x.number(i)) + x.error(i))) / (divisor * (1 - relative)));
+    y.set_error(i, (x.error(i) + relative * (std::fabs(x.number(i)) + x.error(i))) / (divisor * (1 - relative)));
   }
   return {y};
 }
@@ -265,7 +257,7 @@ Outputs softmax_or_log(const Call& call, bool logarithm) {
         const double relative =
             std::expm1(4 * error + argument) + sum_factor(static_cast<double>(rows.length)) + 16 * kUnitRoundoff;
         y.set(at, logarithm ? shifted - std::log(sum) : std::exp(shifted) / sum);
-        set_error(y, at, logarithm ? relative + std::fabs(y.number(at)) * 16 * kUnitRoundoff : y.number(at) * relative);
+        y.set_error(at, logarithm ? relative + std::fabs(y.number(at)) * 16 * kUnitRoundoff : y.number(at) * relative);
       }
     }
   }

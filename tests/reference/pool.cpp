@@ -14,10 +14,6 @@ std::vector<std::int64_t> kernel_of(const Call& call) {
   return call.attribute("kernel_shape", std::vector<std::int64_t>());
 }
 
-void set_error(Tensor& tensor, std::int64_t i, double error) {
-  if (!tensor.errors.empty()) tensor.errors[static_cast<std::size_t>(i)] = error;
-}
-
 /// The position of element (d,h,w) of a plane in the tensor as the indices output counts it.
 std::int64_t index_value(const Window& window, std::int64_t plane, bool column_major, std::int64_t d, std::int64_t h,
                          std::int64_t w) {
@@ -53,7 +49,7 @@ Outputs max_pool(const Call& call) {
       });
       if (best >= 0) {
         y.copy_element(i, x, best);
-        set_error(y, i, error);
+        y.set_error(i, error);
       } else {
         y.set(i, -std::numeric_limits<double>::infinity());
       }
@@ -87,7 +83,7 @@ Outputs average_pool(const Call& call) {
       });
       const std::int64_t i = plane * volume(window.output) + position(window.output, od, oh, ow);
       y.set(i, sum / count);
-      set_error(y, i, (propagated + sum_factor(count) * magnitude) / count);
+      y.set_error(i, (propagated + sum_factor(count) * magnitude) / count);
     });
   }
   return {y};
@@ -110,7 +106,7 @@ Outputs global_average_pool(const Call& call) {
     }
     const auto count = static_cast<double>(area);
     y.set(plane, sum / count);
-    set_error(y, plane, (propagated + sum_factor(count) * magnitude) / count);
+    y.set_error(plane, (propagated + sum_factor(count) * magnitude) / count);
   }
   return {y};
 }
@@ -132,7 +128,7 @@ Outputs global_max_pool(const Call& call) {
       if (x.number(i) > x.number(best) || std::isnan(x.number(i))) best = i;
     }
     y.copy_element(plane, x, best);
-    set_error(y, plane, error);
+    y.set_error(plane, error);
   }
   return {y};
 }

@@ -35,6 +35,8 @@ bool is_real(Type type);
 double unit_roundoff(Type type);
 /// The number of the type nearest to `value`, ties to even; too large becomes infinite.
 double round_to(Type type, double value);
+/// What a float attribute or tensor would hold of it.
+inline double to_float(double value) { return round_to(Type::float32, value); }
 /// Two's complement wrap-around to the width of an integer type; 0 or 1 for bool.
 std::int64_t wrap_to(Type type, std::int64_t value);
 
@@ -66,6 +68,10 @@ struct Tensor {
   [[nodiscard]] double number(std::int64_t i) const;
   /// Element i truncated to an integer.
   [[nodiscard]] std::int64_t integer(std::int64_t i) const;
+  /// Nothing where no errors are carried.
+  void set_error(std::int64_t i, double error) {
+    if (!errors.empty()) errors[static_cast<std::size_t>(i)] = error;
+  }
   void set(std::int64_t i, double value) { reals[static_cast<std::size_t>(i)] = value; }
   void set_integer(std::int64_t i, std::int64_t value) { integers[static_cast<std::size_t>(i)] = value; }
   /// Element i becomes element j of `from`, error included.

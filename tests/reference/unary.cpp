@@ -11,8 +11,6 @@ namespace linnet::reference {
 
 namespace {
 
-double to_float(double value) { return round_to(Type::float32, value); }
-
 /// The attributes of the functions with parameters, with their defaults as float32.
 struct Parameters {
   double alpha = 0;

@@ -8,7 +8,6 @@ using namespace linnet::test;
 
 namespace {
 
-constexpr std::int64_t kHuge = std::int64_t{1} << 62;
 
 struct Convolution2d {
   std::vector<std::pair<std::string, Ints>> lists = {};

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <initializer_list>
 #include <iterator>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,10 @@
 namespace linnet::test {
 
 using Ints = std::vector<std::int64_t>;
+
+inline constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
+inline constexpr std::int64_t kHuge = std::int64_t{1} << 62;
 
 template <typename T>
 Tensor tensor(Shape shape, const std::vector<std::type_identity_t<T>>& values) {

@@ -17,8 +17,6 @@ using namespace linnet::test;
 
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 /// x[N,3] -> Relu -> y
 std::vector<std::byte> relu_file() { return model_of({OnnxNode("Relu", {"x"}, {"y"})}, {{"x", {"N", 3}}}).bytes(); }

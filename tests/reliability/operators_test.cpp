@@ -9,8 +9,6 @@ using namespace linnet::test;
 
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 struct Normalization {
   Tensor scale = floats_of({4}), bias = floats_of({4}, 0), mean = floats_of({4}, 0), variance = floats_of({4});

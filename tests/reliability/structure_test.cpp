@@ -10,7 +10,6 @@ using namespace linnet::test;
 
 namespace {
 
-constexpr std::int64_t kHuge = std::int64_t{1} << 62;
 
 double seconds_of(const auto& action) {
   const auto start = std::chrono::steady_clock::now();
