@@ -28,8 +28,9 @@ endfunction()
 function(linnet_objects target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "STRICT" "" "SOURCES")
   add_library(${target} OBJECT ${arg_SOURCES})
-  # The archive may end in a consumer's shared library.
-  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
+  # The archive may end in a consumer's shared library. Never in batches (CMAKE_UNITY_BUILD, which the presets use for tests):
+  # there a call can silently find a function of another file.
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF UNITY_BUILD OFF)
   target_link_libraries(${target} PRIVATE linnet_internal)
   target_compile_options(${target} PRIVATE ${LINNET_WARNING_FLAGS})
   if(arg_STRICT)

@@ -91,7 +91,8 @@ void fit(Preprocessing& steps, std::int64_t height, std::int64_t width) {
                .found = to_string(made)});
 }
 
-Preprocessing choose_steps(const ClassifyOptions& options, const ModelFolder& folder, bool is_folder, const ValueInfo& input) {
+Preprocessing choose_steps(const ClassifyOptions& options, const ModelFolder& folder, bool is_folder,
+                           const ValueInfo& input) {
   std::string name = options.preset;
   const auto guessed = input_size(input, Layout::nchw);
   if (name.empty()) name = is_folder ? folder.preset : (guessed && guessed->first <= 64 ? "cifar10" : "torchvision");

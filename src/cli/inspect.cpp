@@ -57,7 +57,8 @@ Json to_json(const PlanReport& report) {
           {"steps", steps}};
 }
 
-void print_json(const InspectOptions& options, const Model& model, const ModelSummary& summary, const PlanReport& report) {
+void print_json(const InspectOptions& options, const Model& model, const ModelSummary& summary,
+                const PlanReport& report) {
   Json inputs = Json::array(), outputs = Json::array(), operators = Json::object(), passes = Json::array(),
        opsets = Json::object();
   for (const ValueInfo& info : model.inputs()) inputs.push_back(to_json(info));

@@ -34,8 +34,9 @@ nlohmann::json read_config(const fs::path& path) {
 /// The limits stand under io.input.single in the schema of today, directly under io.input in older folders.
 std::vector<DimLimit> read_limits(const nlohmann::json& config) {
   const nlohmann::json input = config.value("/model/io/input"_json_pointer, nlohmann::json::object());
-  const nlohmann::json limits = input.contains("/single/dim_limits"_json_pointer) ? input["/single/dim_limits"_json_pointer]
-                                                                        : input.value("dim_limits", nlohmann::json::array());
+  const nlohmann::json limits = input.contains("/single/dim_limits"_json_pointer)
+                                    ? input["/single/dim_limits"_json_pointer]
+                                    : input.value("dim_limits", nlohmann::json::array());
   std::vector<DimLimit> result;
   for (const nlohmann::json& limit : limits) {
     DimLimit l;

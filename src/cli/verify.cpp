@@ -57,8 +57,8 @@ double ulp_distance(float a, float b) {
 }
 
 template <typename T, bool kCountUlp = std::is_same_v<T, float>>
-void compare_values(const Tensor& actual, const Tensor& expected, const VerifyOptions& options, const std::string& where,
-                    Case& result) {
+void compare_values(const Tensor& actual, const Tensor& expected, const VerifyOptions& options,
+                    const std::string& where, Case& result) {
   const std::span<const T> a = actual.data<T>(), b = expected.data<T>();
   for (std::size_t i = 0; i < a.size(); ++i) {
     const auto x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
@@ -78,8 +78,8 @@ void compare_values(const Tensor& actual, const Tensor& expected, const VerifyOp
 }
 
 /// As float32, which holds both exactly.
-void compare_halves(const Tensor& actual, const Tensor& expected, const VerifyOptions& options, const std::string& where,
-                    Case& result) {
+void compare_halves(const Tensor& actual, const Tensor& expected, const VerifyOptions& options,
+                    const std::string& where, Case& result) {
   compare_values<float, false>(convert(actual, DataType::float32), convert(expected, DataType::float32), options, where,
                                result);
 }

@@ -68,7 +68,8 @@ ValueId Graph::add_value(std::string value_name, TensorDesc desc) {
   if (value_name.empty()) value_name = unique_name("value");
   const auto id = static_cast<ValueId>(values_.size());
   if (!names_.emplace(value_name, id).second) {
-    throw Error(ErrorCode::model, "two values have the name '" + value_name + "'", {.file = file, .node = {}, .op = {}, .where = {}, .expected = {}, .found = {}});
+    throw Error(ErrorCode::model, "two values have the name '" + value_name + "'",
+                {.file = file, .node = {}, .op = {}, .where = {}, .expected = {}, .found = {}});
   }
   Value value;
   value.name = std::move(value_name);
@@ -148,7 +149,8 @@ NodeId Graph::add_node(Node new_node) {
     if (output == kNoValue) continue;
     const Value& v = value(output);
     if (v.producer != kNoNode || v.constant || v.graph_input) {
-      const ErrorDetails details{.file = file, .node = label(id), .op = op_label(node(id)), .where = {}, .expected = {}, .found = {}};
+      const ErrorDetails details{
+          .file = file, .node = label(id), .op = op_label(node(id)), .where = {}, .expected = {}, .found = {}};
       const std::string value_name = v.name;
       nodes_.pop_back();
       throw Error(ErrorCode::model, "the value '" + value_name + "' is written twice", details);
@@ -245,8 +247,9 @@ void Graph::sort() {
   if (sorted.size() != order_.size()) {
     for (const NodeId id : order_) {
       if (waiting[at(id)] > 0) {
-        throw Error(ErrorCode::model, "the graph has a cycle",
-                    {.file = file, .node = label(id), .op = op_label(node(id)), .where = {}, .expected = {}, .found = {}});
+        throw Error(
+            ErrorCode::model, "the graph has a cycle",
+            {.file = file, .node = label(id), .op = op_label(node(id)), .where = {}, .expected = {}, .found = {}});
       }
     }
   }

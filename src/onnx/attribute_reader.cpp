@@ -70,9 +70,7 @@ void read_field(const MessageReader& reader, Contents& contents, std::int64_t ma
   switch (reader.field()) {
     case AttributeProto::kNameFieldNumber: contents.name = reader.as_text(max_name_bytes); break;
     case AttributeProto::kTypeFieldNumber: contents.type = reader.as_int64(); break;
-    case AttributeProto::kRefAttrNameFieldNumber:
-      contents.reference = reader.as_text(max_name_bytes);
-      break;
+    case AttributeProto::kRefAttrNameFieldNumber: contents.reference = reader.as_text(max_name_bytes); break;
     case AttributeProto::kFFieldNumber: contents.f = reader.as_float(); break;
     case AttributeProto::kIFieldNumber: contents.i = reader.as_int64(); break;
     case AttributeProto::kSFieldNumber: contents.s = reader.as_bytes(); break;
@@ -180,7 +178,8 @@ void read_element_type_into(const Contents& contents, NamedAttribute& attribute,
 }
 
 void resolve_reference(const Contents& contents, NamedAttribute& attribute, const LoadContext& context) {
-  if (context.call == nullptr) contents.message.fail(ErrorCode::model, "a reference to an attribute outside a function");
+  if (context.call == nullptr)
+    contents.message.fail(ErrorCode::model, "a reference to an attribute outside a function");
   if (const graph::Attribute* given = context.call->find(contents.reference)) attribute.value = *given;
 }
 

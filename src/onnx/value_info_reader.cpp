@@ -65,13 +65,15 @@ void read_tensor_type(const Message& message, NamedDesc& value, LoadContext& con
 void read_type(const Message& message, NamedDesc& value, LoadContext& context);
 
 void read_holder(const Message& message, ValueKind kind, NamedDesc& value, LoadContext& context) {
-  static_assert(static_cast<int>(Type::Sequence::kElemTypeFieldNumber) == static_cast<int>(Type::Optional::kElemTypeFieldNumber));
+  static_assert(static_cast<int>(Type::Sequence::kElemTypeFieldNumber) ==
+                static_cast<int>(Type::Optional::kElemTypeFieldNumber));
   MessageReader reader(message);
   while (reader.next()) {
     if (reader.field() == Type::Sequence::kElemTypeFieldNumber)
       read_type(reader.as_message("TypeProto"), value, context);
   }
-  const bool nests = value.desc.kind == ValueKind::tensor || (kind == ValueKind::optional && value.desc.kind == ValueKind::sequence);
+  const bool nests =
+      value.desc.kind == ValueKind::tensor || (kind == ValueKind::optional && value.desc.kind == ValueKind::sequence);
   if (!nests && value.unsupported.empty()) value.unsupported = "sequences of other than tensors";
   value.desc.kind = kind;
   value.desc.shape.reset();

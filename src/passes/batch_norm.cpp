@@ -46,7 +46,8 @@ BatchNorm read_batch_norm(const graph::Graph& graph, graph::NodeId id) {
     if (input == graph::kNoValue) return refused_norm("an input is missing");
     const graph::Value& value = graph.value(input);
     if (!value.is_constant()) {
-      return refused_norm("'" + value.name + (value.constant ? "' may be overridden by the caller" : "' is not constant"));
+      return refused_norm("'" + value.name +
+                          (value.constant ? "' may be overridden by the caller" : "' is not constant"));
     }
     // spatial = 0 normalises each pixel for itself, unless (as MXNet writes it) the statistics are one a channel.
     if (value.constant->rank() != 1) return refused_norm("'" + value.name + "' is not one number a channel");

@@ -32,7 +32,8 @@ Padding refused_padding(std::string reason) {
 }
 
 Padding read_pad(const ops::NodeContext& pad) {
-  if (pad.attribute_string("mode", "constant") != "constant") return refused_padding("the Pad is not of mode 'constant'");
+  if (pad.attribute_string("mode", "constant") != "constant")
+    return refused_padding("the Pad is not of mode 'constant'");
   if (!pad.input(0).has_rank()) return refused_padding("the rank of the padded tensor is unknown");
   if (pad.has_input(3)) return refused_padding("the Pad names its axes");
   const std::size_t rank = pad.input(0).shape->size();

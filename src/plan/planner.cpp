@@ -39,7 +39,8 @@ void write_border(ops::Step& step, const Placement& out, const kernels::Table& t
   border.bottom = out.halo.bottom;
   border.right = out.halo.right;
   const int last_phase = step.phases - 1;
-  step.run = [inner = std::move(step.run), border, planes, last_phase, origin = out.origin, zero = table.zero_border](const ops::RunArgs& args) {
+  step.run = [inner = std::move(step.run), border, planes, last_phase, origin = out.origin,
+              zero = table.zero_border](const ops::RunArgs& args) {
     inner(args);
     if (args.phase != last_phase) return;
     const ops::Range mine = ops::split(planes, args.threads, args.thread);
@@ -92,14 +93,18 @@ class Planner {
   std::vector<ValueId> parent_;             // by value: whose buffer it shares; itself for a root
   std::vector<std::int32_t> first_, last_;  // by root: first and last step that touches it
   MemoryPlan memory_;
-  std::vector<std::int32_t> slot_;          // by root: index into memory_.offsets, or -1
+  std::vector<std::int32_t> slot_;  // by root: index into memory_.offsets, or -1
 };
 
 void Planner::bind_inputs(const std::vector<Shape>& shapes, std::span<const Tensor> known) {
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     graph::Value& value = graph_.value(graph_.inputs[i]);
-    const ErrorDetails details{.file = graph_.file, .node = {}, .op = {}, .where = "input '" + value.name + "'",
-                               .expected = graph::to_string(value.desc), .found = to_string(shapes[i])};
+    const ErrorDetails details{.file = graph_.file,
+                               .node = {},
+                               .op = {},
+                               .where = "input '" + value.name + "'",
+                               .expected = graph::to_string(value.desc),
+                               .found = to_string(shapes[i])};
     if (value.desc.has_rank()) {
       bool fits = value.desc.shape->size() == shapes[i].size();
       for (std::size_t d = 0; fits && d < shapes[i].size(); ++d) {
@@ -124,8 +129,12 @@ void Planner::require_static(NodeId id) const {
   for (const ValueId output : node.outputs) {
     if (output == kNoValue || graph_.value(output).desc.is_static()) continue;
     throw Error(ErrorCode::unsupported, "a shape depends on the data of an input",
-                {.file = graph_.file, .node = graph_.label(id), .op = graph::op_label(node), .where = "output '" + graph_.value(output).name + "'",
-                 .expected = "a shape known from the input shapes", .found = graph::to_string(graph_.value(output).desc)});
+                {.file = graph_.file,
+                 .node = graph_.label(id),
+                 .op = graph::op_label(node),
+                 .where = "output '" + graph_.value(output).name + "'",
+                 .expected = "a shape known from the input shapes",
+                 .found = graph::to_string(graph_.value(output).desc)});
   }
 }
 
@@ -148,7 +157,11 @@ void Planner::request_halos() {
 void Planner::require_room(std::size_t bytes) const {
   if (bytes <= static_cast<std::size_t>(target_.max_arena_bytes)) return;
   throw Error(ErrorCode::limit, "these input shapes need too large an arena",
-              {.file = graph_.file, .node = {}, .op = {}, .where = {}, .expected = "at most " + std::to_string(target_.max_arena_bytes) + " bytes (max_arena_bytes)",
+              {.file = graph_.file,
+               .node = {},
+               .op = {},
+               .where = {},
+               .expected = "at most " + std::to_string(target_.max_arena_bytes) + " bytes (max_arena_bytes)",
                .found = std::to_string(bytes) + " bytes"});
 }
 
@@ -190,14 +203,16 @@ void Planner::release_packed(const graph::Node& node, const ops::Step& step) {
 
 void Planner::plan_steps() {
   readers_.resize(at(graph_.value_count()));
-  for (ValueId id = 0; id < graph_.value_count(); ++id) readers_[at(id)] = static_cast<std::int32_t>(graph_.value(id).consumers.size());
+  for (ValueId id = 0; id < graph_.value_count(); ++id)
+    readers_[at(id)] = static_cast<std::int32_t>(graph_.value(id).consumers.size());
   const ops::PlanOptions options{target_.winograd, target_.threads, &common_, target_.parallel_for};
   for (const NodeId id : graph_.order()) {
     const graph::Node& node = graph_.node(id);
     ops::Step step = ops::plan_node(graph_, id, *target_.table, options, weights_, placements_);
     release_packed(node, step);
     const ValueId output = node.outputs[0];
-    if (output != kNoValue && step.view_of < 0 && placements_[at(output)].halo.any()) write_border(step, placements_[at(output)], *target_.table);
+    if (output != kNoValue && step.view_of < 0 && placements_[at(output)].halo.any())
+      write_border(step, placements_[at(output)], *target_.table);
     plan_->macs += step.macs;
     steps_.push_back(std::move(step));
   }
@@ -217,8 +232,11 @@ void Planner::share_in_place(std::int32_t index) {
   const ValueId shared = root(input);
   const graph::Value& value = graph_.value(shared);
   if (value.graph_input || value.constant || last_[at(shared)] != index) return;
-  if (placements_[at(input)].bytes != placements_[at(output)].bytes || placements_[at(shared)].bytes != placements_[at(output)].bytes) return;
-  const auto uses = std::count_if(step.inputs.begin(), step.inputs.end(), [&](ValueId i) { return i != kNoValue && root(i) == shared; });
+  if (placements_[at(input)].bytes != placements_[at(output)].bytes ||
+      placements_[at(shared)].bytes != placements_[at(output)].bytes)
+    return;
+  const auto uses = std::count_if(step.inputs.begin(), step.inputs.end(),
+                                  [&](ValueId i) { return i != kNoValue && root(i) == shared; });
   if (uses != 1) return;  // another input reads the same bytes, perhaps elsewhere than where it is overwritten
   parent_[at(output)] = shared;
   last_[at(shared)] = std::max(last_[at(shared)], last_[at(output)]);
@@ -266,12 +284,15 @@ void Planner::assign_buffers() {
     shared = std::max(shared, step.shared_scratch_bytes);
     per_thread = std::max(per_thread, step.thread_scratch_bytes);
   }
-  const auto aligned = [](std::size_t bytes) { return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment; };
+  const auto aligned = [](std::size_t bytes) {
+    return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
+  };
   plan_->shared_scratch_offset = memory_.arena_bytes;
   plan_->thread_scratch_offset = plan_->shared_scratch_offset + aligned(shared);
   // A page and a line apart, so that equal offsets of two threads' scratch do not compete for the same cache sets.
   plan_->thread_scratch_stride = per_thread == 0 ? 0 : aligned(per_thread) + 4096 + kArenaAlignment;
-  plan_->arena_bytes = plan_->thread_scratch_offset + plan_->thread_scratch_stride * static_cast<std::size_t>(target_.threads);
+  plan_->arena_bytes =
+      plan_->thread_scratch_offset + plan_->thread_scratch_stride * static_cast<std::size_t>(target_.threads);
   require_room(plan_->arena_bytes);
 }
 
@@ -282,7 +303,8 @@ BufferRef Planner::buffer(ValueId id) {
   const graph::Value& value = graph_.value(r);
   if (value.graph_input) {
     ref.kind = BufferRef::Kind::input;
-    ref.index = static_cast<std::size_t>(std::find(graph_.inputs.begin(), graph_.inputs.end(), r) - graph_.inputs.begin());
+    ref.index =
+        static_cast<std::size_t>(std::find(graph_.inputs.begin(), graph_.inputs.end(), r) - graph_.inputs.begin());
   } else if (value.constant) {
     ref.kind = BufferRef::Kind::constant;
     const bool misaligned = reinterpret_cast<std::uintptr_t>(value.constant->raw()) % 8 != 0;
@@ -323,10 +345,13 @@ std::shared_ptr<const ShapePlan> Planner::plan() {
 
 }  // namespace
 
-void drop_bytes(graph::Value& value) { value.constant = Tensor::share(value.constant->type(), value.constant->shape(), nullptr, nullptr); }
+void drop_bytes(graph::Value& value) {
+  value.constant = Tensor::share(value.constant->type(), value.constant->shape(), nullptr, nullptr);
+}
 
-std::shared_ptr<const ShapePlan> plan_shapes(const graph::Graph& graph, const std::vector<Shape>& input_shapes, std::span<const Tensor> known,
-                                             const PlanTarget& target, ops::WeightStore& weights) {
+std::shared_ptr<const ShapePlan> plan_shapes(const graph::Graph& graph, const std::vector<Shape>& input_shapes,
+                                             std::span<const Tensor> known, const PlanTarget& target,
+                                             ops::WeightStore& weights) {
   Planner planner(graph, target, weights);
   planner.bind_inputs(input_shapes, known);
   return planner.plan();

@@ -49,8 +49,9 @@ PreparedSegment::PreparedSegment(const Segment& segment, std::span<const Tensor>
 }
 
 bool PreparedSegment::fits(std::span<const Tensor> inputs) const {
-  return std::equal(inputs.begin(), inputs.end(), signature.begin(), signature.end(),
-                    [](const Tensor& tensor, const auto& wanted) { return std::pair(tensor.type(), tensor.rank()) == wanted; });
+  return std::equal(
+      inputs.begin(), inputs.end(), signature.begin(), signature.end(),
+      [](const Tensor& tensor, const auto& wanted) { return std::pair(tensor.type(), tensor.rank()) == wanted; });
 }
 
 Program::Program(graph::Graph graph, const ProgramOptions& options) : graph_(std::move(graph)), options_(options) {
@@ -66,7 +67,8 @@ Program::Program(graph::Graph graph, const ProgramOptions& options) : graph_(std
 std::shared_ptr<PreparedSegment> Program::prepare(std::size_t index, std::span<const Tensor> inputs) const {
   const std::lock_guard lock(mutex_);
   std::shared_ptr<PreparedSegment>& prepared = prepared_[index];
-  if (prepared == nullptr || !prepared->fits(inputs)) prepared = std::make_shared<PreparedSegment>(schedule_.segments[index], inputs, options_);
+  if (prepared == nullptr || !prepared->fits(inputs))
+    prepared = std::make_shared<PreparedSegment>(schedule_.segments[index], inputs, options_);
   return prepared;
 }
 
@@ -82,7 +84,8 @@ void Program::report(PlanReport& report) const {
     if (segment == nullptr) continue;
     report.weight_bytes += segment->plans.weight_bytes();
     for (const PassReport& pass : segment->passes) {
-      const auto same = std::find_if(report.passes.begin(), report.passes.end(), [&](const PassReport& p) { return p.name == pass.name; });
+      const auto same = std::find_if(report.passes.begin(), report.passes.end(),
+                                     [&](const PassReport& p) { return p.name == pass.name; });
       if (same == report.passes.end()) {
         report.passes.push_back(pass);
       } else {
@@ -96,7 +99,8 @@ void Program::report(PlanReport& report) const {
   }
 }
 
-ProgramRunner::ProgramRunner(const Program& program) : program_(program), segments_(program.schedule().segments.size()) {
+ProgramRunner::ProgramRunner(const Program& program)
+    : program_(program), segments_(program.schedule().segments.size()) {
   for (const NodeId id : program.graph().order()) {
     for (const Program::Body& body : program.bodies(id)) bodies_[id].emplace_back(*body.program);
   }
@@ -135,8 +139,9 @@ void ProgramRunner::bind(SegmentState& state, std::shared_ptr<const plan::ShapeP
     state.arena = base::AlignedBuffer(bytes, base::AlignedBuffer::Fill::zero);
   }
   const auto misfit = reinterpret_cast<std::uintptr_t>(state.arena.data()) % plan::kArenaAlignment;
-  state.executor = std::make_unique<Executor>(state.bound, state.arena.data() + (plan::kArenaAlignment - misfit) % plan::kArenaAlignment,
-                                              program_.options().target.threads);
+  state.executor = std::make_unique<Executor>(
+      state.bound, state.arena.data() + (plan::kArenaAlignment - misfit) % plan::kArenaAlignment,
+      program_.options().target.threads);
   state.profile.seconds.assign(state.bound->steps.size(), 0.0);
   state.profile.runs = 0;
 }
@@ -151,13 +156,17 @@ void ProgramRunner::run_segment(std::size_t index) {
     const auto* tensor = std::get_if<Tensor>(&datum);
     if (tensor == nullptr) {
       throw Error(ErrorCode::input, "an operator that takes tensors gets something else",
-                  {.file = program_.graph().file, .where = "value '" + program_.graph().value(id).name + "'", .expected = "a tensor", .found = to_string(datum)});
+                  {.file = program_.graph().file,
+                   .where = "value '" + program_.graph().value(id).name + "'",
+                   .expected = "a tensor",
+                   .found = to_string(datum)});
     }
     inputs.push_back(is_aligned(*tensor) ? *tensor : tensor->clone());
     shapes.push_back(tensor->shape());
   }
   if (state.prepared == nullptr || !state.prepared->fits(inputs)) state.prepared = program_.prepare(index, inputs);
-  bind(state, state.prepared->plans.plan_for(state.prepared->graph, shapes, known_of(segment, inputs), program_.options().target));
+  bind(state, state.prepared->plans.plan_for(state.prepared->graph, shapes, known_of(segment, inputs),
+                                             program_.options().target));
   std::vector<const std::byte*> bytes;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!segment.known[i]) bytes.push_back(static_cast<const std::byte*>(inputs[i].raw()));
@@ -185,7 +194,8 @@ void ProgramRunner::run_node(NodeId id) {
     results.push_back(inputs[0]);  // Identity
   }
   for (std::size_t i = 0; i < node.outputs.size() && i < results.size(); ++i) {
-    if (node.outputs[i] != kNoValue && (!graph.value(node.outputs[i]).consumers.empty() || graph.value(node.outputs[i]).graph_output))
+    if (node.outputs[i] != kNoValue &&
+        (!graph.value(node.outputs[i]).consumers.empty() || graph.value(node.outputs[i]).graph_output))
       values_[at(node.outputs[i])] = std::move(results[i]);
   }
 }
@@ -194,7 +204,8 @@ void ProgramRunner::report_steps(PlanReport& report) const {
   for (const Schedule::Item& item : program_.schedule().items) {
     if (item.segment < 0) {
       const graph::Graph& graph = program_.graph();
-      report.steps.push_back({graph.label(item.node), graph.node(item.node).op_type, "between_plans", {}, {}, 0, 0, 0.0});
+      report.steps.push_back(
+          {graph.label(item.node), graph.node(item.node).op_type, "between_plans", {}, {}, 0, 0, 0.0});
       const auto bodies = bodies_.find(item.node);
       if (bodies == bodies_.end()) continue;
       for (const ProgramRunner& body : bodies->second) body.report_steps(report);
@@ -206,7 +217,8 @@ void ProgramRunner::report_steps(PlanReport& report) const {
     report.arena_bytes += state.bound->arena_bytes;
     for (std::size_t i = 0; i < state.bound->steps.size(); ++i) {
       const plan::PlannedStep& s = state.bound->steps[i];
-      report.steps.push_back({s.step.name, s.step.op, s.step.algorithm, s.step.kernel, s.output, s.step.macs, s.step.weight_bytes, state.profile.seconds[i] * 1e3});
+      report.steps.push_back({s.step.name, s.step.op, s.step.algorithm, s.step.kernel, s.output, s.step.macs,
+                              s.step.weight_bytes, state.profile.seconds[i] * 1e3});
     }
   }
 }

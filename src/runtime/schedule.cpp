@@ -21,7 +21,9 @@ using graph::ValueId;
 int next_even(int time) { return time % 2 == 0 ? time : time + 1; }
 
 /// A node that tells extents of its input, not elements.
-bool tells_shape(const Node& node) { return node.domain.empty() && (node.op_type == "Shape" || node.op_type == "Size"); }
+bool tells_shape(const Node& node) {
+  return node.domain.empty() && (node.op_type == "Shape" || node.op_type == "Size");
+}
 
 /// Identity is the one plain operator that also takes sequences and optional values.
 bool runs_between_plans(const Graph& graph, const Node& node) {
@@ -138,7 +140,9 @@ class Cutter {
     const std::vector<NodeId>& order = part.order();
     for (auto it = order.rbegin(); it != order.rend(); ++it) {
       const Node& node = part.node(*it);
-      const bool followed = !tells_shape(node) && std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) { return id != kNoValue && wanted[at(id)]; });
+      const bool followed =
+          !tells_shape(node) && std::any_of(node.outputs.begin(), node.outputs.end(),
+                                            [&](ValueId id) { return id != kNoValue && wanted[at(id)]; });
       const std::uint32_t deciding = ops::value_inputs(node);
       for (std::size_t i = 0; i < node.inputs.size(); ++i) {
         if (node.inputs[i] != kNoValue && (followed || (deciding >> i & 1U) != 0)) wanted[at(node.inputs[i])] = true;
@@ -158,13 +162,15 @@ void note_releases(const Graph& graph, Schedule& schedule) {
   std::vector<std::ptrdiff_t> last(at(graph.value_count()), -1);
   for (std::size_t i = 0; i < schedule.items.size(); ++i) {
     const Schedule::Item& item = schedule.items[i];
-    const std::vector<ValueId>& reads = item.segment >= 0 ? schedule.segments[at(item.segment)].inputs : graph.node(item.node).inputs;
+    const std::vector<ValueId>& reads =
+        item.segment >= 0 ? schedule.segments[at(item.segment)].inputs : graph.node(item.node).inputs;
     for (const ValueId id : reads) {
       if (id != kNoValue) last[at(id)] = static_cast<std::ptrdiff_t>(i);
     }
   }
   for (ValueId id = 0; id < graph.value_count(); ++id) {
-    if (last[at(id)] >= 0 && !graph.value(id).graph_output) schedule.items[static_cast<std::size_t>(last[at(id)])].release.push_back(id);
+    if (last[at(id)] >= 0 && !graph.value(id).graph_output)
+      schedule.items[static_cast<std::size_t>(last[at(id)])].release.push_back(id);
   }
 }
 
@@ -175,7 +181,8 @@ bool needs_schedule(const Graph& graph) {
   if (!std::all_of(graph.inputs.begin(), graph.inputs.end(), is_tensor)) return true;
   const Schedule schedule = make_schedule(graph);
   return std::any_of(schedule.items.begin(), schedule.items.end(), [&](const Schedule::Item& item) {
-    return item.segment != 0 || std::count(schedule.segments[0].known.begin(), schedule.segments[0].known.end(), true) != 0;
+    return item.segment != 0 ||
+           std::count(schedule.segments[0].known.begin(), schedule.segments[0].known.end(), true) != 0;
   });
 }
 

@@ -16,12 +16,10 @@ using linnet::test::Include;
 using linnet::test::includes_of;
 using linnet::test::source_files;
 
-bool starts_with(const std::string& text, const std::string& prefix) { return text.rfind(prefix, 0) == 0; }
-
 // The layer a repository file belongs to: the folder under src/, "api" for src/*, "kernels", "include".
 std::string layer_of(const std::string& file) {
-  if (starts_with(file, "kernels/")) return "kernels";
-  if (starts_with(file, "include/")) return "include";
+  if (file.starts_with("kernels/")) return "kernels";
+  if (file.starts_with("include/")) return "include";
   const std::string rest = file.substr(std::string("src/").size());
   const auto slash = rest.find('/');
   return slash == std::string::npos ? "api" : rest.substr(0, slash);
@@ -74,7 +72,7 @@ constexpr Fence kFences[] = {
 
 bool is_third_party(const std::string& name) {
   return std::any_of(std::begin(kFences), std::end(kFences),
-                     [&](const Fence& fence) { return starts_with(name, fence.prefix); });
+                     [&](const Fence& fence) { return name.starts_with(fence.prefix); });
 }
 
 }  // namespace
@@ -105,9 +103,9 @@ TEST_CASE("each dependency is included by the one layer that owns it") {
   for (const std::string& file : library_files()) {
     for (const Include& include : includes_of(file)) {
       for (const Fence& fence : kFences) {
-        if (!starts_with(include.name, fence.prefix)) continue;
+        if (!include.name.starts_with(fence.prefix)) continue;
         INFO(file << " includes <" << include.name << ">, which belongs to " << fence.folder);
-        CHECK(starts_with(file, fence.folder));
+        CHECK(file.starts_with(fence.folder));
       }
     }
   }
@@ -120,13 +118,13 @@ TEST_CASE("intrinsics stay in kernels/isa and OpenMP in src/runtime") {
   for (const std::string& file : library_files()) {
     const std::string code = code_of(file);
     INFO(file);
-    if (!starts_with(file, "kernels/isa/")) {
+    if (!file.starts_with("kernels/isa/")) {
       std::smatch match;
       const bool found = std::regex_search(code, match, intrinsic);
       INFO("found " << (found ? match[0].str() : ""));
       CHECK_FALSE(found);
     }
-    if (!starts_with(file, "src/runtime/")) CHECK_FALSE(std::regex_search(code, openmp));
+    if (!file.starts_with("src/runtime/")) CHECK_FALSE(std::regex_search(code, openmp));
   }
 }
 
@@ -146,9 +144,9 @@ TEST_CASE("an ISA translation unit reaches only its intrinsics, stddef.h, stdint
       for (const Include& include : includes_of(file)) {
         INFO("includes " << include.name);
         if (!include.angled) {
-          CHECK(starts_with(include.name, "kernels/"));
+          CHECK(include.name.starts_with("kernels/"));
           pending.push_back(include.name);
-        } else if (!starts_with(file, "kernels/isa/")) {
+        } else if (!file.starts_with("kernels/isa/")) {
           CHECK(allowed.count(include.name) == 1);
         } else {
           const bool is_intrinsics = include.name == "immintrin.h" || include.name == "arm_neon.h";
@@ -174,9 +172,8 @@ TEST_CASE("the oracles include nothing of the code they judge") {
     for (const Include& include : includes_of(file)) {
       INFO(file << " includes " << include.name);
       // The interpreter of graphs needs to read a graph; the arithmetic is its own.
-      const bool reads_a_graph = starts_with(include.name, "graph/") || starts_with(include.name, "linnet/");
-      const bool own =
-          include.angled || starts_with(include.name, "reference/") || starts_with(include.name, "support/");
+      const bool reads_a_graph = include.name.starts_with("graph/") || include.name.starts_with("linnet/");
+      const bool own = include.angled || include.name.starts_with("reference/") || include.name.starts_with("support/");
       CHECK((own || reads_a_graph));
     }
   }

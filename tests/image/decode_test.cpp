@@ -42,12 +42,13 @@ Image picture_5x3() {
 
 // rgb444.jpg with an EXIF segment after SOI.
 FileBytes with_orientation(int orientation, bool big_endian) {
-  const std::string tiff =
-      big_endian
-          ? std::string("MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", 19) + static_cast<char>(orientation)
-          : std::string("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0", 18) + static_cast<char>(orientation) + '\0';
-  const std::string exif = std::string("Exif\0\0", 6) + tiff + std::string(6, '\0');
-  const std::string segment = std::string("\xFF\xE1\0", 3) + static_cast<char>(exif.size() + 2) + exif;
+  std::string tiff = big_endian ? std::string("MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", 19)
+                                : std::string("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0", 18);
+  tiff.push_back(static_cast<char>(orientation));
+  if (!big_endian) tiff.push_back('\0');
+  std::string segment("\xFF\xE1\0", 3);
+  segment.push_back(static_cast<char>(2 + 6 + tiff.size() + 6));
+  segment.append("Exif\0\0", 6).append(tiff).append(6, '\0');
   FileBytes file = read_data("rgb444.jpg");
   const FileBytes inserted = to_bytes(segment);
   file.insert(file.begin() + 2, inserted.begin(), inserted.end());

@@ -13,7 +13,7 @@ using namespace linnet::test;
 namespace {
 
 constexpr ReduceOp kReduceOps[] = {ReduceOp::sum,  ReduceOp::mean,       ReduceOp::max, ReduceOp::min,
-                             ReduceOp::prod, ReduceOp::sum_square, ReduceOp::l1,  ReduceOp::l2};
+                                   ReduceOp::prod, ReduceOp::sum_square, ReduceOp::l1,  ReduceOp::l2};
 
 struct ExpectedSum {
   double value, bound;

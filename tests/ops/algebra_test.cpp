@@ -5,7 +5,7 @@
 #include "support/random_data.h"
 #include "support/tensor_adapter.h"
 
-namespace linnet::test {
+namespace linnet::test::algebra_test {
 namespace {
 
 Tensor random(Shape shape, std::uint64_t seed = 17) {
@@ -98,4 +98,4 @@ TEST_CASE("Matrix products of every type", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::algebra_test

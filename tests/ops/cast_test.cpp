@@ -5,7 +5,7 @@
 #include "base/half.h"
 #include "support/op_case.h"
 
-namespace linnet::test {
+namespace linnet::test::cast_test {
 namespace {
 
 using base::to_bfloat16;
@@ -107,4 +107,4 @@ TEST_CASE("BitCast keeps the bytes", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::cast_test

@@ -2,7 +2,7 @@
 
 #include "support/op_case.h"
 
-namespace linnet::test {
+namespace linnet::test::concat_test {
 namespace {
 
 using graph::Dim;
@@ -69,4 +69,4 @@ TEST_CASE("Split refuses parts that are not the whole", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::concat_test

@@ -5,7 +5,7 @@
 #include "ops/op_def.h"
 #include "support/op_case.h"
 
-namespace linnet::test {
+namespace linnet::test::constant_test {
 namespace {
 
 using Floats = std::vector<float>;
@@ -104,4 +104,4 @@ TEST_CASE("Shape and Size need extents, not elements", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::constant_test

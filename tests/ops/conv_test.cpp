@@ -3,7 +3,7 @@
 
 #include "support/op_case.h"
 
-namespace linnet::test {
+namespace linnet::test::conv_test {
 namespace {
 
 using List = std::vector<std::int64_t>;
@@ -46,4 +46,4 @@ TEST_CASE("ConvTranspose of float64", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::conv_test

@@ -6,7 +6,7 @@
 #include "support/random_data.h"
 #include "support/tensor_adapter.h"
 
-namespace linnet::test {
+namespace linnet::test::elementwise_binary_test {
 namespace {
 
 using Preference = ops::LayoutRule::Preference;
@@ -250,4 +250,4 @@ TEST_CASE("Blocked sums of many tensors", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::elementwise_binary_test

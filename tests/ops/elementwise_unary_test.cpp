@@ -7,7 +7,7 @@
 #include "support/random_data.h"
 #include "support/tensor_adapter.h"
 
-namespace linnet::test {
+namespace linnet::test::elementwise_unary_test {
 namespace {
 
 const float kInf = std::numeric_limits<float>::infinity();
@@ -197,4 +197,4 @@ TEST_CASE("Fused activations", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::elementwise_unary_test

@@ -2,7 +2,7 @@
 
 #include "support/op_case.h"
 
-namespace linnet::test {
+namespace linnet::test::expand_test {
 namespace {
 
 using graph::Dim;
@@ -55,4 +55,4 @@ TEST_CASE("Where chooses element by element", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::expand_test

@@ -2,7 +2,7 @@
 
 #include "support/op_case.h"
 
-namespace linnet::test {
+namespace linnet::test::gather_test {
 namespace {
 
 using Floats = std::vector<float>;
@@ -102,4 +102,4 @@ TEST_CASE("ScatterND writes or reduces slices", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::gather_test

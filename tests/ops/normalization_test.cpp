@@ -5,7 +5,7 @@
 #include "support/random_data.h"
 #include "support/tensor_adapter.h"
 
-namespace linnet::test {
+namespace linnet::test::normalization_test {
 namespace {
 
 const Tolerance kClose = {4e-6, 4e-6};
@@ -245,4 +245,4 @@ TEST_CASE("Normalizations of float64", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::normalization_test

@@ -7,7 +7,7 @@
 #include "base/aligned_buffer.h"
 #include "support/op_case.h"
 
-namespace linnet::test {
+namespace linnet::test::op_def_test {
 namespace {
 
 using graph::Dim;
@@ -239,4 +239,4 @@ TEST_CASE("evaluate leaves what is data-dependent alone and honours omitted outp
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::op_def_test

@@ -6,7 +6,7 @@
 #include "support/random_data.h"
 #include "support/tensor_adapter.h"
 
-namespace linnet::test {
+namespace linnet::test::ordering_test {
 namespace {
 
 using Ints = std::vector<std::int64_t>;
@@ -111,4 +111,4 @@ TEST_CASE("CumSum and CumProd", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::ordering_test

@@ -2,7 +2,7 @@
 
 #include "support/op_case.h"
 
-namespace linnet::test {
+namespace linnet::test::pad_test {
 namespace {
 
 using Floats = std::vector<float>;
@@ -70,4 +70,4 @@ TEST_CASE("Pad refuses what its opset does not know", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::pad_test

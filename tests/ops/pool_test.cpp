@@ -6,7 +6,7 @@
 #include "support/random_data.h"
 #include "support/tensor_adapter.h"
 
-namespace linnet::test {
+namespace linnet::test::pool_test {
 namespace {
 
 using List = std::vector<std::int64_t>;
@@ -206,4 +206,4 @@ TEST_CASE("MaxUnpool", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::pool_test

@@ -3,7 +3,7 @@
 
 #include "support/op_case.h"
 
-namespace linnet::test {
+namespace linnet::test::qlinear_test {
 namespace {
 
 using List = std::vector<std::int64_t>;
@@ -96,4 +96,4 @@ TEST_CASE("Quantised pools with channels last", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::qlinear_test

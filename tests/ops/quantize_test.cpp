@@ -5,7 +5,7 @@
 
 #include "support/op_case.h"
 
-namespace linnet::test {
+namespace linnet::test::quantize_test {
 namespace {
 
 using List = std::vector<std::int64_t>;
@@ -127,4 +127,4 @@ TEST_CASE("MatMulInteger and QLinearMatMul", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::quantize_test

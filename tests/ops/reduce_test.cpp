@@ -6,7 +6,7 @@
 #include "support/random_data.h"
 #include "support/tensor_adapter.h"
 
-namespace linnet::test {
+namespace linnet::test::reduce_test {
 namespace {
 
 const float kInf = std::numeric_limits<float>::infinity();
@@ -140,4 +140,4 @@ TEST_CASE("ArgMax and ArgMin", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::reduce_test

@@ -2,7 +2,7 @@
 
 #include "support/op_case.h"
 
-namespace linnet::test {
+namespace linnet::test::reshape_test {
 namespace {
 
 using graph::Dim;
@@ -103,4 +103,4 @@ TEST_CASE("Dropout's mask is all true, and training is refused", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::reshape_test

@@ -5,7 +5,7 @@
 #include "support/random_data.h"
 #include "support/tensor_adapter.h"
 
-namespace linnet::test {
+namespace linnet::test::resize_test {
 namespace {
 
 using Floats = std::vector<float>;
@@ -149,4 +149,4 @@ TEST_CASE("Resize keeps symbols where nothing is scaled", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::resize_test

@@ -7,7 +7,7 @@
 
 #include "support/op_case.h"
 
-namespace linnet::test {
+namespace linnet::test::sampling_test {
 namespace {
 
 using List = std::vector<std::int64_t>;
@@ -182,4 +182,4 @@ TEST_CASE("CenterCropPad", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::sampling_test

@@ -4,7 +4,7 @@
 #include "support/op_case.h"
 #include "support/random_data.h"
 
-namespace linnet::test {
+namespace linnet::test::slice_test {
 namespace {
 
 using graph::Dim;
@@ -84,4 +84,4 @@ TEST_CASE("Slice refuses lists that do not fit", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::slice_test

@@ -2,7 +2,7 @@
 
 #include "support/op_case.h"
 
-namespace linnet::test {
+namespace linnet::test::transpose_test {
 namespace {
 
 using graph::Dim;
@@ -66,4 +66,4 @@ TEST_CASE("SpaceToDepth with columns before rows, of opset 28", "[ops]") {
 }
 
 }  // namespace
-}  // namespace linnet::test
+}  // namespace linnet::test::transpose_test

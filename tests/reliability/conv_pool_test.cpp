@@ -8,7 +8,6 @@ using namespace linnet::test;
 
 namespace {
 
-
 struct Convolution2d {
   std::vector<std::pair<std::string, Ints>> lists = {};
   std::vector<std::pair<std::string, std::int64_t>> numbers = {};

@@ -17,7 +17,6 @@ using namespace linnet::test;
 
 namespace {
 
-
 /// x[N,3] -> Relu -> y
 std::vector<std::byte> relu_file() { return model_of({OnnxNode("Relu", {"x"}, {"y"})}, {{"x", {"N", 3}}}).bytes(); }
 

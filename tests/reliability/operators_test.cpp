@@ -9,7 +9,6 @@ using namespace linnet::test;
 
 namespace {
 
-
 struct Normalization {
   Tensor scale = floats_of({4}), bias = floats_of({4}, 0), mean = floats_of({4}, 0), variance = floats_of({4});
   std::vector<std::pair<std::string, std::int64_t>> numbers = {};

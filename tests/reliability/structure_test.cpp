@@ -10,7 +10,6 @@ using namespace linnet::test;
 
 namespace {
 
-
 double seconds_of(const auto& action) {
   const auto start = std::chrono::steady_clock::now();
   action();

@@ -16,7 +16,7 @@ constexpr float kPoison = 12345.0f;  // in the halo of an output
 
 bool in_mask(std::uint32_t mask, std::size_t i) { return (mask >> i & 1u) != 0; }
 
-graph::Graph graph_of(const OpCase& c, std::uint32_t constants) {
+graph::Graph graph_with_constants(const OpCase& c, std::uint32_t constants) {
   graph::Graph graph;
   graph.opsets[c.node.domain] = c.node.opset;
   graph::Node node = c.node;
@@ -116,7 +116,7 @@ void check_surroundings(const ops::Placement& p, const base::AlignedBuffer& y) {
 }
 
 Tensor run_blocked(const OpCase& c, std::uint32_t constants, const Setting& s) {
-  graph::Graph graph = graph_of(c, constants);
+  graph::Graph graph = graph_with_constants(c, constants);
   const graph::NodeId id = graph.order().front();
   const ops::LayoutRule rule = layout_rule(c, constants);
   const std::vector<ops::Placement> placements = placements_of(graph, rule, s);
@@ -168,7 +168,7 @@ std::vector<kernels::Isa> isas() {
 }  // namespace
 
 ops::LayoutRule layout_rule(const OpCase& c, std::uint32_t constants) {
-  const graph::Graph graph = graph_of(c, constants);
+  const graph::Graph graph = graph_with_constants(c, constants);
   const graph::NodeId id = graph.order().front();
   return ops::require_operator(graph, id).layout(ops::NodeContext(graph, id));
 }

@@ -1,0 +1,63 @@
+#include "cli/program.h"
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <iostream>
+#include <new>
+#include <string>
+
+#include "cli/verbs.h"
+#include "linnet/error.h"
+#include "linnet/version.h"
+
+namespace linnet::cli {
+
+namespace {
+
+constexpr const char* kFooter =
+    "Exit codes: 0 done, 1 verification failed, 2 usage, 3 a file cannot be read or written, 4 not ONNX or damaged,\n"
+    "5 breaks ONNX's rules, 6 valid but not supported, 7 over a limit, 8 input does not fit, 9 picture, 10 out of "
+    "memory,\n"
+    "11 cancelled, 12 a defect in linnet.\n"
+    "Environment: LINNET_MAX_ISA = scalar, neon, avx2 or avx512 caps the instruction set.\n";
+
+int fail(const Error& error) {
+  std::cerr << "linnet: " << error.what() << '\n';
+  return exit_code(error.code());
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv) {
+  CLI::App app{"Linnet: runs ONNX vision models on the CPU.", "linnet"};
+  app.set_version_flag("--version", std::string(kVersion));
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  Action action;
+  add_classify(app, action);
+  add_verify(app, action);
+  add_inspect(app, action);
+  add_bench(app, action);
+  add_ops(app, action);
+  add_cpu(app, action);
+  add_limits(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : exit_code(ErrorCode::usage);
+  }
+  try {
+    const int code = action();
+    std::cout.flush();
+    if (!std::cout) throw Error(ErrorCode::io, "cannot write to standard output");
+    return code;
+  } catch (const Error& error) {
+    return fail(error);
+  } catch (const std::bad_alloc&) {
+    return fail(Error(ErrorCode::no_memory, "out of memory"));
+  } catch (const std::exception& error) {
+    return fail(Error(ErrorCode::internal, error.what()));
+  }
+}
+
+}  // namespace linnet::cli
