@@ -1,27 +1,20 @@
 // The house rules that only the built archive can prove.
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <regex>
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "architecture/built_archive.h"
 #include "architecture/source_tree.h"
 
 namespace {
 
-std::string output_of(const std::string& command) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
-  REQUIRE(pipe);
-  std::string text;
-  char buffer[4096];
-  while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe.get())) text.append(buffer, count);
-  return text;
-}
+using linnet::test::kSanitized;
+using linnet::test::output_of;
 
 struct Symbol {
   std::string member;  // of the archive: "conv.cpp.o"
@@ -74,18 +67,6 @@ bool sees_protobuf(const std::string& member) {
   }();
   return members.count(member) == 1;
 }
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-#else
-constexpr bool kSanitized = false;
-#endif
 
 }  // namespace
 
