@@ -9,7 +9,7 @@
 namespace linnet {
 
 struct Model::State {
-  graph::Graph graph;   // checked and inferred, before any pass
+  graph::Graph graph;  // checked and inferred, before any pass
   std::vector<ValueInfo> inputs, outputs;
 };
 
