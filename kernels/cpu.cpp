@@ -56,6 +56,9 @@ Isa best_of_processor() {
   const bool v3 = bit(extended.b, 3) && bit(extended.b, 8) && bit(cpuid(0x80000001).c, 5) && bit(basic.c, 22);
   bool v4 = v3 && (saved & kZmm) == kZmm;
   for (const int feature : {16, 17, 28, 30, 31}) v4 = v4 && bit(extended.b, feature);
+#if defined(LINNET_EMULATE_AVX512)
+  v4 = true;
+#endif
   return v4 ? Isa::avx512 : Isa::avx2;
 }
 
