@@ -54,16 +54,26 @@ class TileCursor {
   int image_ = 0, run_ = 0, first_ = 0;
 };
 
+/// Most pixels of a tile along a row, and of one with an address a pixel.
+template <int Block>
+static constexpr int most_strided() {
+  return Block == 1 || Block == 16 ? kTilePixels : kGroupPixels;
+}
+template <int Block>
+static constexpr int most_indirect() {
+  return Block == 1 || Block == 16 ? kIndirectPixels : kGroupPixels;
+}
+
 template <int NV, int Block>
 static inline void dispatch_tile(const ConvArguments& c, bool strided, int pixels, const Tile& t) {
   if constexpr (Block == 1) {
     if (strided && c.in_pixel == 1) return run_tile<kTilePixels, NV, PlainNext, 1>(pixels, t);
     if (strided && c.in_pixel == 2) return run_tile<kTilePixels, NV, PlainSecond, 1>(pixels, t);
   } else {
-    if (strided && c.in_pixel == 16) return run_tile<kTilePixels, NV, Contiguous, 16>(pixels, t);
-    if (strided && c.in_pixel == 32) return run_tile<kTilePixels, NV, EverySecond, 16>(pixels, t);
+    if (strided && c.in_pixel == 16) return run_tile<most_strided<Block>(), NV, Contiguous, Block>(pixels, t);
+    if (strided && c.in_pixel == 32) return run_tile<most_strided<Block>(), NV, EverySecond, Block>(pixels, t);
   }
-  run_tile<kIndirectPixels, NV, Indirect, Block>(pixels, t);
+  run_tile<most_indirect<Block>(), NV, Indirect, Block>(pixels, t);
 }
 
 /// How a call walks its pixels: along rows with constant distances, or across row ends with an address a pixel.
@@ -72,12 +82,13 @@ struct Walk {
   int most;  // pixels a tile
 };
 
-static inline Walk choose_walk(const ConvArguments& c, bool plain) {
-  const bool known_distance = plain ? c.in_pixel <= 2 : (c.in_pixel == 16 || c.in_pixel == 32);
+template <int Block>
+static inline Walk choose_walk(const ConvArguments& c) {
+  const bool known_distance = Block == 1 ? c.in_pixel <= 2 : (c.in_pixel == 16 || c.in_pixel == 32);
   // A short row is cut into tiles of too few pixels to hide the latency of the fma: let its tiles cross rows.
-  const int tiles = (c.width + kTilePixels - 1) / kTilePixels;
+  const int tiles = (c.width + most_strided<Block>() - 1) / most_strided<Block>();
   const bool strided = known_distance && (c.rows == 1 || c.width / tiles >= 4);
-  return {strided, strided ? kTilePixels : kIndirectPixels};
+  return {strided, strided ? most_strided<Block>() : most_indirect<Block>()};
 }
 
 /// A panel over blocks [first, first + count), but for what differs from tile to tile.
@@ -103,6 +114,7 @@ static inline Tile chunk_of_panel(const ConvArguments& c, int panel, int vectors
 /// The tiles of a block with all panels: a chunk of a panel stays in the caches while the tiles go by.
 template <int Block>
 static inline void conv_block(const ConvArguments& c, const Walk& walk, const TilePixels* tiles, int count) {
+  constexpr bool kGrouped = Block != 1 && Block != 16;
   for (int panel = c.panel_first; panel < c.panel_last; ++panel) {
     const int vectors_left = c.out_blocks - panel * kTileVectors;
     const int vectors = vectors_left < kTileVectors ? vectors_left : kTileVectors;
@@ -119,8 +131,8 @@ static inline void conv_block(const ConvArguments& c, const Walk& walk, const Ti
         t.in_pixels = p.in;
         t.out_pixels = p.out;
         t.residual_pixels = first == 0 ? p.residual : p.out;
-        if (vectors == kTileVectors) {
-          dispatch_tile<kTileVectors, Block>(c, walk.strided, p.count, t);
+        if (vectors == kTileVectors && !kGrouped) {
+          dispatch_tile<kGrouped ? 1 : kTileVectors, Block>(c, walk.strided, p.count, t);
         } else {
           dispatch_tile<1, Block>(c, walk.strided, p.count, t);
         }
@@ -131,7 +143,7 @@ static inline void conv_block(const ConvArguments& c, const Walk& walk, const Ti
 
 template <int Block>
 static inline void conv_any(const ConvArguments& c) {
-  const Walk walk = choose_walk(c, Block == 1);
+  const Walk walk = choose_walk<Block>(c);
   TilePixels tiles[kConvTiles];
   for (TileCursor cursor(c, walk.strided, walk.most); !cursor.done();) {
     int count = 0;
@@ -142,6 +154,12 @@ static inline void conv_any(const ConvArguments& c) {
 
 /// On NCHW16c input: blocks of 16 channels at each tap.
 static void conv(const ConvArguments& c) { conv_any<16>(c); }
+
+/// On NCHW16c input whose blocks hold several groups: one vector of outputs, as no other block reads the same inputs.
+static void conv_grouped(const ConvArguments& c) {
+  if (c.group == 4) return conv_any<4>(c);
+  conv_any<8>(c);
+}
 
 /// On a plain input with few channels (the first layer): one k a tap; in_pixel is the stride itself. Output is NCHW16c.
 static void conv_plain(const ConvArguments& c) { conv_any<1>(c); }
