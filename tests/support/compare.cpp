@@ -80,10 +80,11 @@ Comparison compare(const reference::Tensor& actual, const reference::Tensor& exp
 }
 
 Comparison compare_within_errors(const reference::Tensor& actual, const reference::Tensor& expected) {
-  // `actual` was rounded to its type once more than the bounds know, half a unit in the last place.
-  return compare_elements(actual, expected, [&](std::int64_t i) {
-    return expected.error(i) + ulp_of(expected.type, expected.number(i)) / 2;
-  });
+  return compare_elements(actual, expected, [&](std::int64_t i) { return allowed_error(expected, i); });
+}
+
+double allowed_error(const reference::Tensor& expected, std::int64_t i) {
+  return expected.error(i) + ulp_of(expected.type, expected.number(i)) / 2;
 }
 
 std::string bit_difference(const Tensor& a, const Tensor& b) {

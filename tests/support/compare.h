@@ -34,6 +34,9 @@ struct Comparison {
 Comparison compare(const reference::Tensor& actual, const reference::Tensor& expected, Tolerance tolerance);
 /// Each element may be off by its Tensor::errors of `expected`.
 Comparison compare_within_errors(const reference::Tensor& actual, const reference::Tensor& expected);
+/// What compare_within_errors() allows element i: what was computed was rounded to its type once more than the bounds know,
+/// half a unit in the last place.
+double allowed_error(const reference::Tensor& expected, std::int64_t i);
 
 /// The same type, shape and bytes.
 bool same_bits(const Tensor& a, const Tensor& b);
