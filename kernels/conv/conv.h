@@ -12,6 +12,11 @@ namespace linnet::kernels {
 /// Computes output rows [0, rows) x pixels [0, width) for panels [panel_first, panel_last).
 ///   out[c][y][x] = clamp(bias[c] + residual[c][y][x] + sum over blocks b, k < 16 of in[y*in_row + x*in_pixel + taps[b] + k] * w[b][k][c])
 /// The sum runs over b and k in order, one fma each. The result does not depend on rows, width, panels, order or chunk.
+///
+/// conv_grouped is the same for groups of 4 or 8 channels (`group`), several of which share a block of 16: an output channel
+/// sums over its own group only.
+///   out[c][y][x] = clamp(bias[c] + residual[c][y][x] + sum over blocks b, k < group of in[.. + taps[b] + c / group * group + k] * w[b][k][c])
+/// Every block of outputs is a call of its own: out_blocks is 1.
 constexpr int kConvTiles = 64;
 struct ConvArguments {
   const float* input;     // tap offsets are relative to this + y * in_row + x * in_pixel
@@ -19,7 +24,8 @@ struct ConvArguments {
   ptrdiff_t in_pixel;     // stride_w * 16 (or stride_w for conv_plain)
   const ptrdiff_t* taps;  // one offset a block of 16 k (conv), or one a k (conv_plain)
   int blocks;             // number of taps
-  const float* weights;   // packed, K = 16 * blocks (conv) or blocks (conv_plain)
+  int group;              // conv_grouped only: 4 or 8
+  const float* weights;   // packed, K = 16 * blocks (conv), group * blocks (conv_grouped) or blocks (conv_plain)
   const float* bias;      // [output channels, padded to 16]
   const float* residual;  // null: none
   ptrdiff_t residual_row, residual_plane;

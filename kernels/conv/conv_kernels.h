@@ -103,6 +103,7 @@ static inline Tile chunk_of_panel(const ConvArguments& c, int panel, int vectors
 /// The tiles of a block with all panels: a chunk of a panel stays in the caches while the tiles go by.
 template <int Block>
 static inline void conv_block(const ConvArguments& c, const Walk& walk, const TilePixels* tiles, int count) {
+  constexpr bool kGrouped = Block != 1 && Block != 16;
   for (int panel = c.panel_first; panel < c.panel_last; ++panel) {
     const int vectors_left = c.out_blocks - panel * kTileVectors;
     const int vectors = vectors_left < kTileVectors ? vectors_left : kTileVectors;
@@ -119,8 +120,8 @@ static inline void conv_block(const ConvArguments& c, const Walk& walk, const Ti
         t.in_pixels = p.in;
         t.out_pixels = p.out;
         t.residual_pixels = first == 0 ? p.residual : p.out;
-        if (vectors == kTileVectors) {
-          dispatch_tile<kTileVectors, Block>(c, walk.strided, p.count, t);
+        if (vectors == kTileVectors && !kGrouped) {
+          dispatch_tile<kGrouped ? 1 : kTileVectors, Block>(c, walk.strided, p.count, t);
         } else {
           dispatch_tile<1, Block>(c, walk.strided, p.count, t);
         }
@@ -142,6 +143,12 @@ static inline void conv_any(const ConvArguments& c) {
 
 /// On NCHW16c input: blocks of 16 channels at each tap.
 static void conv(const ConvArguments& c) { conv_any<16>(c); }
+
+/// On NCHW16c input whose blocks hold several groups: one vector of outputs, as no other block reads the same inputs.
+static void conv_grouped(const ConvArguments& c) {
+  if (c.group == 4) return conv_any<4>(c);
+  conv_any<8>(c);
+}
 
 /// On a plain input with few channels (the first layer): one k a tap; in_pixel is the stride itself. Output is NCHW16c.
 static void conv_plain(const ConvArguments& c) { conv_any<1>(c); }

@@ -71,7 +71,20 @@ static inline __attribute__((always_inline)) void multiply_add(f32x16 (&acc)[M][
   }
 }
 
-/// K runs in blocks of `Block` consecutive floats at each tap: 16 on NCHW16c, 1 on plain tensors.
+/// One tap of a grouped convolution: K of G, each channel with its own group's inputs. Recursive, as K selects lanes.
+template <int M, int G, int K, class Pixels>
+static inline __attribute__((always_inline)) void multiply_add_groups(f32x16 (&acc)[M][1], const Pixels& pixels,
+                                                                      const float* w) {
+  const f32x16 b = f32x16::load(w + K * 16);
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+    acc[m][0] = f32x16::fma(f32x16::template broadcast_in_groups<G, K>(pixels.at(m)), b, acc[m][0]);
+  }
+  if constexpr (K + 1 < G) multiply_add_groups<M, G, K + 1>(acc, pixels, w);
+}
+
+/// K runs in blocks of `Block` consecutive floats at each tap: 16 on NCHW16c, 1 on plain tensors, 4 or 8 in groups of so
+/// many channels.
 template <int M, int NV, class Pixels, int Block>
 static __attribute__((noinline)) void tile(const Tile& t) {
   f32x16 acc[M][NV];  // in registers: every index below is a constant after unrolling
@@ -99,6 +112,9 @@ static __attribute__((noinline)) void tile(const Tile& t) {
     if constexpr (Block == 1) {
       multiply_add<M, NV>(acc, pixels, 0, w);
       w += NV * 16;
+    } else if constexpr (Block < 16) {
+      multiply_add_groups<M, Block, 0>(acc, pixels, w);
+      w += Block * 16;
     } else {
       for (int line = 0; line < fetch_lines; ++line, fetch += 16) __builtin_prefetch(fetch, 0, 2);
 #pragma GCC unroll 4
@@ -106,7 +122,7 @@ static __attribute__((noinline)) void tile(const Tile& t) {
       w += Block * NV * 16;
     }
   }
-  if (Block != 1 && t.tail > 0) {
+  if (Block == 16 && t.tail > 0) {
     const Pixels pixels(t, t.taps[t.blocks]);
     for (int k = 0; k < t.tail; ++k) {
       multiply_add<M, NV>(acc, pixels, k, w);

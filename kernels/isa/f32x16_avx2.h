@@ -52,6 +52,13 @@ struct f32x16 {
     const __m256 v = _mm256_broadcast_ss(p);
     return {v, v};
   }
+  template <int G, int K>
+  LINNET_FN f32x16 broadcast_in_groups(const float* p) {
+    static_assert(G == 4 || G == 8);
+    if constexpr (G == 8) return {_mm256_broadcast_ss(p + K), _mm256_broadcast_ss(p + 8 + K)};
+    return {_mm256_permute_ps(_mm256_loadu_ps(p), K % 4 * 0x55),
+            _mm256_permute_ps(_mm256_loadu_ps(p + 8), K % 4 * 0x55)};
+  }
   LINNET_FN f32x16 load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
   LINNET_FN void store(float* p, const f32x16& v) {
     _mm256_storeu_ps(p, v.lo);

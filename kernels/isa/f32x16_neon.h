@@ -58,6 +58,15 @@ struct f32x16 {
     const float32x4_t v = vld1q_dup_f32(p);
     return {v, v, v, v};
   }
+  template <int G, int K>
+  LINNET_FN f32x16 broadcast_in_groups(const float* p) {
+    static_assert(G == 4 || G == 8);
+    if constexpr (G == 8) {
+      const float32x4_t low = vld1q_dup_f32(p + K), high = vld1q_dup_f32(p + 8 + K);
+      return {low, low, high, high};
+    }
+    return {vld1q_dup_f32(p + K), vld1q_dup_f32(p + 4 + K), vld1q_dup_f32(p + 8 + K), vld1q_dup_f32(p + 12 + K)};
+  }
   LINNET_FN f32x16 load(const float* p) {
     return {vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)};
   }

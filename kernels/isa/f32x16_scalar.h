@@ -81,6 +81,13 @@ struct f32x16 {
   }
   /// Every lane gets *p.
   LINNET_FN f32x16 broadcast(const float* p) { return set(*p); }
+  /// Every lane of a group of G (4 or 8) lanes gets element K of its group.
+  template <int G, int K>
+  LINNET_FN f32x16 broadcast_in_groups(const float* p) {
+    f32x16 r;
+    for (int i = 0; i < 16; ++i) r.lane[i] = p[i / G * G + K];
+    return r;
+  }
   /// p needs no alignment.
   LINNET_FN f32x16 load(const float* p) {
     f32x16 r;

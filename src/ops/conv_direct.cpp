@@ -28,15 +28,21 @@ struct DirectConv {
   std::int64_t group_in_blocks = 0, group_out_blocks = 0;
   std::int64_t group_weights = 0;  // floats of packed weights of one dense group
   bool plain = false;              // the input is row-major: one k a tap
-  bool compact = false;            // 1x1 with strides: the pixels are brought together first, as every second line of a
-                                   // plane would fill every second set of the caches only
-  bool flat = false;               // 1x1 stride 1 without halos: an image is one row of H*W pixels
-  std::int64_t unit_pixels = 1;    // flat: pixels a unit; otherwise units are rows
-  std::int64_t units = 0;          // pixel units of one image
-  std::int64_t strip_rows = 0;     // plain and compact: output rows whose input is staged at a time
+  std::int64_t tap_channels =
+      0;                 // k a tap: 16, 1 (plain), or 4 or 8 where a block of 16 holds several groups of so many
+  bool compact = false;  // 1x1 with strides: the pixels are brought together first, as every second line of a
+                         // plane would fill every second set of the caches only
+  bool flat = false;     // 1x1 stride 1 without halos: an image is one row of H*W pixels
+  std::int64_t unit_pixels = 1;                     // flat: pixels a unit; otherwise units are rows
+  std::int64_t units = 0;                           // pixel units of one image
+  std::int64_t strip_rows = 0;                      // plain and compact: output rows whose input is staged at a time
   std::int64_t strip_in_rows = 0, strip_width = 0;  // plain: with the padding
 
   [[nodiscard]] std::int64_t panels() const { return base::ceil_div(group_out_blocks * kBlock, table->tile.channels); }
+  [[nodiscard]] bool grouped() const { return tap_channels == 4 || tap_channels == 8; }
+  [[nodiscard]] void (*kernel() const)(const kernels::ConvArguments&) {
+    return grouped() ? table->conv_grouped : table->conv;
+  }
   void fill_taps();
   void pack(PlanContext& context);
   void run(const RunArgs& args) const;
@@ -64,23 +70,24 @@ void DirectConv::fill_taps() {
   }
 }
 
-/// One panel of a dense group, [channel block][tap][16][panel channels]; the plain form has [channel][tap][panel channels].
+/// One panel of a dense group, [channel block][tap][k of a tap][panel channels]. Writes every float.
 void pack_panel(const ConvFilter& filter, const DirectConv& d, std::int64_t group, std::int64_t panel, float* to) {
-  const std::int64_t merged = d.problem.groups / d.dense_groups;
-  const std::int64_t channels = filter.channels(), taps = filter.taps();  // of one group of the model
-  const std::int64_t outputs = d.problem.out_channels / d.problem.groups;
-  const std::int64_t in_channels = channels * merged, out_channels = outputs * merged;  // of the dense group
-  const std::int64_t block = d.plain ? 1 : kBlock;
+  const std::int64_t taps = filter.taps(), channels = filter.channels(), ks = d.tap_channels;
+  const std::int64_t out_channels = d.problem.out_channels / d.dense_groups;
+  const std::int64_t outputs = d.problem.out_channels / d.problem.groups;  // of one group of the model
+  const std::int64_t blocks = static_cast<std::int64_t>(d.taps.size()) / taps;
   const std::int64_t first = panel * d.table->tile.channels;
   const std::int64_t width = std::min<std::int64_t>(d.table->tile.channels, d.group_out_blocks * kBlock - first);
-  for (std::int64_t b = 0; b < base::ceil_div(in_channels, block); ++b, to += taps * block * width) {
-    for (std::int64_t lane = 0; lane < width && first + lane < out_channels; ++lane) {
+  for (std::int64_t b = 0; b < blocks; ++b, to += taps * ks * width) {
+    for (std::int64_t lane = 0; lane < width; ++lane) {
       const std::int64_t m = first + lane;
-      for (std::int64_t k = 0; k < block && b * block + k < in_channels; ++k) {
-        const std::int64_t c = b * block + k;
-        if (c / channels != m / outputs) continue;  // another group of the model: its weight here is zero
+      // Of the dense group's inputs this output sums over [own, own + channels): elsewhere its weights are zero.
+      const std::int64_t own = m / outputs * channels;
+      for (std::int64_t k = 0; k < ks; ++k) {
+        const std::int64_t c = d.grouped() ? k : b * ks + k - own;
+        const bool inside = m < out_channels && c >= 0 && c < channels;
         for (std::int64_t tap = 0; tap < taps; ++tap) {
-          to[(tap * block + k) * width + lane] = filter.at(group * out_channels + m, c % channels, tap);
+          to[(tap * ks + k) * width + lane] = inside ? filter.at(group * out_channels + m, c, tap) : 0.0f;
         }
       }
     }
@@ -88,19 +95,20 @@ void pack_panel(const ConvFilter& filter, const DirectConv& d, std::int64_t grou
 }
 
 void DirectConv::pack(PlanContext& context) {
-  const std::int64_t k = static_cast<std::int64_t>(taps.size()) * (plain ? 1 : kBlock);
+  const std::int64_t k = static_cast<std::int64_t>(taps.size()) * tap_channels;
   group_weights = base::checked_mul(k, group_out_blocks * kBlock, "packed weights");
   const std::size_t bytes =
       base::to_size(base::checked_mul(group_weights * dense_groups, 4, "packed weights"), "packed weights");
   const std::string what = std::string("direct ") + (plain ? "plain" : "blocked");
-  weights = context.pack(kConvW, what, bytes, [&](std::byte* to) {
+  const auto fill = [&](std::byte* to) {
     const ConvFilter filter(context);
     context.parallel_for(dense_groups * panels(), [&](std::int64_t i) {
       const std::int64_t group = i / panels(), panel = i % panels();
       pack_panel(filter, *this, group, panel,
                  reinterpret_cast<float*>(to) + group * group_weights + panel * table->tile.channels * k);
     });
-  });
+  };
+  weights = context.pack(kConvW, what, bytes, fill, base::AlignedBuffer::Fill::none);
   bias = pack_conv_bias(context, problem.out_channels);
   context.step().weight_bytes = weights->bytes() + bias->bytes();
 }
@@ -135,8 +143,9 @@ kernels::ConvArguments DirectConv::arguments(const RunArgs& args, std::int64_t g
   c.hi = problem.hi;
   c.images = 1;
   c.out_blocks = static_cast<int>(group_out_blocks);
-  const std::int64_t k = plain ? 1 : kBlock, channels = table->tile.channels;
-  c.chunk = static_cast<int>(std::clamp<std::int64_t>(kWeightsInL1 / (k * channels * 4), 1, c.blocks));
+  c.group = static_cast<int>(tap_channels);
+  const std::int64_t channels = std::min<std::int64_t>(table->tile.channels, group_out_blocks * kBlock);
+  c.chunk = static_cast<int>(std::clamp<std::int64_t>(kWeightsInL1 / (tap_channels * channels * 4), 1, c.blocks));
   // Neighbouring tiles share what their windows have in common.
   const std::int64_t fresh = std::min(problem.window.strides[0], problem.window.kernel[0]) *
                              std::min(problem.window.strides[1], problem.window.kernel[1]);
@@ -173,7 +182,7 @@ void DirectConv::run_images(const RunArgs& args, Range panel_range, std::int64_t
     c.output += image * c.out_image + first_row * c.out_row + first_pixel * kBlock;
     if (c.residual != nullptr)
       c.residual += image * c.residual_image + first_row * c.residual_row + first_pixel * kBlock;
-    table->conv(c);
+    kernel()(c);
     activate(c);
     panel = last;
   }
@@ -239,7 +248,7 @@ void DirectConv::run_compact(const RunArgs& args, Range panel_range, std::int64_
       if (c.residual != nullptr) c.residual += image * c.residual_image + first * c.residual_row;
       c.panel_first = static_cast<int>(panel - group * per_group);
       c.panel_last = static_cast<int>(last - group * per_group);
-      table->conv(c);
+      kernel()(c);
       activate(c);
     }
     panel = last;
@@ -252,7 +261,7 @@ void DirectConv::run(const RunArgs& args) const {
   cost.pixel_units = all_units;
   cost.panels = all_panels;
   const double unit = static_cast<double>(flat ? unit_pixels : problem.out_extent[1]);
-  cost.unit_cycles = unit * static_cast<double>(taps.size()) * (plain ? 1 : 16);
+  cost.unit_cycles = unit * static_cast<double>(taps.size()) * static_cast<double>(tap_channels);
   cost.weight_bytes = static_cast<double>(weights->bytes());
   cost.input_bytes = static_cast<double>(operands.in.bytes);
   const Part part = part_of(choose_grid(cost, args.threads), all_units, all_panels, args.thread);
@@ -303,6 +312,9 @@ void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
   d->dense_groups = problem.groups / merged_groups(problem.groups, problem.in_channels, problem.out_channels);
   d->group_in_blocks = base::ceil_div(problem.in_channels / d->dense_groups, kBlock);
   d->group_out_blocks = base::ceil_div(problem.out_channels / d->dense_groups, kBlock);
+  const bool narrow = problem.in_channels == problem.out_channels && d->dense_groups * kBlock == problem.in_channels;
+  const std::int64_t group_channels = problem.in_channels / problem.groups;
+  d->tap_channels = d->plain ? 1 : (narrow && (group_channels == 4 || group_channels == 8) ? group_channels : kBlock);
   const Window& w = problem.window;
   const bool one_by_one = w.kernel[0] == 1 && w.kernel[1] == 1;
   const bool every_pixel = w.strides[0] == 1 && w.strides[1] == 1 && w.pads_begin[0] == 0 && w.pads_begin[1] == 0;
@@ -316,7 +328,7 @@ void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
   d->fill_taps();
   d->pack(c);
   Step& step = c.step();
-  step.algorithm = d->plain ? "im2col_gemm_plain" : "im2col_gemm";
+  step.algorithm = d->plain ? "im2col_gemm_plain" : (d->grouped() ? "im2col_gemm_grouped" : "im2col_gemm");
   step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
   c.packed(kConvW);
   if (c.has_input(kConvB)) c.packed(kConvB);

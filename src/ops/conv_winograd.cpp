@@ -45,53 +45,69 @@ struct WinogradConv {
   void multiply(const RunArgs& args, const float* v, float* scratch, std::int64_t image, Range tile_range,
                 Range panel_range) const;
   void run_split_tiles(const RunArgs& args) const;
+  [[nodiscard]] Part share_of(std::int64_t group_tiles, const RunArgs& args) const;
   void run_shared(const RunArgs& args) const;
 };
 
-/// G of F(m,3): rows are points.
-using FilterTransform = std::array<std::array<double, 3>, 6>;
+/// 16 filters at a time, one in each lane: the compiler makes vectors of the loops over them.
+using Lanes = std::array<double, kBlock>;
+
+/// The rows of G, F(m,3)'s filter transform, are (1,0,0), pairs (even_0, +-odd, even_2), and (0,0,1).
+struct FilterPair {
+  double even_0, odd, even_2;
+};
+struct FilterTransform {
+  std::array<FilterPair, 2> pairs;
+  int count;
+};
 FilterTransform filter_transform(int m) {
-  if (m == 2) return {{{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}, {}, {}}};
+  if (m == 2) return {{{{0.5, 0.5, 0.5}, {}}}, 1};
   const double s = std::sqrt(2.0);
-  return {{{1, 0, 0},
-           {-2.0 / 3, -s / 3, -1.0 / 3},
-           {-2.0 / 3, s / 3, -1.0 / 3},
-           {1.0 / 6, s / 6, 1.0 / 3},
-           {1.0 / 6, -s / 6, 1.0 / 3},
-           {0, 0, 1}}};
+  return {{{{-2.0 / 3, -s / 3, -1.0 / 3}, {1.0 / 6, s / 6, 1.0 / 3}}}, 2};
 }
 
-/// u = G g G^T.
-void transform_filter(const FilterTransform& g_matrix, int p, const double (&g)[9], double (&u)[36]) {
-  double half[6][3];
-  for (int i = 0; i < p; ++i) {
-    for (int j = 0; j < 3; ++j) {
-      half[i][j] = g_matrix[static_cast<std::size_t>(i)][0] * g[j] +
-                   g_matrix[static_cast<std::size_t>(i)][1] * g[3 + j] +
-                   g_matrix[static_cast<std::size_t>(i)][2] * g[6 + j];
+/// G (g0, g1, g2): m + 2 points. By value, so that the compiler knows them apart from `points`.
+void transform_row(const FilterTransform& transform, Lanes g0, Lanes g1, Lanes g2, Lanes* points) {
+  *points++ = g0;
+  for (int i = 0; i < transform.count; ++i, points += 2) {
+    const FilterPair pair = transform.pairs[static_cast<std::size_t>(i)];
+    for (std::size_t lane = 0; lane < kBlock; ++lane) {
+      const double even = pair.even_0 * g0[lane] + pair.even_2 * g2[lane], odd = pair.odd * g1[lane];
+      points[0][lane] = even + odd;
+      points[1][lane] = even - odd;
     }
   }
-  for (int i = 0; i < p; ++i) {
-    for (int j = 0; j < p; ++j) {
-      const auto& row = g_matrix[static_cast<std::size_t>(j)];
-      u[i * p + j] = half[i][0] * row[0] + half[i][1] * row[1] + half[i][2] * row[2];
-    }
-  }
+  *points = g2;
 }
 
-/// One panel, [xi][C][panel channels].
+/// u = G g G^T of 16 filters.
+void transform_filters(const FilterTransform& transform, int p, const Lanes (&g)[9], Lanes (&u)[36]) {
+  Lanes half[3][6];
+  for (int j = 0; j < 3; ++j) transform_row(transform, g[j], g[3 + j], g[6 + j], half[j]);
+  for (int i = 0; i < p; ++i) transform_row(transform, half[0][i], half[1][i], half[2][i], u + i * p);
+}
+
+/// One panel, [xi][C][panel channels]. Writes every float.
 void pack_panel(const ConvFilter& filter, const WinogradConv& d, std::int64_t panel, float* to) {
   const int p = d.m + 2;
-  const FilterTransform g_matrix = filter_transform(d.m);
+  const FilterTransform transform = filter_transform(d.m);
   const std::int64_t padded = d.in_blocks * kBlock, first = panel * d.table->tile.channels;
   const std::int64_t width = std::min<std::int64_t>(d.table->tile.channels, d.out_blocks * kBlock - first);
   // Channels outermost: the lanes of one channel fill whole lines of each point before the next channel is begun.
-  for (std::int64_t c = 0; c < d.problem.in_channels; ++c) {
-    for (std::int64_t lane = 0; lane < width && first + lane < d.problem.out_channels; ++lane) {
-      double g[9], u[36];
-      for (int tap = 0; tap < 9; ++tap) g[tap] = filter.exact(first + lane, c, tap);
-      transform_filter(g_matrix, p, g, u);
-      for (int xi = 0; xi < p * p; ++xi) to[(xi * padded + c) * width + lane] = static_cast<float>(u[xi]);
+  for (std::int64_t c = 0; c < padded; ++c) {
+    for (std::int64_t block = 0; block < width; block += kBlock) {
+      Lanes g[9], u[36];
+      for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+        const std::int64_t out = first + block + lane;
+        const bool inside = c < d.problem.in_channels && out < d.problem.out_channels;
+        for (int tap = 0; tap < 9; ++tap)
+          g[tap][static_cast<std::size_t>(lane)] = inside ? filter.exact(out, c, tap) : 0.0;
+      }
+      transform_filters(transform, p, g, u);
+      for (int xi = 0; xi < p * p; ++xi) {
+        float* const line = to + (xi * padded + c) * width + block;
+        for (std::size_t lane = 0; lane < kBlock; ++lane) line[lane] = static_cast<float>(u[xi][lane]);
+      }
     }
   }
 }
@@ -100,13 +116,14 @@ void WinogradConv::pack(PlanContext& context) {
   const std::int64_t floats =
       base::checked_mul(points() * in_blocks * kBlock, out_blocks * kBlock, "transformed filters");
   const std::size_t bytes = base::to_size(base::checked_mul(floats, 4, "transformed filters"), "transformed filters");
-  weights = context.pack(kConvW, "winograd" + std::to_string(m), bytes, [&](std::byte* to) {
+  const auto fill = [&](std::byte* to) {
     const ConvFilter filter(context);
     const std::int64_t panel_floats = points() * in_blocks * kBlock * table->tile.channels;
     context.parallel_for(panels(), [&](std::int64_t panel) {
       pack_panel(filter, *this, panel, reinterpret_cast<float*>(to) + panel * panel_floats);
     });
-  });
+  };
+  weights = context.pack(kConvW, "winograd" + std::to_string(m), bytes, fill, base::AlignedBuffer::Fill::none);
   bias = pack_conv_bias(context, problem.out_channels);
   context.step().weight_bytes = weights->bytes() + bias->bytes();
 }
@@ -185,7 +202,22 @@ void WinogradConv::run_split_tiles(const RunArgs& args) const {
   }
 }
 
-/// Phases 2g and 2g + 1 are group g: all threads transform its input, then each multiplies its own panels: filters are read once.
+/// Who multiplies what of a group of tiles: panels first, as then filters are read once, but tiles too where there are more
+/// threads than panels.
+Part WinogradConv::share_of(std::int64_t group_tiles, const RunArgs& args) const {
+  GridCost cost;
+  cost.pixel_units = base::ceil_div(group_tiles, table->tile.pixels);
+  cost.panels = panels();
+  cost.unit_cycles = static_cast<double>(points() * in_blocks * kBlock * table->tile.pixels);
+  cost.weight_bytes = static_cast<double>(weights->bytes());
+  cost.input_bytes = static_cast<double>(points() * in_blocks * kBlock * group_tiles * 4);
+  Part part = part_of(choose_grid(cost, args.threads), cost.pixel_units, cost.panels, args.thread);
+  part.pixels.first = std::min(part.pixels.first * table->tile.pixels, group_tiles);
+  part.pixels.last = std::min(part.pixels.last * table->tile.pixels, group_tiles);
+  return part;
+}
+
+/// Phases 2g and 2g + 1 are group g: all threads transform its input, then each multiplies its share.
 void WinogradConv::run_shared(const RunArgs& args) const {
   float* const v = reinterpret_cast<float*>(args.shared_scratch);
   const std::int64_t g = args.phase / 2, image = g / groups_an_image();
@@ -193,10 +225,12 @@ void WinogradConv::run_shared(const RunArgs& args) const {
   const Range tile_range = {first, std::min(tiles(), first + group)};
   if (args.phase % 2 == 0) {
     transform_input(args, v, image, tile_range, split(in_blocks, args.threads, args.thread));
-  } else {
-    multiply(args, v, reinterpret_cast<float*>(args.thread_scratch), image, tile_range,
-             split(panels(), args.threads, args.thread));
+    return;
   }
+  const Part mine = share_of(tile_range.last - tile_range.first, args);
+  if (mine.pixels.first == mine.pixels.last || mine.panels.first == mine.panels.last) return;
+  multiply(args, v + mine.pixels.first * kBlock, reinterpret_cast<float*>(args.thread_scratch), image,
+           {first + mine.pixels.first, first + mine.pixels.last}, mine.panels);
 }
 
 }  // namespace

@@ -127,13 +127,16 @@ void finish(PlanContext& c, const std::shared_ptr<MatrixProduct>& p) {
   const std::int64_t floats = base::checked_mul(packed_matrix_floats(p->k, p->n), p->distinct, "a packed matrix");
   const std::size_t bytes = base::to_size(base::checked_mul(floats, 4, "a packed matrix"), "a packed matrix");
   if (const Tensor* b = c.constant(1)) {
-    p->weights = c.pack(1, "matrix", bytes, [&](std::byte* to) {
-      for (std::int64_t which = 0; which < p->distinct; ++which) {
+    const std::int64_t panels = matrix_panels(*p->table, p->n);
+    const auto fill = [&](std::byte* to) {
+      c.parallel_for(p->distinct * panels, [&](std::int64_t i) {
+        const std::int64_t which = i / panels, panel = i % panels;
         const auto batch = std::find(p->packed_index.begin(), p->packed_index.end(), which) - p->packed_index.begin();
         pack_matrix(*p->table, b->data<float>().data() + p->b_offset[static_cast<std::size_t>(batch)], p->b_row, p->b_column, p->k, p->n,
-                    {0, matrix_panels(*p->table, p->n)}, reinterpret_cast<float*>(to) + which * packed_matrix_floats(p->k, p->n));
-      }
-    });
+                    {panel, panel + 1}, reinterpret_cast<float*>(to) + which * packed_matrix_floats(p->k, p->n));
+      });
+    };
+    p->weights = c.pack(1, "matrix", bytes, fill, base::AlignedBuffer::Fill::none);
     step.weight_bytes = bytes;
     c.packed(1);
   } else {

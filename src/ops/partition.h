@@ -14,14 +14,14 @@ struct Grid {
 
 /// What a grid costs each thread besides its share of the multiply-adds: reading its share of weights and input.
 struct GridCost {
-  std::int64_t pixel_units = 1;   // indivisible groups of pixels: tiles or rows
+  std::int64_t pixel_units = 1;  // indivisible groups of pixels: tiles or rows
   std::int64_t panels = 1;
-  double unit_cycles = 1;         // of one pixel unit with one panel
-  double weight_bytes = 0;        // all panels
-  double input_bytes = 0;         // all pixels
+  double unit_cycles = 1;   // of one pixel unit with one panel
+  double weight_bytes = 0;  // all panels
+  double input_bytes = 0;   // all pixels
 };
 
-/// The grid of pixel_parts * panel_parts == threads whose slowest thread finishes first.
+/// The grid of at most `threads` parts whose slowest thread finishes first.
 Grid choose_grid(const GridCost& cost, int threads);
 
 struct Part {

@@ -3,9 +3,9 @@
 namespace linnet::ops {
 
 WeightStore::Buffer WeightStore::get(const std::string& key, std::size_t bytes,
-                                     const std::function<void(std::byte*)>& fill) {
+                                     const std::function<void(std::byte*)>& fill, base::AlignedBuffer::Fill memory) {
   const auto make = [&] {
-    auto made = std::make_shared<base::AlignedBuffer>(bytes, base::AlignedBuffer::Fill::zero);
+    auto made = std::make_shared<base::AlignedBuffer>(bytes, memory);
     fill(made->data());
     return made;
   };
@@ -52,10 +52,10 @@ std::string PlanContext::pack_key() const {
 }
 
 WeightStore::Buffer PlanContext::pack(std::size_t input, std::string_view what, std::size_t bytes,
-                                      const std::function<void(std::byte*)>& fill) {
+                                      const std::function<void(std::byte*)>& fill, base::AlignedBuffer::Fill memory) {
   std::string key = pack_key();
   if (!key.empty()) key += " / " + std::to_string(input) + ' ' + std::string(what) + ' ' + std::to_string(bytes);
-  return weights_.get(key, bytes, fill);
+  return weights_.get(key, bytes, fill, memory);
 }
 
 void PlanContext::packed(std::size_t input) {

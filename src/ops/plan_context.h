@@ -19,8 +19,10 @@ namespace linnet::ops {
 class WeightStore {
  public:
   using Buffer = std::shared_ptr<const base::AlignedBuffer>;
-  /// The buffer under `key`, made by `fill` (given zeroed memory of `bytes`) the first time. An empty key shares nothing.
-  Buffer get(const std::string& key, std::size_t bytes, const std::function<void(std::byte*)>& fill);
+  /// The buffer under `key`, made by `fill` (given memory of `bytes`, zeroed or not) the first time. An empty key shares
+  /// nothing.
+  Buffer get(const std::string& key, std::size_t bytes, const std::function<void(std::byte*)>& fill,
+             base::AlignedBuffer::Fill memory);
   [[nodiscard]] std::size_t bytes() const;
 
  private:
@@ -59,9 +61,11 @@ class PlanContext : public NodeContext {
   [[nodiscard]] const Placement& placement_out(std::size_t i) const;
 
   /// Packs a constant, once for all shape-bound plans. `what` tells apart two packings of one constant, and must name all
-  /// else (of the shapes) that the packing depends on. `fill` is given zeroed memory and need not run again.
+  /// else (of the shapes) that the packing depends on. `fill` is given zeroed memory and need not run again. Where it writes
+  /// every byte from parallel_for, Fill::none lets the threads touch the pages, each its own.
   WeightStore::Buffer pack(std::size_t input, std::string_view what, std::size_t bytes,
-                           const std::function<void(std::byte*)>& fill);
+                           const std::function<void(std::byte*)>& fill,
+                           base::AlignedBuffer::Fill memory = base::AlignedBuffer::Fill::zero);
   /// For packing: see PlanOptions::parallel_for.
   void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) const;
   /// The step has its own copy of this constant input: the planner need not keep the original at hand for run().

@@ -1,6 +1,8 @@
-// Convolutions of float64, which have loops of their own; those of float are tested with their kernels and passes.
+// Convolutions of float64, which have loops of their own, and grouped ones of float; the others of float are tested with
+// their kernels and passes.
 #include <catch2/catch.hpp>
 
+#include "support/blocked_case.h"
 #include "support/op_case.h"
 
 namespace linnet::test::conv_test {
@@ -43,6 +45,31 @@ TEST_CASE("ConvTranspose of float64", "[ops]") {
   check_op(op_case("ConvTranspose", 11, {doubles({1, 2, 4}, 0.3), doubles({2, 1, 3}, 0.7)},
                    {{"strides", List{2}}, {"output_shape", List{8}}}),
            kTight);
+}
+
+Tensor integers(Shape shape, int seed) {
+  Tensor result(DataType::float32, std::move(shape));
+  for (float& x : result.mutable_data<float>()) x = static_cast<float>((seed = seed * 31 % 1009) % 7 - 3);
+  return result;
+}
+
+TEST_CASE("Conv in groups, of which a block of 16 channels holds one or several", "[ops]") {
+  for (const std::int64_t channels : {1, 2, 4, 8, 12, 16, 24, 32}) {
+    for (const std::int64_t stride : {1, 2}) {
+      const std::int64_t all = channels == 12 ? 48 : channels == 24 ? 96 : 64, groups = all / channels;
+      INFO(channels << " channels a group, stride " << stride);
+      const AttributeList attributes = {
+          {"group", groups}, {"strides", List{stride, stride}}, {"pads", List{1, 1, 1, 1}}};
+      const OpCase grouped =
+          op_case("Conv", 11, {integers({2, all, 9, 7}, 5), integers({all, channels, 3, 3}, 11), integers({all}, 3)},
+                  attributes);
+      check_blocked(grouped, 0b110);
+    }
+  }
+  // More outputs than inputs a group: the blocks of both no longer hold the same groups.
+  check_blocked(
+      op_case("Conv", 11, {integers({1, 32, 5, 5}, 5), integers({64, 8, 1, 1}, 11)}, {{"group", std::int64_t{4}}}),
+      0b10);
 }
 
 }  // namespace
