@@ -54,6 +54,11 @@ class TileCursor {
   int image_ = 0, run_ = 0, first_ = 0;
 };
 
+template <int Block>
+static constexpr int most_indirect() {
+  return Block == 1 || Block == 16 ? kIndirectPixels : kIndirectGroupPixels;
+}
+
 template <int NV, int Block>
 static inline void dispatch_tile(const ConvArguments& c, bool strided, int pixels, const Tile& t) {
   if constexpr (Block == 1) {
@@ -63,7 +68,7 @@ static inline void dispatch_tile(const ConvArguments& c, bool strided, int pixel
     if (strided && c.in_pixel == 16) return run_tile<kTilePixels, NV, Contiguous, 16>(pixels, t);
     if (strided && c.in_pixel == 32) return run_tile<kTilePixels, NV, EverySecond, 16>(pixels, t);
   }
-  run_tile<kIndirectPixels, NV, Indirect, Block>(pixels, t);
+  run_tile<most_indirect<Block>(), NV, Indirect, Block>(pixels, t);
 }
 
 /// How a call walks its pixels: along rows with constant distances, or across row ends with an address a pixel.
@@ -72,12 +77,13 @@ struct Walk {
   int most;  // pixels a tile
 };
 
-static inline Walk choose_walk(const ConvArguments& c, bool plain) {
-  const bool known_distance = plain ? c.in_pixel <= 2 : (c.in_pixel == 16 || c.in_pixel == 32);
+template <int Block>
+static inline Walk choose_walk(const ConvArguments& c) {
+  const bool known_distance = Block == 1 ? c.in_pixel <= 2 : (c.in_pixel == 16 || c.in_pixel == 32);
   // A short row is cut into tiles of too few pixels to hide the latency of the fma: let its tiles cross rows.
   const int tiles = (c.width + kTilePixels - 1) / kTilePixels;
   const bool strided = known_distance && (c.rows == 1 || c.width / tiles >= 4);
-  return {strided, strided ? kTilePixels : kIndirectPixels};
+  return {strided, strided ? kTilePixels : most_indirect<Block>()};
 }
 
 /// A panel over blocks [first, first + count), but for what differs from tile to tile.
@@ -132,7 +138,7 @@ static inline void conv_block(const ConvArguments& c, const Walk& walk, const Ti
 
 template <int Block>
 static inline void conv_any(const ConvArguments& c) {
-  const Walk walk = choose_walk(c, Block == 1);
+  const Walk walk = choose_walk<Block>(c);
   TilePixels tiles[kConvTiles];
   for (TileCursor cursor(c, walk.strided, walk.most); !cursor.done();) {
     int count = 0;

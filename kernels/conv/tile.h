@@ -18,6 +18,8 @@ constexpr int kTilePixels = 2, kTileVectors = 1;
 #endif
 constexpr TileShape kTileShape = {kTilePixels, 16 * kTileVectors};
 constexpr int kIndirectPixels = kTilePixels < 8 ? kTilePixels : 8;  // more addresses do not fit the integer registers
+// In groups, gcc 12 keeps an accumulator of 5 indirect pixels in memory on AVX2; 4 hide the latency just as well.
+constexpr int kIndirectGroupPixels = kIndirectPixels == 6 ? 4 : kIndirectPixels;
 
 struct Tile {
   const float* input;
@@ -71,16 +73,17 @@ static inline __attribute__((always_inline)) void multiply_add(f32x16 (&acc)[M][
   }
 }
 
-/// One tap of a grouped convolution: K of G, each channel with its own group's inputs. Recursive, as K selects lanes.
+/// Channels [first, first + 4) of a tap of a grouped convolution, each lane with its own group's inputs. Recursive, as K
+/// selects lanes.
 template <int M, int G, int K, class Pixels>
 static inline __attribute__((always_inline)) void multiply_add_groups(f32x16 (&acc)[M][1], const Pixels& pixels,
-                                                                      const float* w) {
-  const f32x16 b = f32x16::load(w + K * 16);
+                                                                      int first, const float* w) {
+  const f32x16 b = f32x16::load(w + (first + K) * 16);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
-    acc[m][0] = f32x16::fma(f32x16::template broadcast_in_groups<G, K>(pixels.at(m)), b, acc[m][0]);
+    acc[m][0] = f32x16::fma(f32x16::template broadcast_in_groups<G, K>(pixels.at(m) + first), b, acc[m][0]);
   }
-  if constexpr (K + 1 < G) multiply_add_groups<M, G, K + 1>(acc, pixels, w);
+  if constexpr (K + 1 < 4) multiply_add_groups<M, G, K + 1>(acc, pixels, first, w);
 }
 
 /// K runs in blocks of `Block` consecutive floats at each tap: 16 on NCHW16c, 1 on plain tensors, 4 or 8 in groups of so
@@ -113,7 +116,9 @@ static __attribute__((noinline)) void tile(const Tile& t) {
       multiply_add<M, NV>(acc, pixels, 0, w);
       w += NV * 16;
     } else if constexpr (Block < 16) {
-      multiply_add_groups<M, Block, 0>(acc, pixels, w);
+      // Not all 8 at once: the compiler would mix them until it runs out of registers.
+#pragma GCC unroll 1
+      for (int k = 0; k < Block; k += 4) multiply_add_groups<M, Block, 0>(acc, pixels, k, w);
       w += Block * 16;
     } else {
       for (int line = 0; line < fetch_lines; ++line, fetch += 16) __builtin_prefetch(fetch, 0, 2);

@@ -56,8 +56,11 @@ struct f32x16 {
   LINNET_FN f32x16 broadcast_in_groups(const float* p) {
     static_assert(G == 4 || G == 8);
     if constexpr (G == 8) return {_mm256_broadcast_ss(p + K), _mm256_broadcast_ss(p + 8 + K)};
-    return {_mm256_permute_ps(_mm256_loadu_ps(p), K % 4 * 0x55),
-            _mm256_permute_ps(_mm256_loadu_ps(p + 8), K % 4 * 0x55)};
+    // Each from memory: the compiler would load the elements of all pixels once for all K, and run out of registers.
+    f32x16 r;
+    asm("vpermilps %2, %1, %0" : "=x"(r.lo) : "m"(*reinterpret_cast<const __m256_u*>(p)), "i"(K * 0x55));
+    asm("vpermilps %2, %1, %0" : "=x"(r.hi) : "m"(*reinterpret_cast<const __m256_u*>(p + 8)), "i"(K * 0x55));
+    return r;
   }
   LINNET_FN f32x16 load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
   LINNET_FN void store(float* p, const f32x16& v) {

@@ -60,7 +60,7 @@ struct f32x16 {
   LINNET_FN f32x16 broadcast_in_groups(const float* p) {
     static_assert(G == 4 || G == 8);
     if constexpr (G == 8) return {_mm512_mask_broadcastss_ps(_mm512_set1_ps(p[K]), 0xff00, _mm_load_ss(p + 8 + K))};
-    return {_mm512_permute_ps(_mm512_loadu_ps(p), K % 4 * 0x55)};
+    return {_mm512_permute_ps(_mm512_loadu_ps(p), K * 0x55)};
   }
   LINNET_FN f32x16 load(const float* p) { return {_mm512_loadu_ps(p)}; }
   LINNET_FN void store(float* p, const f32x16& a) { _mm512_storeu_ps(p, a.v); }

@@ -81,7 +81,7 @@ struct f32x16 {
   }
   /// Every lane gets *p.
   LINNET_FN f32x16 broadcast(const float* p) { return set(*p); }
-  /// Every lane of a group of G (4 or 8) lanes gets element K of its group.
+  /// Every lane of a group of G (4 or 8) lanes gets element K (0..3) of its group.
   template <int G, int K>
   LINNET_FN f32x16 broadcast_in_groups(const float* p) {
     f32x16 r;

@@ -9,7 +9,7 @@
 #include "base/checked_math.h"
 #include "kernels/table.h"
 
-namespace linnet::test {
+namespace linnet::test::partition_test {
 namespace {
 
 struct Layer {
@@ -76,4 +76,4 @@ TEST_CASE("the partition keeps 1 to 64 threads busy on all layers of the ResNets
   }
 }
 
-}  // namespace linnet::test
+}  // namespace linnet::test::partition_test
