@@ -54,9 +54,14 @@ class TileCursor {
   int image_ = 0, run_ = 0, first_ = 0;
 };
 
+/// Most pixels of a tile along a row, and of one with an address a pixel.
+template <int Block>
+static constexpr int most_strided() {
+  return Block == 1 || Block == 16 ? kTilePixels : kGroupPixels;
+}
 template <int Block>
 static constexpr int most_indirect() {
-  return Block == 1 || Block == 16 ? kIndirectPixels : kIndirectGroupPixels;
+  return Block == 1 || Block == 16 ? kIndirectPixels : kGroupPixels;
 }
 
 template <int NV, int Block>
@@ -65,8 +70,8 @@ static inline void dispatch_tile(const ConvArguments& c, bool strided, int pixel
     if (strided && c.in_pixel == 1) return run_tile<kTilePixels, NV, PlainNext, 1>(pixels, t);
     if (strided && c.in_pixel == 2) return run_tile<kTilePixels, NV, PlainSecond, 1>(pixels, t);
   } else {
-    if (strided && c.in_pixel == 16) return run_tile<kTilePixels, NV, Contiguous, 16>(pixels, t);
-    if (strided && c.in_pixel == 32) return run_tile<kTilePixels, NV, EverySecond, 16>(pixels, t);
+    if (strided && c.in_pixel == 16) return run_tile<most_strided<Block>(), NV, Contiguous, Block>(pixels, t);
+    if (strided && c.in_pixel == 32) return run_tile<most_strided<Block>(), NV, EverySecond, Block>(pixels, t);
   }
   run_tile<most_indirect<Block>(), NV, Indirect, Block>(pixels, t);
 }
@@ -81,9 +86,9 @@ template <int Block>
 static inline Walk choose_walk(const ConvArguments& c) {
   const bool known_distance = Block == 1 ? c.in_pixel <= 2 : (c.in_pixel == 16 || c.in_pixel == 32);
   // A short row is cut into tiles of too few pixels to hide the latency of the fma: let its tiles cross rows.
-  const int tiles = (c.width + kTilePixels - 1) / kTilePixels;
+  const int tiles = (c.width + most_strided<Block>() - 1) / most_strided<Block>();
   const bool strided = known_distance && (c.rows == 1 || c.width / tiles >= 4);
-  return {strided, strided ? kTilePixels : most_indirect<Block>()};
+  return {strided, strided ? most_strided<Block>() : most_indirect<Block>()};
 }
 
 /// A panel over blocks [first, first + count), but for what differs from tile to tile.

@@ -18,8 +18,8 @@ constexpr int kTilePixels = 2, kTileVectors = 1;
 #endif
 constexpr TileShape kTileShape = {kTilePixels, 16 * kTileVectors};
 constexpr int kIndirectPixels = kTilePixels < 8 ? kTilePixels : 8;  // more addresses do not fit the integer registers
-// In groups, gcc 12 keeps an accumulator of 5 indirect pixels in memory on AVX2; 4 hide the latency just as well.
-constexpr int kIndirectGroupPixels = kIndirectPixels == 6 ? 4 : kIndirectPixels;
+// Grouped: of 5 pixels on AVX2, gcc 12 keeps an accumulator in memory; 4 hide the latency just as well.
+constexpr int kGroupPixels = kTilePixels < 8 ? (kTilePixels < 4 ? kTilePixels : 4) : 8;
 
 struct Tile {
   const float* input;
