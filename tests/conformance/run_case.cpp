@@ -33,7 +33,7 @@ void write_output(const fs::path& stem, const Datum& datum) {
     constexpr int kElemType = 2, kTensors = 1, kTensorValues = 3;  // of SequenceProto
     test::ProtoWriter proto;
     proto.number(kElemType, kTensors);
-    for (const Tensor& tensor : *sequence) proto.message(kTensorValues, test::onnx_tensor("", tensor));
+    for (const Tensor& member : *sequence) proto.message(kTensorValues, test::onnx_tensor("", member));
     write_file(stem.string() + ".sequence", proto.text());
   } else {
     write_file(stem.string() + ".empty", "");
