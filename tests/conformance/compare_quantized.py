@@ -17,11 +17,10 @@ import subprocess
 import sys
 import tempfile
 
-import numpy as np
-import onnx
-import onnxruntime
-from onnx import helper, numpy_helper
-from PIL import Image
+from optional_packages import require
+
+np, onnx, onnxruntime, Image = require("numpy", "onnx", "onnxruntime", "PIL.Image")
+from onnx import helper, numpy_helper  # noqa: E402
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
@@ -88,6 +87,10 @@ def main():
     parser.add_argument("models", nargs="+")
     parser.add_argument("--count", type=int, help="only so many pictures")
     arguments = parser.parse_args()
+    for path in [arguments.pictures, *map(pathlib.Path, arguments.models)]:
+        if not path.exists():
+            print(f"skipped: there is no {path}")
+            return 0
     files = sorted(path for path in arguments.pictures.iterdir() if path.suffix.lower() in (".jpeg", ".jpg", ".png"))
     inputs = [pixels(path) for path in files[: arguments.count]]
     good = True

@@ -34,8 +34,8 @@ CLASSIFIERS = [
     "vgg19", "vgg19_bn", "wide_resnet101_2"]
 SEGMENTERS = ["fcn_resnet50", "deeplabv3_resnet50"]
 DETECTORS = ["ssdlite320_mobilenet_v3_large", "fasterrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn"]
-# Those whose attention windows or stems ask for a size; all others run on small pictures to keep the tests short.
-SIDES = {"inception_v3": 149, "maxvit_t": 224, "vit_b_16": 224, "vit_b_32": 224}
+# Those whose attention windows, stems or adaptive pooling (vgg too) ask for a size; all others run on small pictures.
+SIDES = {"alexnet": 224, "inception_v3": 149, "maxvit_t": 224, "vit_b_16": 224, "vit_b_32": 224}
 DETECTOR_SIDES = {"min_size": 128, "max_size": 192}
 ONNX_TYPES = {torch.float32: 1, torch.uint8: 2, torch.int32: 6, torch.int64: 7, torch.bool: 9}
 
@@ -93,7 +93,7 @@ def build(name):
     else:
         initialised = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
         model = torchvision.models.get_model(name, weights=None, **initialised).eval()
-        side = SIDES.get(name, 96)
+        side = SIDES.get(name, 224 if name.startswith("vgg") else 96)
         example, another = (4 * picture((side, side)) - 2 for _ in range(2))
     calibrate(model, example, another)
     return model, example
