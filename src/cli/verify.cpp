@@ -1,20 +1,16 @@
 // linnet verify: runs a model on ONNX test data sets and compares with their expected outputs.
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
-#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/plan_options.h"
 #include "cli/verbs.h"
-#include "linnet/convert.h"
+#include "cli/verify_case.h"
 #include "linnet/error.h"
 #include "linnet/session.h"
-#include "linnet/tensor_file.h"
 
 namespace linnet::cli {
 
@@ -27,170 +23,15 @@ struct VerifyOptions {
   std::string model, suite;
   std::vector<std::string> data_sets;
   PlanFlags plan;
-  double rtol = 1e-3, atol = 1e-7;
+  Tolerances tolerances;
   bool json = false;
 };
 
-enum class Status : std::uint8_t { passed, failed, refused };
-const char* name(Status status) {
-  return status == Status::passed ? "passed" : (status == Status::failed ? "failed" : "refused");
-}
-
-struct Case {
-  std::string name;
-  std::string op;  // the model's only operator; empty if it has several, or could not be loaded
-  Status status = Status::passed;
-  double max_abs = 0;
-  double max_ulp = 0;  // of float outputs
-  std::string reason;
-};
-
-/// Distance in representable floats; both finite.
-double ulp_distance(float a, float b) {
-  const auto ordered = [](float x) {
-    std::int32_t bits = 0;
-    std::memcpy(&bits, &x, sizeof bits);
-    return bits < 0 ? static_cast<std::int64_t>(std::numeric_limits<std::int32_t>::min()) - bits
-                    : static_cast<std::int64_t>(bits);
-  };
-  return static_cast<double>(std::abs(ordered(a) - ordered(b)));
-}
-
-template <typename T, bool kCountUlp = std::is_same_v<T, float>>
-void compare_values(const Tensor& actual, const Tensor& expected, const VerifyOptions& options,
-                    const std::string& where, Case& result) {
-  const std::span<const T> a = actual.data<T>(), b = expected.data<T>();
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const auto x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
-    if (x == y || (std::isnan(x) && std::isnan(y))) continue;
-    const double difference = std::fabs(x - y);
-    if (std::isfinite(difference)) result.max_abs = std::max(result.max_abs, difference);
-    if constexpr (kCountUlp) {
-      if (std::isfinite(x) && std::isfinite(y)) result.max_ulp = std::max(result.max_ulp, ulp_distance(a[i], b[i]));
-    }
-    const bool close = std::isfinite(y) && difference <= options.atol + options.rtol * std::fabs(y);
-    if (close || result.status == Status::failed) continue;
-    result.status = Status::failed;
-    std::ostringstream text;
-    text << where << " element " << i << " is " << std::setprecision(9) << x << ", expected " << y;
-    result.reason = text.str();
-  }
-}
-
-/// As float32, which holds both exactly.
-void compare_halves(const Tensor& actual, const Tensor& expected, const VerifyOptions& options,
-                    const std::string& where, Case& result) {
-  compare_values<float, false>(convert(actual, DataType::float32), convert(expected, DataType::float32), options, where,
-                               result);
-}
-
-void compare(const Tensor& actual, const Tensor& expected, const VerifyOptions& options, const std::string& where,
-             Case& result) {
-  if (actual.type() != expected.type() || actual.shape() != expected.shape()) {
-    result.status = Status::failed;
-    result.reason = where + " is " + std::string(to_string(actual.type())) + to_string(actual.shape()) + ", expected " +
-                    std::string(to_string(expected.type())) + to_string(expected.shape());
-    return;
-  }
-  switch (actual.type()) {
-    case DataType::float32: return compare_values<float>(actual, expected, options, where, result);
-    case DataType::float64: return compare_values<double>(actual, expected, options, where, result);
-    case DataType::float16:
-    case DataType::bfloat16: return compare_halves(actual, expected, options, where, result);
-    case DataType::int8: return compare_values<std::int8_t>(actual, expected, options, where, result);
-    case DataType::int16: return compare_values<std::int16_t>(actual, expected, options, where, result);
-    case DataType::int32: return compare_values<std::int32_t>(actual, expected, options, where, result);
-    case DataType::int64: return compare_values<std::int64_t>(actual, expected, options, where, result);
-    case DataType::uint8: return compare_values<std::uint8_t>(actual, expected, options, where, result);
-    case DataType::uint16: return compare_values<std::uint16_t>(actual, expected, options, where, result);
-    case DataType::uint32: return compare_values<std::uint32_t>(actual, expected, options, where, result);
-    case DataType::uint64: return compare_values<std::uint64_t>(actual, expected, options, where, result);
-    case DataType::boolean: return compare_values<bool>(actual, expected, options, where, result);
-    default: throw Error(ErrorCode::unsupported, where + " has a type that cannot be compared");
-  }
-}
-
-/// input_0.pb, input_1.pb, ...: as many as there are.
-std::vector<std::pair<std::string, Tensor>> load_all(const fs::path& folder, const std::string& stem) {
-  std::vector<std::pair<std::string, Tensor>> tensors;
-  for (int i = 0;; ++i) {
-    const fs::path path = folder / (stem + "_" + std::to_string(i) + ".pb");
-    if (!fs::exists(path)) return tensors;
-    std::string tensor_name;
-    Tensor tensor = load_tensor(path.string(), &tensor_name);
-    tensors.emplace_back(std::move(tensor_name), std::move(tensor));
-  }
-}
-
-/// By name where every tensor names an input of its own, else by place.
-std::vector<NamedTensor> bind_inputs(const std::vector<ValueInfo>& infos,
-                                     std::vector<std::pair<std::string, Tensor>> tensors) {
-  std::vector<std::string> names;
-  for (const ValueInfo& info : infos) {
-    if (!info.optional) names.push_back(info.name);
-  }
-  for (const ValueInfo& info : infos) {
-    if (info.optional) names.push_back(info.name);
-  }
-  const bool by_name = std::all_of(tensors.begin(), tensors.end(), [&](const auto& t) {
-    return std::find(names.begin(), names.end(), t.first) != names.end();
-  });
-  std::vector<NamedTensor> inputs;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    inputs.emplace_back(by_name || i >= names.size() ? tensors[i].first : names[i], std::move(tensors[i].second));
-  }
-  return inputs;
-}
-
-/// Data sets from before ONNX had a way to store bfloat16 hold its bits as uint16.
-Tensor as_declared(Tensor tensor, DataType declared) {
-  if (declared != DataType::bfloat16 || tensor.type() != DataType::uint16) return tensor;
-  Tensor result(DataType::bfloat16, tensor.shape());
-  std::memcpy(result.mutable_raw(), tensor.raw(), tensor.bytes());
-  return result;
-}
-
-std::vector<NamedTensor> load_inputs(const std::vector<ValueInfo>& infos, const fs::path& folder) {
-  std::vector<NamedTensor> inputs = bind_inputs(infos, load_all(folder, "input"));
-  for (auto& [input, tensor] : inputs) {
-    const auto info =
-        std::find_if(infos.begin(), infos.end(), [&wanted = input](const ValueInfo& i) { return i.name == wanted; });
-    if (info != infos.end()) tensor = as_declared(std::move(tensor), info->type);
-  }
-  return inputs;
-}
-
-void run_case(Session& session, const fs::path& folder, const VerifyOptions& options, Case& result) {
-  const std::vector<Tensor> outputs = session.run(load_inputs(session.plan().inputs(), folder));
-  const auto expected = load_all(folder, "output");
-  if (expected.empty()) throw Error(ErrorCode::io, "the data set has no output_0.pb", {.file = folder.string()});
-  if (expected.size() > outputs.size()) {
-    result.status = Status::failed;
-    result.reason =
-        "the model has " + std::to_string(outputs.size()) + " outputs, the data set " + std::to_string(expected.size());
-    return;
-  }
-  for (std::size_t i = 0; i < expected.size() && result.status == Status::passed; ++i) {
-    compare(outputs[i], as_declared(expected[i].second, outputs[i].type()), options,
-            "output '" + session.plan().outputs()[i].name + "'", result);
-  }
-}
-
-std::vector<fs::path> data_sets_of(const fs::path& folder) {
-  std::vector<fs::path> sets;
-  if (fs::exists(folder / "output_0.pb")) return {folder};
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (entry.is_directory() && fs::exists(entry.path() / "output_0.pb")) sets.push_back(entry.path());
-  }
-  std::sort(sets.begin(), sets.end());
-  return sets;
-}
-
 void print_line(const Case& c) {
   const char* const mark =
-      c.status == Status::passed ? "[PASS]" : (c.status == Status::failed ? "[FAIL]" : "[REFUSED]");
+      c.status == CaseStatus::passed ? "[PASS]" : (c.status == CaseStatus::failed ? "[FAIL]" : "[REFUSED]");
   std::cout << mark << ' ' << c.name;
-  if (c.status == Status::passed || c.max_abs > 0)
+  if (c.status == CaseStatus::passed || c.max_abs > 0)
     std::cout << "  max_abs " << std::setprecision(2) << c.max_abs << "  max_ulp " << std::setprecision(9) << c.max_ulp;
   if (!c.reason.empty()) std::cout << "  " << c.reason;
   std::cout << std::endl;
@@ -221,9 +62,9 @@ void verify_model(const fs::path& model, const std::vector<fs::path>& sets, cons
         op = only_operator(loaded.summary());
         session = std::make_unique<Session>(std::move(loaded), session_options(options.plan));
       }
-      run_case(*session, set, options, result);
+      run_case(*session, set, options.tolerances, result);
     } catch (const Error& error) {
-      result.status = error.code() == ErrorCode::unsupported ? Status::refused : Status::failed;
+      result.status = error.code() == ErrorCode::unsupported ? CaseStatus::refused : CaseStatus::failed;
       result.reason = error.what();
     }
     result.op = op;
@@ -289,16 +130,16 @@ std::vector<Case> collect(const VerifyOptions& options) {
 }
 
 struct Totals {
-  std::map<Status, int> count;
+  std::map<CaseStatus, int> count;
   double max_abs = 0, max_ulp = 0;  // of the cases that passed
 
   void add(const Case& c) {
     ++count[c.status];
-    if (c.status != Status::passed) return;
+    if (c.status != CaseStatus::passed) return;
     max_abs = std::max(max_abs, c.max_abs);
     max_ulp = std::max(max_ulp, c.max_ulp);
   }
-  int operator[](Status status) const { return count.contains(status) ? count.at(status) : 0; }
+  int operator[](CaseStatus status) const { return count.contains(status) ? count.at(status) : 0; }
 };
 
 using TotalsByOperator = std::map<std::string, Totals>;
@@ -307,7 +148,7 @@ TotalsByOperator by_operator(const std::vector<Case>& cases) {
   TotalsByOperator totals;
   for (const Case& c : cases) {
     // A model that is refused as a whole has no operators that could be counted.
-    totals[!c.op.empty() ? c.op : c.status == Status::refused ? "(refused models)" : "(several operators)"].add(c);
+    totals[!c.op.empty() ? c.op : c.status == CaseStatus::refused ? "(refused models)" : "(several operators)"].add(c);
   }
   return totals;
 }
@@ -322,14 +163,14 @@ void print_json(const VerifyOptions& options, const std::vector<Case>& cases, co
                     {"reason", c.reason},
                     {"operator", c.op}});
   for (const auto& [op, t] : by_operator(cases))
-    operators[op] = {{"passed", t[Status::passed]},
-                     {"failed", t[Status::failed]},
-                     {"refused", t[Status::refused]},
+    operators[op] = {{"passed", t[CaseStatus::passed]},
+                     {"failed", t[CaseStatus::failed]},
+                     {"refused", t[CaseStatus::refused]},
                      {"max_abs", t.max_abs},
                      {"max_ulp", t.max_ulp}};
-  Json json = {{"passed", totals[Status::passed]},
-               {"failed", totals[Status::failed]},
-               {"refused", totals[Status::refused]},
+  Json json = {{"passed", totals[CaseStatus::passed]},
+               {"failed", totals[CaseStatus::failed]},
+               {"refused", totals[CaseStatus::refused]},
                {"cases", list}};
   if (!options.suite.empty()) json["operators"] = operators;
   std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
@@ -338,9 +179,9 @@ void print_json(const VerifyOptions& options, const std::vector<Case>& cases, co
 void print_operators(const std::vector<Case>& cases) {
   std::cout << "\noperator                      passed  failed  refused     max_abs     max_ulp\n";
   for (const auto& [op, t] : by_operator(cases))
-    std::cout << std::left << std::setw(28) << op << std::right << std::setw(8) << t[Status::passed] << std::setw(8)
-              << t[Status::failed] << std::setw(9) << t[Status::refused] << std::setw(12) << std::setprecision(2)
-              << t.max_abs << std::setw(12) << std::setprecision(9) << t.max_ulp << '\n';
+    std::cout << std::left << std::setw(28) << op << std::right << std::setw(8) << t[CaseStatus::passed] << std::setw(8)
+              << t[CaseStatus::failed] << std::setw(9) << t[CaseStatus::refused] << std::setw(12)
+              << std::setprecision(2) << t.max_abs << std::setw(12) << std::setprecision(9) << t.max_ulp << '\n';
   std::cout << '\n';
 }
 
@@ -354,12 +195,12 @@ int run_verify(const VerifyOptions& options) {
     print_json(options, cases, totals);
   } else {
     if (!options.suite.empty()) print_operators(cases);
-    std::cout << totals[Status::passed] << " passed, " << totals[Status::failed] << " failed, "
-              << totals[Status::refused] << " refused\n";
+    std::cout << totals[CaseStatus::passed] << " passed, " << totals[CaseStatus::failed] << " failed, "
+              << totals[CaseStatus::refused] << " refused\n";
   }
-  if (totals[Status::failed] > 0) return 1;
+  if (totals[CaseStatus::failed] > 0) return 1;
   // Of a folder of many models some are beyond Linnet as a matter of course; of the one asked for that is the answer.
-  return totals[Status::refused] > 0 && !is_root(options) ? exit_code(ErrorCode::unsupported) : 0;
+  return totals[CaseStatus::refused] > 0 && !is_root(options) ? exit_code(ErrorCode::unsupported) : 0;
 }
 
 }  // namespace
@@ -373,15 +214,17 @@ void add_verify(CLI::App& app, Action& action) {
   verb->add_option("DATASET_DIR", options->data_sets, "Data sets to use instead of those beside the model.");
   verb->add_option("--suite", options->suite,
                    "A folder of cases, instead of MODEL: also prints totals by operator, of the models that have one.");
-  verb->add_option("--rtol", options->rtol, "Relative tolerance.")
+  verb->add_option("--rtol", options->tolerances.rtol, "Relative tolerance.")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  verb->add_option("--atol", options->atol, "Absolute tolerance.")
+  verb->add_option("--atol", options->tolerances.atol, "Absolute tolerance.")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   verb->add_flag("--json", options->json, "Print one JSON object: passed, failed, refused, cases.");
   verb->footer(
-      "Types and shapes must be equal; values pass if |a - b| <= atol + rtol * |b|. Exit code 1 if a case failed, 6 if "
+      "Types, shapes and integers must be equal; floats pass if |a - b| <= atol + rtol * |b|. A data set of other "
+      "types or "
+      "shapes than the model declares is refused. Exit code 1 if a case failed, 6 if "
       "none failed but the one model was refused\n(of a folder of models some may be refused).");
   add_plan_flags(*verb, options->plan);
   verb->callback([options, &action] { action = [options] { return run_verify(*options); }; });

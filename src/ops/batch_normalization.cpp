@@ -1,4 +1,5 @@
 // BatchNormalization that the passes have left as it is, because its statistics are computed or a pass is switched off.
+// In the training mode of opset 14 the statistics are those of the input itself, and the running ones are outputs.
 #include <cmath>
 #include <string>
 
@@ -12,20 +13,83 @@ namespace {
 
 constexpr std::size_t kScale = 1, kBias = 2, kMean = 3, kVariance = 4;
 
-void refuse_training(const NodeContext& c) {
-  const bool training = c.opset() < 7 ? c.attribute_int("is_test", 0) == 0 : c.attribute_int("training_mode", 0) != 0;
-  if (training) {
-    c.fail(ErrorCode::unsupported, "batch normalization in training mode",
-           c.opset() < 7 ? "attribute 'is_test'" : "attribute 'training_mode'", "inference", "training");
+bool is_training(const NodeContext& c) { return c.attribute_int("training_mode", 0) != 0; }
+
+/// Before opset 14 it is left open which variance a training run keeps.
+void refuse_old_training(const NodeContext& c) {
+  if (c.opset() < 7 && c.attribute_int("is_test", 0) == 0) {
+    c.fail(ErrorCode::unsupported, "batch normalization in training mode", "attribute 'is_test'", "inference",
+           "training");
   }
-  require_unused_outputs(c, 1, "batch normalization in training mode");
+  if (!is_training(c)) require_unused_outputs(c, 1, "batch normalization in training mode");
+}
+
+/// [images][channels][pixels].
+struct Planes {
+  std::int64_t images = 0, channels = 0, pixels = 0;
+
+  [[nodiscard]] std::int64_t count() const { return images * pixels; }  // of a channel
+  template <typename Visit>
+  void each(std::int64_t channel, const Visit& visit) const {
+    for (std::int64_t image = 0; image < images; ++image) {
+      const std::int64_t start = (image * channels + channel) * pixels;
+      for (std::int64_t i = start; i < start + pixels; ++i) visit(i);
+    }
+  }
+};
+
+/// One channel: its own statistics, what they do to its elements, and how they move the running ones.
+template <typename T>
+void train_channel(const RunArgs& args, const Planes& planes, std::int64_t channel, double epsilon, double momentum) {
+  const T* const x = args.in<T>(0);
+  const auto parameter = [&](std::size_t i) { return static_cast<double>(args.in<T>(i)[channel]); };
+  const auto count = static_cast<double>(planes.count());
+  double sum = 0, squares = 0;
+  planes.each(channel, [&](std::int64_t i) { sum += static_cast<double>(x[i]); });
+  const double mean = sum / count;
+  planes.each(channel, [&](std::int64_t i) {
+    const double distance = static_cast<double>(x[i]) - mean;
+    squares += distance * distance;
+  });
+  const double variance = squares / count, scale = parameter(kScale) / std::sqrt(variance + epsilon);
+  const double shift = parameter(kBias);
+  if (T* const y = args.out<T>(0); y != nullptr)
+    planes.each(channel,
+                [&](std::int64_t i) { y[i] = static_cast<T>((static_cast<double>(x[i]) - mean) * scale + shift); });
+  const auto run_on = [&](std::size_t output, std::size_t input, double now) {
+    if (T* const y = args.out<T>(output); y != nullptr)
+      y[channel] = static_cast<T>(parameter(input) * momentum + now * (1 - momentum));
+  };
+  run_on(1, kMean, mean);
+  run_on(2, kVariance, variance);
+}
+
+void plan_training(PlanContext& c) {
+  const Shape& shape = c.placement_in(0).shape;
+  const Planes planes{shape[0], shape[1], norm_rows(shape, 2).n};
+  const auto epsilon = static_cast<double>(c.attribute_float("epsilon", 1e-5f));
+  const auto momentum = static_cast<double>(c.attribute_float("momentum", 0.9f));
+  c.step().algorithm = "loops";
+  c.step().run = [=, wants_mean = c.has_output(1), wants_variance = c.has_output(2),
+                  type = c.placement_in(0).type](const RunArgs& given) {
+    // As many outputs as the operator has, null where the node names fewer.
+    std::byte* const targets[] = {given.outputs[0], wants_mean ? given.outputs[1] : nullptr,
+                                  wants_variance ? given.outputs[2] : nullptr};
+    RunArgs args = given;
+    args.outputs = targets;
+    const Range mine = thread_share(args, planes.channels, planes.channels * planes.count());
+    visit_type<kRealTypes>(type, [&](auto element) {
+      for (std::int64_t channel = mine.first; channel < mine.last; ++channel)
+        train_channel<decltype(element)>(args, planes, channel, epsilon, momentum);
+    });
+  };
 }
 
 }  // namespace
 
 void infer_batch_normalization(InferContext& c) {
   require_channels(c);
-  refuse_training(c);
+  refuse_old_training(c);
   const graph::TensorDesc& x = c.input(0);
   const graph::Dim channels = x.has_rank() ? (*x.shape)[1] : graph::Dim();
   // spatial = 0 asks for statistics for each pixel; where they are one a channel nonetheless, it means nothing.
@@ -41,6 +105,7 @@ void infer_batch_normalization(InferContext& c) {
 }
 
 void plan_batch_normalization(PlanContext& c) {
+  if (is_training(c)) return plan_training(c);
   const Shape& shape = c.placement_in(0).shape;
   const std::int64_t channels = shape[1], pixels = norm_rows(shape, 2).n, rows = pixels == 0 ? 0 : shape[0] * channels;
   const auto epsilon = static_cast<double>(c.attribute_float("epsilon", 1e-5f));

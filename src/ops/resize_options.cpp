@@ -127,6 +127,22 @@ void apply_roi(const NodeContext& c, const std::vector<std::size_t>& named, std:
   }
 }
 
+/// Coordinates that are fractions of the result's length less one: the operator's text divides by the length that the result
+/// has, ONNX's reference implementation and its test data by the exact product of extent and scale. Where the two are not the
+/// same, no answer is right.
+void require_whole_lengths(const NodeContext& c, const std::vector<ResizeAxis>& axes) {
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const ResizeAxis& axis = axes[i];
+    if (axis.in < 0 || axis.out <= 1) continue;
+    const auto out = static_cast<float>(axis.out);
+    if (std::fabs(axis.resized - out) <= out * 1e-5f) continue;  // the rounding of a product of floats
+    c.fail(ErrorCode::unsupported,
+           "the text of Resize and its reference implementation contradict each other on a scale that gives no whole "
+           "extent",
+           "axis " + std::to_string(i), "sizes, or scales that give whole extents", std::to_string(axis.resized));
+  }
+}
+
 }  // namespace
 
 ResizeOptions read_resize_options(const NodeContext& c) {
@@ -190,8 +206,11 @@ std::vector<ResizeAxis> read_resize_axes(const NodeContext& c, const graph::DimL
     if (!given(c, at.scales)) c.fail(ErrorCode::model, "neither scales nor sizes are given", c.input_label(at.scales));
     apply_scales(c, read_floats(c, at.scales), named, axes);
   }
-  if (c.opset() >= 11 && read_resize_options(c).transform == ResizeTransform::tf_crop_and_resize)
-    apply_roi(c, named, axes);
+  if (c.opset() < 11) return axes;
+  const ResizeTransform transform = read_resize_options(c).transform;
+  if (transform == ResizeTransform::tf_crop_and_resize) apply_roi(c, named, axes);
+  if (transform == ResizeTransform::tf_crop_and_resize || transform == ResizeTransform::align_corners)
+    require_whole_lengths(c, axes);
   return axes;
 }
 

@@ -29,10 +29,29 @@ TEST_CASE("BatchNormalization that no pass has taken", "[ops]") {
   check_op(op_case("BatchNormalization", 6, statistics(random({2, 5, 4}), 5), one("is_test", std::int64_t{1})), kClose);
 }
 
-TEST_CASE("BatchNormalization refuses training", "[ops]") {
+TEST_CASE("BatchNormalization in training takes the input's own statistics and moves the running ones", "[ops]") {
+  // Channel 0 has the mean 3 and the variance 5, channel 1 is constant.
+  const Tensor x = tensor<float>({2, 2, 2}, {0, 2, 7, 7, 4, 6, 7, 7});
+  const std::vector<Tensor> inputs = {x, tensor<float>({2}, {2, 3}), tensor<float>({2}, {10, 20}),
+                                      tensor<float>({2}, {1, 1}), tensor<float>({2}, {3, 4})};
+  const AttributeList training = {{"training_mode", std::int64_t{1}}, {"momentum", 0.5f}, {"epsilon", 4.0f}};
+  const std::vector<Tensor> y = run(op_case("BatchNormalization", 15, inputs, training, 3));
+  // Scales 2 / sqrt(5 + 4) and 3 / sqrt(0 + 4).
+  CHECK(values<float>(y[0]) == std::vector<float>{8, static_cast<float>(10 - 2.0 / 3), 20, 20,
+                                                  static_cast<float>(10 + 2.0 / 3), 12, 20, 20});
+  CHECK(values<float>(y[1]) == std::vector<float>{2, 4});
+  CHECK(values<float>(y[2]) == std::vector<float>{4, 2});
+  CHECK(values<float>(run(op_case("BatchNormalization", 14, inputs, training, 1))[0]) == values<float>(y[0]));
+  const OpCase wide = op_case("BatchNormalization", 15, statistics(random({3, 40, 33, 31}), 40), training, 3);
+  const std::vector<Tensor> expected = run(wide);
+  for (const int threads : {2, 3, 7}) {
+    const std::vector<Tensor> found = run_split(wide, threads);
+    for (std::size_t i = 0; i < 3; ++i) CHECK(values<float>(found[i]) == values<float>(expected[i]));
+  }
+}
+
+TEST_CASE("BatchNormalization refuses the old forms of training", "[ops]") {
   const std::vector<Tensor> inputs = statistics(random({2, 5, 4, 3}), 5);
-  CHECK(refusal(op_case("BatchNormalization", 15, inputs, one("training_mode", std::int64_t{1}))) ==
-        ErrorCode::unsupported);
   CHECK(refusal(op_case("BatchNormalization", 6, inputs)) == ErrorCode::unsupported);
   const std::vector<graph::TensorDesc> descs = {desc(DataType::float32, {2, 5, 4, 3}), desc(DataType::float32, {5}),
                                                 desc(DataType::float32, {5}), desc(DataType::float32, {5}),

@@ -45,7 +45,7 @@ TEST_CASE("Nearest Resize in all its roundings and transformations", "[ops]") {
       const AttributeList list = with(transform(t), {{"nearest_mode", std::string(rounding)}});
       CAPTURE(t, rounding);
       check_op(by_scales(x, {1, 1, 2, 2}, list));
-      check_op(by_scales(x, {1, 1, 0.5f, 0.25f}, list));
+      if (t != std::string("align_corners")) check_op(by_scales(x, {1, 1, 0.5f, 0.25f}, list));
       check_op(by_sizes(x, {1, 2, 10, 2}, list));
     }
   }
@@ -67,7 +67,8 @@ TEST_CASE("Linear and cubic Resize", "[ops]") {
       CAPTURE(m, t);
       const AttributeList list = with(mode(m), transform(t));
       check_op(by_scales(x, {1, 1, 2, 2}, list), kRounding);
-      check_op(by_scales(x, {1, 1, 0.6f, 1.7f}, list), kRounding);
+      const bool whole = t == std::string("align_corners");
+      check_op(by_scales(x, {1, 1, 0.6f, whole ? 1.5f : 1.7f}, list), kRounding);
       check_op(by_sizes(x, {1, 2, 3, 11}, list), kRounding);
       check_op(by_sizes(x, {1, 2, 1, 6}, list), kRounding);
     }
@@ -82,6 +83,18 @@ TEST_CASE("Linear and cubic Resize", "[ops]") {
         Floats{0, 0.25f, 0.75f, 1});
   CHECK(values<double>(run(by_scales(tensor<double>({2}, {0, 1}), {2}, mode("linear")))[0]) ==
         std::vector<double>{0, 0.25, 0.75, 1});
+}
+
+TEST_CASE("Resize refuses what ONNX's text and reference implementation answer differently", "[ops]") {
+  const Tensor x = random_image({1, 1, 4, 4}), roi = tensor<float>({8}, {0, 0, 0, 0, 1, 1, 1, 1});
+  for (const char* m : {"nearest", "linear", "cubic"}) {
+    const AttributeList list = with(mode(m), transform("align_corners"));
+    CHECK(refusal(by_scales(x, {1, 1, 0.8f, 1}, list)) == ErrorCode::unsupported);
+    CHECK(refusal(by_scales(x, {1, 1, 1, 1.6f}, list)) == ErrorCode::unsupported);
+    CHECK(run(by_scales(x, {1, 1, 0.3f, 2.5f}, list))[0].shape() == Shape{1, 1, 1, 10});  // one pixel is the first
+    CHECK(refusal(op_case("Resize", 13, {x, roi, tensor<float>({4}, {1, 1, 0.8f, 1})},
+                          with(mode(m), transform("tf_crop_and_resize")))) == ErrorCode::unsupported);
+  }
 }
 
 TEST_CASE("Resize crops a region and fills what lies outside of the image", "[ops]") {

@@ -56,11 +56,18 @@ std::vector<std::int64_t> Call::input_or_attribute(std::size_t input, const std:
   return has(input) ? integers(input) : attribute(name, std::vector<std::int64_t>());
 }
 
-void Call::fail(const std::string& why) const {
-  const std::string domain = node_.domain.empty() ? "" : node_.domain + ".";
-  throw std::runtime_error(domain + node_.op_type + "-" + std::to_string(node_.opset) + " '" + node_.name +
-                           "': " + why);
+namespace {
+
+std::string described(const Node& node, const std::string& why) {
+  const std::string domain = node.domain.empty() ? "" : node.domain + ".";
+  return domain + node.op_type + "-" + std::to_string(node.opset) + " '" + node.name + "': " + why;
 }
+
+}  // namespace
+
+void Call::fail(const std::string& why) const { throw std::runtime_error(described(node_, why)); }
+
+void Call::leave_open(const std::string& why) const { throw Unjudged(described(node_, why)); }
 
 Tensor Call::make(Type type, Shape shape) const {
   Tensor tensor = Tensor::make(type, std::move(shape));

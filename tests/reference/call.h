@@ -45,6 +45,8 @@ class Call {
   }
 
   [[noreturn]] void fail(const std::string& why) const;
+  /// For what the oracle does not judge: throws Unjudged.
+  [[noreturn]] void leave_open(const std::string& why) const;
   void require(bool condition, const std::string& why) const {
     if (!condition) fail(why);
   }
@@ -150,5 +152,11 @@ Outputs qlinear_add(const Call& call);  // of com.microsoft
 Outputs qlinear_global_average_pool(const Call& call);
 
 Outputs resize(const Call& call);  // resize.cpp: Resize, Upsample
+
+Outputs loss(const Call& call);       // loss.cpp: NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss
+Outputs recurrent(const Call& call);  // recurrent.cpp: RNN, GRU, LSTM
+Outputs dft(const Call& call);        // signal.cpp
+Outputs stft(const Call& call);
+Outputs signal_window(const Call& call);
 
 }  // namespace linnet::reference

@@ -5,6 +5,7 @@
 //   values.at("y").reals;
 #pragma once
 
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,12 @@ struct Options {
   /// With bound_errors: the engine may compute 3x3 convolutions of stride 1 by Winograd's F(4x4,3x3), whose rounding
   /// errors are larger and reach beyond an output's own window.
   bool winograd = false;
+};
+
+/// A node whose result the oracle leaves open: training, which draws random numbers, or a text that contradicts itself.
+class Unjudged : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
 };
 
 /// All values of the model: inputs, constants and what the nodes make. Throws std::runtime_error naming the node.

@@ -12,13 +12,48 @@ namespace {
 /// Elements of one channel of one image.
 std::int64_t plane_size(const Tensor& x) { return element_count({x.shape.begin() + 2, x.shape.end()}); }
 
+double to_float(double value) { return round_to(Type::float32, value); }
+
+/// The same with the statistics of x itself; the running ones follow them.
+Outputs trained_batch_normalization(const Call& call) {
+  const Tensor& x = call.in(0);
+  const double epsilon = call.attribute("epsilon", to_float(1e-5));
+  const double momentum = call.attribute("momentum", to_float(0.9));
+  const std::int64_t channels = x.shape[1];
+  const std::int64_t plane = plane_size(x);
+  Tensor y = call.make(x.type, x.shape);
+  Tensor mean = call.make(x.type, {channels});
+  Tensor variance = call.make(x.type, {channels});
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const auto average = [&](const auto& term) {
+      double sum = 0;
+      std::int64_t count = 0;
+      for (std::int64_t i = 0; i < x.size(); ++i) {
+        if (i / plane % channels != c) continue;
+        sum += term(x.number(i));
+        ++count;
+      }
+      return sum / static_cast<double>(count);
+    };
+    const double m = average([](double value) { return value; });
+    const double v = average([m](double value) { return (value - m) * (value - m); });
+    for (std::int64_t i = 0; i < x.size(); ++i) {
+      if (i / plane % channels != c) continue;
+      y.set(i, (x.number(i) - m) / std::sqrt(v + epsilon) * call.in(1).number(c) + call.in(2).number(c));
+    }
+    mean.set(c, call.in(3).number(c) * momentum + m * (1 - momentum));
+    variance.set(c, call.in(4).number(c) * momentum + v * (1 - momentum));
+  }
+  return {y, mean, variance};
+}
+
 }  // namespace
 
 // y = scale (x - mean) / sqrt(var + epsilon) + bias, per channel.
 Outputs batch_normalization(const Call& call) {
   const Tensor& x = call.in(0);
   const double epsilon = call.attribute("epsilon", to_float(1e-5));
-  call.require(call.attribute("training_mode", std::int64_t{0}) == 0, "training is not inference");
+  if (call.attribute("training_mode", std::int64_t{0}) != 0) return trained_batch_normalization(call);
   call.require(call.opset() >= 7 || call.attribute("is_test", std::int64_t{0}) != 0, "training is not inference");
   const std::int64_t channels = x.rank() >= 2 ? x.shape[1] : 1;
   const std::int64_t plane = x.rank() >= 2 ? plane_size(x) : 1;

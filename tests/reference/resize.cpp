@@ -63,6 +63,10 @@ double original_coordinate(const Call& call, const std::string& transformation, 
   if (transformation == "asymmetric") return x / axis.scale;
   if (transformation == "pytorch_half_pixel") return axis.output > 1 ? (x + 0.5) / axis.scale - 0.5 : 0.0;
   if (transformation == "tf_half_pixel_for_nn") return (x + 0.5) / axis.scale;
+  // The text divides by length_resized, ONNX's own implementation by the product of scale and length.
+  const bool divides = transformation == "align_corners" || transformation == "tf_crop_and_resize";
+  if (divides && axis.output > 1 && std::fabs(axis.scale * length_original - length_resized) > 1e-5 * length_resized)
+    call.leave_open("a scale that gives no whole extent");
   if (transformation == "align_corners") {
     return axis.output > 1 ? x * (length_original - 1) / (length_resized - 1) : 0.0;
   }
