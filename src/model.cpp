@@ -8,6 +8,7 @@
 #include "graph/print.h"
 #include "onnx/load.h"
 #include "ops/op_def.h"
+#include "passes/narrow_types.h"
 #include "passes/pass_list.h"
 
 namespace linnet {
@@ -70,6 +71,7 @@ namespace {
 /// Operators infer the types that they compute in, and 16-bit floats are computed in float32: so what the model's values
 /// are like is inferred on a copy, widened as the passes will do it. The copy shares all bytes.
 void infer(graph::Graph& graph) {
+  const std::vector<DataType> types = passes::narrow_types(graph);
   graph::Graph wide = graph;
   passes::PassContext context(wide);
   passes::widen_float16(wide, context);
@@ -80,7 +82,8 @@ void infer(graph::Graph& graph) {
     const graph::TensorDesc& inferred = wide.value(id).desc;
     desc.shape = inferred.shape;
     desc.kind = inferred.kind;
-    if (desc.type == DataType::undefined) desc.type = inferred.type;
+    const DataType narrow = types[static_cast<std::size_t>(id)];
+    if (desc.type == DataType::undefined) desc.type = passes::is_narrow(narrow) ? narrow : inferred.type;
   }
 }
 

@@ -1,12 +1,33 @@
 #include "linnet/operators.h"
 
 #include <algorithm>
+#include <iterator>
 #include <sstream>
+#include <string_view>
 #include <tuple>
 
 #include "ops/op_def.h"
 
 namespace linnet {
+
+namespace {
+
+std::string_view limits_of(const ops::OpDef& def) {
+  struct Limit {
+    std::string_view name, text;
+  };
+  static constexpr Limit kLimits[] = {
+#define LINNET_LIMIT(name, text) {#name, text},
+#include "ops/limits.inc"
+#undef LINNET_LIMIT
+  };
+  const auto* const found = std::find_if(std::begin(kLimits), std::end(kLimits), [&](const Limit& limit) {
+    return def.domain.empty() && limit.name == def.name;
+  });
+  return found == std::end(kLimits) ? std::string_view() : found->text;
+}
+
+}  // namespace
 
 std::vector<OperatorInfo> supported_operators() {
   std::vector<OperatorInfo> result;
@@ -17,6 +38,7 @@ std::vector<OperatorInfo> supported_operators() {
     info.name = def.name;
     info.first_opset = def.since;
     info.last_opset = def.until;
+    info.limits = limits_of(def);
     std::istringstream attributes{std::string(def.attributes)};
     for (std::string name; attributes >> name;) info.attributes.push_back(name);
     result.push_back(std::move(info));

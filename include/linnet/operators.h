@@ -15,6 +15,7 @@ struct OperatorInfo {
   std::string name;
   int first_opset = 0, last_opset = 0;
   std::vector<std::string> attributes;  ///< those that are read, or known to be without effect; any other is refused
+  std::string limits;                   ///< what else is refused, for people; may be empty
 };
 
 /// Sorted by domain, name and opset. Types are checked node by node: a model that uses one beyond Linnet is refused.

@@ -51,4 +51,24 @@ std::uint16_t narrowed(double value) {
 inline Float16 to_float16(double value) { return {narrowed<10>(value)}; }
 inline BFloat16 to_bfloat16(double value) { return {narrowed<7>(value)}; }
 
+/// to_float(to_bfloat16(value)), without a branch, for long rows.
+inline float rounded_to_bfloat16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t sign = bits & 0x80000000u, magnitude = bits & 0x7fffffffu;
+  const std::uint32_t rounded = (magnitude + 0x7fffu + (magnitude >> 16 & 1u)) & 0xffff0000u;
+  return std::bit_cast<float>(sign | (magnitude > 0x7f800000u ? 0x7fc00000u : rounded));
+}
+
+/// to_float(to_float16(value)).
+inline float rounded_to_float16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t sign = bits & 0x80000000u, magnitude = bits & 0x7fffffffu;
+  std::uint32_t rounded = (magnitude + 0xfffu + (magnitude >> 13 & 1u)) & 0xffffe000u;
+  rounded = rounded >= 0x47800000u ? 0x7f800000u : rounded;  // 2^16 and beyond
+  // Below 2^-14 numbers are 2^-24 apart, as float's are from 0.5 to 1: there the sum is rounded as it should be.
+  const auto subnormal = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5f - 0.5f);
+  rounded = magnitude < 0x38800000u ? subnormal : rounded;
+  return std::bit_cast<float>(sign | (magnitude > 0x7f800000u ? 0x7fc00000u : rounded));
+}
+
 }  // namespace linnet::base

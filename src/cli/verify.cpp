@@ -5,6 +5,7 @@
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/plan_options.h"
 #include "cli/verbs.h"
@@ -24,7 +25,7 @@ struct VerifyOptions {
   std::vector<std::string> data_sets;
   PlanFlags plan;
   Tolerances tolerances;
-  bool json = false;
+  bool json = false, totals_only = false;
 };
 
 void print_line(const Case& c) {
@@ -132,12 +133,14 @@ std::vector<Case> collect(const VerifyOptions& options) {
 struct Totals {
   std::map<CaseStatus, int> count;
   double max_abs = 0, max_ulp = 0;  // of the cases that passed
+  std::set<std::string> types;      // of the same
 
   void add(const Case& c) {
     ++count[c.status];
     if (c.status != CaseStatus::passed) return;
     max_abs = std::max(max_abs, c.max_abs);
     max_ulp = std::max(max_ulp, c.max_ulp);
+    types.insert(c.types.begin(), c.types.end());
   }
   int operator[](CaseStatus status) const { return count.contains(status) ? count.at(status) : 0; }
 };
@@ -167,11 +170,13 @@ void print_json(const VerifyOptions& options, const std::vector<Case>& cases, co
                      {"failed", t[CaseStatus::failed]},
                      {"refused", t[CaseStatus::refused]},
                      {"max_abs", t.max_abs},
-                     {"max_ulp", t.max_ulp}};
+                     {"max_ulp", t.max_ulp},
+                     {"types", t.types}};
   Json json = {{"passed", totals[CaseStatus::passed]},
                {"failed", totals[CaseStatus::failed]},
                {"refused", totals[CaseStatus::refused]},
                {"cases", list}};
+  if (options.totals_only) json.erase("cases");
   if (!options.suite.empty()) json["operators"] = operators;
   std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
@@ -220,7 +225,9 @@ void add_verify(CLI::App& app, Action& action) {
   verb->add_option("--atol", options->tolerances.atol, "Absolute tolerance.")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  verb->add_flag("--json", options->json, "Print one JSON object: passed, failed, refused, cases.");
+  CLI::Option* json = verb->add_flag("--json", options->json, "Print one JSON object: passed, failed, refused, cases.");
+  verb->add_flag("--totals", options->totals_only, "Of the JSON object the totals only, without the cases.")
+      ->needs(json);
   verb->footer(
       "Types, shapes and integers must be equal; floats pass if |a - b| <= atol + rtol * |b|. A data set of other "
       "types or "

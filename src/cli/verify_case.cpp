@@ -176,6 +176,13 @@ void require_declared(const std::vector<NamedDatum>& inputs, const std::vector<N
     require_declared(expected[i].second, output_infos[i], false);
 }
 
+void note_types(const Datum& datum, std::set<std::string>& types) {
+  if (const auto* tensor = std::get_if<Tensor>(&datum)) types.emplace(to_string(tensor->type()));
+  const auto* sequence = std::get_if<Sequence>(&datum);
+  for (std::size_t i = 0; sequence != nullptr && i < sequence->size(); ++i)
+    types.emplace(to_string((*sequence)[i].type()));
+}
+
 }  // namespace
 
 const char* name(CaseStatus status) {
@@ -189,6 +196,8 @@ void run_case(Session& session, const fs::path& folder, const Tolerances& tolera
   const std::vector<NamedDatum> expected = load_all(folder, "output", output_infos);
   if (expected.empty()) throw Error(ErrorCode::io, "the data set has no output_0.pb", {.file = folder.string()});
   require_declared(inputs, expected, input_infos, output_infos);
+  for (const NamedDatum& input : inputs) note_types(input.second, result.types);
+  for (const NamedDatum& output : expected) note_types(output.second, result.types);
   const std::vector<Datum> outputs = session.run_data(inputs);
   if (expected.size() > outputs.size()) {
     return fail(result, "the model has " + std::to_string(outputs.size()) + " outputs, the data set " +

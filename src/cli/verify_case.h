@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ struct Case {
   std::string op;  // the model's only operator; empty if it has several, or could not be loaded
   CaseStatus status = CaseStatus::passed;
   double max_abs = 0;
-  double max_ulp = 0;  // of floating-point outputs
+  double max_ulp = 0;           // of floating-point outputs
+  std::set<std::string> types;  // of the tensors that went in and came out
   std::string reason;
 };
 

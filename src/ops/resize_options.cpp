@@ -83,9 +83,11 @@ void apply_scales(const NodeContext& c, const std::vector<float>& scales, const 
       axis.out = -1;
       continue;
     }
-    axis.resized = static_cast<float>(axis.in) * axis.scale;
-    if (!(axis.resized < 0x1p62f))
-      c.fail(ErrorCode::limit, "a resized extent is too large", "scales", "less than 2^62");
+    // Of a region only that is resized; without one it is the whole axis, from 0 to 1.
+    axis.resized = static_cast<float>(axis.in) * (axis.roi_end - axis.roi_begin) * axis.scale;
+    if (!(axis.resized >= 0 && axis.resized < 0x1p62f))
+      c.fail(ErrorCode::limit, "a resized extent is too large, or negative", "scales", "from 0 to 2^62",
+             std::to_string(axis.resized));
     axis.out = static_cast<std::int64_t>(std::floor(axis.resized));
   }
 }
@@ -197,6 +199,8 @@ std::vector<ResizeAxis> read_resize_axes(const NodeContext& c, const graph::DimL
     axes.push_back(axis);
   }
   const std::vector<std::size_t> named = named_axes(c, dims.size());
+  const ResizeTransform transform = c.opset() < 11 ? ResizeTransform::asymmetric : read_resize_options(c).transform;
+  if (transform == ResizeTransform::tf_crop_and_resize) apply_roi(c, named, axes);
   if (given(c, at.sizes)) {
     if (given(c, at.scales)) c.fail(ErrorCode::model, "both scales and sizes are given", c.input_label(at.sizes));
     apply_sizes(c, c.constant_ints(at.sizes), named, axes);
@@ -206,9 +210,6 @@ std::vector<ResizeAxis> read_resize_axes(const NodeContext& c, const graph::DimL
     if (!given(c, at.scales)) c.fail(ErrorCode::model, "neither scales nor sizes are given", c.input_label(at.scales));
     apply_scales(c, read_floats(c, at.scales), named, axes);
   }
-  if (c.opset() < 11) return axes;
-  const ResizeTransform transform = read_resize_options(c).transform;
-  if (transform == ResizeTransform::tf_crop_and_resize) apply_roi(c, named, axes);
   if (transform == ResizeTransform::tf_crop_and_resize || transform == ResizeTransform::align_corners)
     require_whole_lengths(c, axes);
   return axes;

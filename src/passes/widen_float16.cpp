@@ -1,11 +1,12 @@
-// float16 and bfloat16 tensors are computed in float32: the values in between keep more bits than the model asked for,
-// never fewer. It runs first, before anything is inferred, so that no later pass and no operator meets a 16-bit type
-// anywhere but at a Cast or BitCast. A Cast to a 16-bit type inside the model keeps its rounding: Cast, then Cast back.
+// float16 and bfloat16 tensors are computed in float32. It runs before anything is inferred, so that no later pass and no
+// operator meets a 16-bit type anywhere but at a Cast or BitCast. What round_float16, which stands before it, has not marked
+// to be rounded keeps more bits than the model asked for, never fewer. A Cast to a 16-bit type inside the model keeps its rounding: Cast, then Cast back.
 #include <cstring>
 #include <vector>
 
 #include "base/half.h"
 #include "passes/match.h"
+#include "passes/narrow_types.h"
 #include "passes/pass_list.h"
 
 namespace linnet::passes {
@@ -16,11 +17,6 @@ using graph::Graph;
 using graph::kNoNode;
 using graph::NodeId;
 using graph::ValueId;
-
-bool is_narrow(DataType type) { return type == DataType::float16 || type == DataType::bfloat16; }
-bool is_narrow(std::int64_t type) {
-  return type == static_cast<std::int64_t>(DataType::float16) || type == static_cast<std::int64_t>(DataType::bfloat16);
-}
 
 template <typename T>
 Tensor widened_as(const Tensor& narrow) {
@@ -87,21 +83,12 @@ void widen_constant(Graph& graph, ValueId id) {
   value.desc.type = DataType::float32;
 }
 
-// The 16-bit type that a Cast or BitCast node makes; undefined for every other node.
-DataType narrowing_of(const graph::Node& node) {
-  if (!(is_onnx(node, "Cast") || is_onnx(node, "BitCast")) || node.outputs.empty() ||
-      node.outputs[0] == graph::kNoValue)
-    return DataType::undefined;
-  const graph::Attribute* to = node.attributes.find("to");
-  const auto* type = to == nullptr ? nullptr : std::get_if<std::int64_t>(to);
-  return type != nullptr && is_narrow(*type) ? static_cast<DataType>(*type) : DataType::undefined;
-}
-
 // A cast's result is rounded to 16 bits, and then taken back to 32 for those who compute with it.
 bool keep_rounding(Graph& graph, NodeId id) {
-  const DataType type = narrowing_of(graph.node(id));
-  if (type == DataType::undefined) return false;
+  const DataType type = made_by_attribute(graph.node(id));
+  if (type == DataType::undefined || graph.node(id).outputs.empty()) return false;
   const ValueId rounded = graph.node(id).outputs[0];
+  if (rounded == graph::kNoValue) return false;
   graph.value(rounded).desc.type = type;
   widen_at_input(graph, rounded);
   return true;
@@ -132,48 +119,6 @@ bool widen_attributes(Graph& graph, NodeId id) {
   return changed;
 }
 
-// Where and DequantizeLinear give what their second input is.
-bool types_by_second(const graph::Node& node) { return is_onnx(node, "Where") || is_onnx(node, "DequantizeLinear"); }
-
-// The narrow type that a node's result would have had, for outputs whose type the file does not state: the type flows
-// from the first input to the result, but for the operators that fix it themselves.
-std::vector<DataType> narrow_types(const Graph& graph) {
-  static constexpr std::string_view kFixed[] = {"Shape",
-                                                "Size",
-                                                "ArgMax",
-                                                "ArgMin",
-                                                "Equal",
-                                                "Less",
-                                                "Greater",
-                                                "LessOrEqual",
-                                                "GreaterOrEqual",
-                                                "Not",
-                                                "And",
-                                                "Or",
-                                                "Xor",
-                                                "IsNaN",
-                                                "IsInf",
-                                                "NonZero",
-                                                "Cast",
-                                                "BitCast",
-                                                "CastLike",
-                                                "QuantizeLinear",
-                                                "DynamicQuantizeLinear"};
-  std::vector<DataType> types(static_cast<std::size_t>(graph.value_count()), DataType::undefined);
-  for (ValueId id = 0; id < graph.value_count(); ++id) types[static_cast<std::size_t>(id)] = graph.value(id).desc.type;
-  for (const NodeId id : graph.order()) {
-    const graph::Node& node = graph.node(id);
-    bool fixed = node.inputs.empty();
-    for (const std::string_view op : kFixed) fixed = fixed || is_onnx(node, op);
-    const ValueId source =
-        fixed ? graph::kNoValue : node.inputs[types_by_second(node) && node.inputs.size() > 1 ? 1 : 0];
-    if (source == graph::kNoValue || node.outputs.empty() || node.outputs[0] == graph::kNoValue) continue;
-    DataType& type = types[static_cast<std::size_t>(node.outputs[0])];
-    if (type == DataType::undefined) type = types[static_cast<std::size_t>(source)];
-  }
-  return types;
-}
-
 }  // namespace
 
 void widen_float16(Graph& graph, PassContext& context) {
@@ -196,7 +141,7 @@ void widen_float16(Graph& graph, PassContext& context) {
       if (!value.consumers.empty()) widen_at_input(graph, id);
     } else if (value.constant) {
       widen_constant(graph, id);
-    } else if (value.producer != kNoNode && narrowing_of(graph.node(value.producer)) != DataType::undefined) {
+    } else if (value.producer != kNoNode && made_by_attribute(graph.node(value.producer)) != DataType::undefined) {
       continue;  // keep_rounding's
     } else if (value.graph_output && value.producer != kNoNode) {
       narrow_at_output(graph, id, types[static_cast<std::size_t>(id)]);

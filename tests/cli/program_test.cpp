@@ -102,6 +102,10 @@ TEST_CASE("ops lists the operators, and docs/operators.md is what it prints") {
   CHECK((*conv)["attributes"] == Json({"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"}));
   for (const Json& op : operators) CHECK(op["domain"] != "linnet");
   CHECK(run_program({"ops"}).out.find("\nai.onnx         Conv ") != std::string::npos);
-  INFO("to mend: ./dev ops --markdown > docs/operators.md");
-  CHECK(run_program({"ops", "--markdown"}).out == read_text(source_dir() / "docs" / "operators.md"));
+  const auto docs = source_dir() / "docs";
+  INFO("to mend: ./dev ops --markdown --results docs/operators.json > docs/operators.md");
+  CHECK(run_program({"ops", "--markdown", "--results", docs / "operators.json"}).out ==
+        read_text(docs / "operators.md"));
+  CHECK(run_program({"ops", "--markdown", "--results", docs / "cli.md"}).code == exit_code(ErrorCode::format));
+  CHECK(run_program({"ops", "--results", docs / "operators.json"}).code == exit_code(ErrorCode::usage));
 }

@@ -86,13 +86,13 @@ TEST_CASE("Linear and cubic Resize", "[ops]") {
 }
 
 TEST_CASE("Resize refuses what ONNX's text and reference implementation answer differently", "[ops]") {
-  const Tensor x = random_image({1, 1, 4, 4}), roi = tensor<float>({8}, {0, 0, 0, 0, 1, 1, 1, 1});
+  const Tensor x = random_image({1, 1, 4, 4}), whole = tensor<float>({8}, {0, 0, 0, 0, 1, 1, 1, 1});
   for (const char* m : {"nearest", "linear", "cubic"}) {
     const AttributeList list = with(mode(m), transform("align_corners"));
     CHECK(refusal(by_scales(x, {1, 1, 0.8f, 1}, list)) == ErrorCode::unsupported);
     CHECK(refusal(by_scales(x, {1, 1, 1, 1.6f}, list)) == ErrorCode::unsupported);
     CHECK(run(by_scales(x, {1, 1, 0.3f, 2.5f}, list))[0].shape() == Shape{1, 1, 1, 10});  // one pixel is the first
-    CHECK(refusal(op_case("Resize", 13, {x, roi, tensor<float>({4}, {1, 1, 0.8f, 1})},
+    CHECK(refusal(op_case("Resize", 13, {x, whole, tensor<float>({4}, {1, 1, 0.8f, 1})},
                           with(mode(m), transform("tf_crop_and_resize")))) == ErrorCode::unsupported);
   }
 }
@@ -104,6 +104,10 @@ TEST_CASE("Resize crops a region and fills what lies outside of the image", "[op
                              with(with(mode(m), transform("tf_crop_and_resize")), {{"extrapolation_value", 10.0f}}));
     check_op(c, kRounding);
     CHECK(values<float>(run(c)[0])[0] == 10);
+    const OpCase scaled = op_case("Resize", 13, {x, roi, tensor<float>({4}, {1, 1, 3, 1.5f})},
+                                  with(mode(m), transform("tf_crop_and_resize")));
+    check_op(scaled, kRounding);
+    CHECK(run(scaled)[0].shape() == Shape{1, 1, 6, 12});  // half of the rows, twice the columns
   }
   CHECK(refusal(op_case("Resize", 13, {x, Tensor(), Tensor(), int64s({1, 1, 3, 3})},
                         transform("tf_crop_and_resize"))) == ErrorCode::model);

@@ -10,7 +10,7 @@ namespace {
 
 using Vector = std::vector<double>;
 
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+double gate(double x) { return 1 / (1 + std::exp(-x)); }
 
 struct Direction {
   const Call& call;
@@ -24,7 +24,7 @@ struct Direction {
       const auto& names = std::get<std::vector<std::string>>(found->second);
       name = names[static_cast<std::size_t>(direction) * (gates == 4 ? 3 : (gates == 3 ? 2 : 1)) + which];
     }
-    if (name == "Sigmoid") return sigmoid(x);
+    if (name == "Sigmoid") return gate(x);
     if (name == "Tanh") return std::tanh(x);
     if (name == "Relu") return std::max(x, 0.0);
     call.require(name == "LeakyRelu", "activation '" + name + "'");

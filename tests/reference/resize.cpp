@@ -28,6 +28,7 @@ struct Axis {
   double scale = 1;
   double start = 0;
   double end = 1;
+  double exact = 1;  // the output extent before it was made whole
 };
 
 struct Settings {
@@ -65,7 +66,7 @@ double original_coordinate(const Call& call, const std::string& transformation, 
   if (transformation == "tf_half_pixel_for_nn") return (x + 0.5) / axis.scale;
   // The text divides by length_resized, ONNX's own implementation by the product of scale and length.
   const bool divides = transformation == "align_corners" || transformation == "tf_crop_and_resize";
-  if (divides && axis.output > 1 && std::fabs(axis.scale * length_original - length_resized) > 1e-5 * length_resized)
+  if (divides && axis.output > 1 && std::fabs(axis.exact - length_resized) > 1e-5 * length_resized)
     call.leave_open("a scale that gives no whole extent");
   if (transformation == "align_corners") {
     return axis.output > 1 ? x * (length_original - 1) / (length_resized - 1) : 0.0;
@@ -160,13 +161,14 @@ void apply_sizes(const Call& call, const std::vector<std::int64_t>& sizes, const
     const auto length = static_cast<double>(axis.input);
     axis.output = policy == "stretch" ? sizes[i] : static_cast<std::int64_t>(std::floor(common * length + 0.5));
     axis.scale = policy == "stretch" ? static_cast<double>(axis.output) / length : common;
+    axis.exact = policy == "stretch" ? static_cast<double>(axis.output) : common * length;
   }
 }
 
 std::vector<Axis> axes_of(const Call& call) {
   const Tensor& x = call.in(0);
   std::vector<Axis> axes;
-  for (const std::int64_t extent : x.shape) axes.push_back({extent, extent, 1, 0, 1});
+  for (const std::int64_t extent : x.shape) axes.push_back({extent, extent, 1, 0, 1, static_cast<double>(extent)});
   std::vector<std::int64_t> chosen = call.attribute("axes", std::vector<std::int64_t>());
   if (chosen.empty()) {
     for (std::int64_t i = 0; i < x.rank(); ++i) chosen.push_back(i);
@@ -191,7 +193,8 @@ std::vector<Axis> axes_of(const Call& call) {
     Axis& axis = axes[static_cast<std::size_t>(chosen[i])];
     axis.scale = scales[i];
     const double region = crop ? axis.end - axis.start : 1.0;
-    axis.output = static_cast<std::int64_t>(std::floor(static_cast<double>(axis.input) * region * axis.scale));
+    axis.exact = static_cast<double>(axis.input) * region * axis.scale;
+    axis.output = static_cast<std::int64_t>(std::floor(axis.exact));
   }
   return axes;
 }

@@ -1,0 +1,108 @@
+// float16 and bfloat16: every operator's result is rounded to the type that the model gives it, in plain plans and on
+// NCHW16c.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "linnet/linnet.h"
+#include "support/onnx_builder.h"
+#include "support/op_case.h"
+#include "support/random_data.h"
+#include "support/tensor_adapter.h"
+
+namespace linnet::test::float16_test {
+namespace {
+
+const DataType kHalf = DataType::float16;
+
+Session session_of(const OnnxModel& model, const SessionOptions& options = {}) {
+  // The bytes outlive every session of the tests.
+  static std::vector<std::vector<std::byte>> files;
+  files.push_back(model.bytes());
+  return Session(Model::load(files.back()), options);
+}
+
+Tensor narrow(DataType type, Shape shape, const std::vector<float>& numbers) {
+  return convert(tensor<float>(std::move(shape), numbers), type);
+}
+std::vector<float> wide(const Tensor& narrow) { return values<float>(convert(narrow, DataType::float32)); }
+Tensor random(DataType type, Shape shape, std::uint64_t seed, double low = -1) {
+  Random numbers(seed);
+  return convert(from_reference(random_reals(numbers, std::move(shape), low, 1)), type);
+}
+
+TEST_CASE("A sum is rounded before the next one", "[float16]") {
+  const DataType type = GENERATE(DataType::float16, DataType::bfloat16);
+  const float start = type == kHalf ? 2048 : 256;  // the next number of the type is two larger, and the tie goes back
+  OnnxModel model;
+  model.graph.node(OnnxNode("Add", {"x", "one"}, {"a"}))
+      .node(OnnxNode("Add", {"a", "one"}, {"y"}))
+      .input("x", type, {1})
+      .initializer("one", narrow(type, {1}, {1}))
+      .output("y", type, {1});
+  const NamedTensor x = {"x", narrow(type, {1}, {start})};
+  CHECK(wide(session_of(model).run({x})[0]) == std::vector<float>{start});
+  SessionOptions unrounded;
+  unrounded.disabled_passes = {"round_float16"};
+  CHECK(wide(session_of(model, unrounded).run({x})[0]) == std::vector<float>{start + 2});
+}
+
+TEST_CASE("CastLike rounds to the type of what it is like", "[float16]") {
+  OnnxModel model(8, 15);
+  model.graph.node(OnnxNode("CastLike", {"x", "like"}, {"h"}))
+      .node(OnnxNode("Cast", {"h"}, {"y"}).set("to", 1))
+      .input("x", DataType::float32, {1})
+      .initializer("like", narrow(kHalf, {1}, {0}))
+      .output("y", DataType::float32, {1});
+  CHECK(values<float>(session_of(model).run({{"x", tensor<float>({1}, {2049})}})[0]) == std::vector<float>{2048});
+}
+
+struct Layer {
+  std::string op;
+  std::vector<std::string> inputs;
+  std::string output;
+};
+
+TEST_CASE("A network gives the bits of its operators one by one", "[float16]") {
+  const DataType type = GENERATE(DataType::float16, DataType::bfloat16);
+  const std::vector<Layer> layers = {{"Conv", {"x", "w", "b"}, "conv"},
+                                     {"Relu", {"conv"}, "relu"},
+                                     {"BatchNormalization", {"relu", "b", "b", "b", "v"}, "norm"},
+                                     {"Add", {"norm", "relu"}, "sum"},
+                                     {"Sigmoid", {"sum"}, "gate"},
+                                     {"Mul", {"sum", "gate"}, "swish"},
+                                     {"GlobalAveragePool", {"swish"}, "y"}};
+  const std::vector<std::pair<std::string, Tensor>> constants = {
+      {"w", random(type, {20, 3, 3, 3}, 1)}, {"b", random(type, {20}, 2)}, {"v", random(type, {20}, 3, 0.5)}};
+  std::vector<NamedTensor> known = {{"x", random(type, {2, 3, 13, 11}, 4)}};
+  for (const auto& constant : constants) known.push_back(constant);
+  OnnxModel whole;
+  whole.graph.input("x", type, {2, 3, 13, 11}).output("y", type, {2, 20, 1, 1});
+  for (const auto& [name, value] : constants) whole.graph.initializer(name, value);
+  for (const Layer& layer : layers) {
+    whole.graph.node(OnnxNode(layer.op, layer.inputs, {layer.output}));
+    OnnxModel one;
+    one.graph.node(OnnxNode(layer.op, layer.inputs, {layer.output})).output(layer.output, type, {"a", "b", "c", "d"});
+    std::vector<NamedTensor> inputs;
+    for (const NamedTensor& value : known) {
+      if (std::count(layer.inputs.begin(), layer.inputs.end(), value.first) == 0) continue;
+      const bool constant = value.second.rank() == 1 || value.first == "w";
+      if (constant) {
+        one.graph.initializer(value.first, value.second);
+        continue;
+      }
+      one.graph.input(value.first, type, {"a", "b", "c", "d"});
+      inputs.push_back(value);
+    }
+    known.emplace_back(layer.output, session_of(one).run(inputs)[0]);
+  }
+  const Tensor y = session_of(whole).run({known[0]})[0];
+  CHECK(wide(y) == wide(known.back().second));
+  SessionOptions unrounded;
+  unrounded.disabled_passes = {"round_float16"};
+  CHECK(wide(session_of(whole, unrounded).run({known[0]})[0]) != wide(y));
+}
+
+}  // namespace
+}  // namespace linnet::test::float16_test
