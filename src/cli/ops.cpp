@@ -111,7 +111,7 @@ void add_ops(CLI::App& app, Action& action) {
     action = [options] {
       const std::vector<OperatorInfo> operators = supported_operators();
       if (options->markdown) print_markdown(operators, options->results);
-      else (options->json ? print_operators_json : print_text)(operators);
+      else (options->json ? print_operators_json : print_list)(operators);
       return 0;
     };
   });

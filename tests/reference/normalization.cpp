@@ -12,8 +12,6 @@ namespace {
 /// Elements of one channel of one image.
 std::int64_t plane_size(const Tensor& x) { return element_count({x.shape.begin() + 2, x.shape.end()}); }
 
-double to_float(double value) { return round_to(Type::float32, value); }
-
 /// The same with the statistics of x itself; the running ones follow them.
 Outputs trained_batch_normalization(const Call& call) {
   const Tensor& x = call.in(0);

@@ -48,7 +48,7 @@ std::set<std::string> missing_operators(const graph::Graph& graph) {
 }
 
 /// Data sets of before ONNX could store bfloat16 call its bits uint16.
-void require_declared(const graph::Graph& graph, graph::ValueId id, const Tensor& tensor) {
+void require_declared(const graph::Graph& graph, graph::ValueId id, const linnet::Tensor& tensor) {
   const DataType declared = graph.value(id).desc.type;
   if (declared != DataType::undefined && declared != tensor.type())
     throw reference::Unjudged("the data set contradicts the model: '" + graph.value(id).name + "'");
