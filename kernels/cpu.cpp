@@ -37,29 +37,20 @@ Registers cpuid(unsigned leaf, unsigned subleaf = 0) {
 bool bit(unsigned value, int number) { return (value >> number & 1) != 0; }
 
 /// Which register files the operating system saves: without it a processor's AVX-512 is of no use.
-std::uint64_t saved_state() {
+unsigned long saved_state() {
   if (!bit(cpuid(1).c, 27)) return 0;  // OSXSAVE
   unsigned low, high;
   // The instruction by name: _xgetbv needs this file compiled with -mxsave.
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return static_cast<std::uint64_t>(high) << 32 | low;
+  return static_cast<unsigned long>(high) << 32 | low;
 }
 
 Isa best_of_processor() {
-  const Registers basic = cpuid(1), extended = cpuid(7);
-  const std::uint64_t saved = saved_state();
-  constexpr std::uint64_t kYmm = 0x06, kZmm = 0xe6;
-  const bool f16c = bit(basic.c, 29), fma = bit(basic.c, 12), avx2 = bit(extended.b, 5);
-  if (!((saved & kYmm) == kYmm && avx2 && fma && f16c)) return Isa::scalar;
-  // -march=x86-64-v4: F, DQ, CD, BW, VL. BMI and LZCNT come with v3; every processor with AVX2 and FMA of note has
-  // them, but the compiler may use them, so they are asked for.
-  const bool v3 = bit(extended.b, 3) && bit(extended.b, 8) && bit(cpuid(0x80000001).c, 5) && bit(basic.c, 22);
-  bool v4 = v3 && (saved & kZmm) == kZmm;
-  for (const int feature : {16, 17, 28, 30, 31}) v4 = v4 && bit(extended.b, feature);
+  const Isa best = best_isa(read_x86_features());
 #if defined(LINNET_EMULATE_AVX512)
-  v4 = true;
+  if (best == Isa::avx2) return Isa::avx512;
 #endif
-  return v4 ? Isa::avx512 : Isa::avx2;
+  return best;
 }
 
 std::string brand_of_processor() {
@@ -189,6 +180,39 @@ const char* name(Isa isa) {
   }
   return "";
 }
+
+#if defined(__x86_64__)
+
+X86Features read_x86_features() {
+  const Registers basic = cpuid(1), extended = cpuid(7), newer = cpuid(0x80000001);
+  X86Features f;
+  f.avx2 = bit(extended.b, 5);
+  f.fma = bit(basic.c, 12);
+  f.f16c = bit(basic.c, 29);
+  f.bmi1 = bit(extended.b, 3);
+  f.bmi2 = bit(extended.b, 8);
+  f.lzcnt = bit(newer.c, 5);
+  f.movbe = bit(basic.c, 22);
+  f.avx512_f = bit(extended.b, 16);
+  f.avx512_dq = bit(extended.b, 17);
+  f.avx512_cd = bit(extended.b, 28);
+  f.avx512_bw = bit(extended.b, 30);
+  f.avx512_vl = bit(extended.b, 31);
+  f.saved_state = saved_state();
+  return f;
+}
+
+Isa best_isa(const X86Features& f) {
+  constexpr unsigned long kYmm = 0x06, kZmm = 0xe6;
+  if (!((f.saved_state & kYmm) == kYmm && f.avx2 && f.fma && f.f16c)) return Isa::scalar;
+  // -march=x86-64-v4 is these five and all of v3. BMI and LZCNT come with every processor with AVX2 and FMA of note, but
+  // the compiler may use them, so they are asked for.
+  const bool v3 = f.bmi1 && f.bmi2 && f.lzcnt && f.movbe;
+  const bool v4 = f.avx512_f && f.avx512_dq && f.avx512_cd && f.avx512_bw && f.avx512_vl;
+  return v3 && v4 && (f.saved_state & kZmm) == kZmm ? Isa::avx512 : Isa::avx2;
+}
+
+#endif
 
 Cpu detect_cpu() {
   Cpu cpu;

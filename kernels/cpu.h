@@ -22,6 +22,17 @@ struct Cpu {
 /// Reads CPUID, the affinity mask, the cgroup and LINNET_MAX_ISA anew at each call; keeps no state.
 Cpu detect_cpu();
 
+#if defined(__x86_64__)
+/// What CPUID and XGETBV say of an x86 processor, as far as the choice of an ISA needs it.
+struct X86Features {
+  bool avx2 = false, fma = false, f16c = false, bmi1 = false, bmi2 = false, lzcnt = false, movbe = false;
+  bool avx512_f = false, avx512_dq = false, avx512_cd = false, avx512_bw = false, avx512_vl = false;
+  unsigned long saved_state = 0;  // XCR0: which register files the operating system saves; 0 without OSXSAVE
+};
+X86Features read_x86_features();
+Isa best_isa(const X86Features& features);
+#endif
+
 /// min(affinity mask, cgroup quota rounded up), at least 1.
 int default_threads(const Cpu& cpu);
 

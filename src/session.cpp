@@ -202,8 +202,9 @@ void Session::State::bind() {
     arena = base::AlignedBuffer(next->arena_bytes + plan::kArenaAlignment, base::AlignedBuffer::Fill::zero);
   }
   const auto misfit = reinterpret_cast<std::uintptr_t>(arena.data()) % plan::kArenaAlignment;
-  executor = std::make_unique<runtime::Executor>(
-      next, arena.data() + (plan::kArenaAlignment - misfit) % plan::kArenaAlignment, plan.state().target().threads);
+  executor =
+      std::make_unique<runtime::Executor>(next, arena.data() + (plan::kArenaAlignment - misfit) % plan::kArenaAlignment,
+                                          plan.state().target().threads, plan.state().target().process);
   bound = std::move(next);
   profile.seconds.assign(bound->steps.size(), 0.0);
   profile.runs = 0;

@@ -1,5 +1,7 @@
 #include "target.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdlib>
 #include <string>
@@ -35,7 +37,8 @@ plan::PlanTarget plan_target(const SessionOptions& options) {
   const kernels::Cpu cpu = checked_cpu();
   plan::PlanTarget target;
   target.table = kernels::table(cpu.selected);
-  target.threads = options.threads == 0 ? kernels::default_threads(cpu) : options.threads;
+  target.threads = runtime::startable_threads(options.threads == 0 ? kernels::default_threads(cpu) : options.threads);
+  target.process = ::getpid();
   target.parallel_for = runtime::parallel_for;
   target.winograd = options.convolution == Convolution::automatic;
   target.disabled_passes = options.disabled_passes;

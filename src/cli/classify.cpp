@@ -95,7 +95,8 @@ Preprocessing choose_steps(const ClassifyOptions& options, const ModelFolder& fo
                            const ValueInfo& input) {
   std::string name = options.preset;
   const auto guessed = input_size(input, Layout::nchw);
-  if (name.empty()) name = is_folder ? folder.preset : (guessed && guessed->first <= 64 ? "cifar10" : "torchvision");
+  if (name.empty())
+    name = is_folder ? folder.config.preset : (guessed && guessed->first <= 64 ? "cifar10" : "torchvision");
   Preprocessing steps = preset(name);
   for (const auto& [step, value] : options.steps) set_option(steps, step, value);
   const auto wanted = input_size(input, steps.layout);
@@ -159,34 +160,54 @@ bool ends_in_softmax(const Classifier& c, const ValueInfo& output) {
   return (own == c.outputs.end() ? output : *own).computed_by == "Softmax";
 }
 
-Tensor load_batch(const ClassifyOptions& options, const Classifier& c, std::size_t first, std::size_t count) {
-  Tensor batch;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::string& path = c.images[first + i];
-    DecodeOptions decode;
-    decode.apply_exif_orientation = options.exif;
-    const Image image = load_image(path, decode);
-    check_limits(c.folder, image, path);
-    Tensor one;
-    try {
-      one = preprocess(image, c.steps);
-    } catch (const Error& error) {  // the picture's name belongs to the message
-      ErrorDetails details = error.details();
-      details.file = path;
-      throw Error(error.code(), error.message(), std::move(details));
-    }
-    if (i == 0) {
-      Shape shape = one.shape();
-      shape[0] = static_cast<std::int64_t>(count);
-      batch = Tensor(DataType::float32, shape);
-    } else if (!std::equal(one.shape().begin() + 1, one.shape().end(), batch.shape().begin() + 1)) {
-      throw Error(ErrorCode::image, "pictures of one batch must come out of the same size; use --crop or --batch 1",
-                  {.file = path, .expected = to_string(batch.shape()), .found = to_string(one.shape())});
-    }
-    const std::span<const float> from = one.data<float>();
-    std::copy(from.begin(), from.end(),
-              batch.mutable_data<float>().begin() + static_cast<std::ptrdiff_t>(i * from.size()));
+/// The model's input from one picture; errors name it.
+Tensor load_picture(const ClassifyOptions& options, const Classifier& c, const std::string& path) {
+  DecodeOptions decode;
+  decode.apply_exif_orientation = options.exif;
+  const Image image = load_image(path, decode);
+  check_limits(c.folder.config, image, path);
+  try {
+    return preprocess(image, c.steps);
+  } catch (const Error& error) {  // the picture's name belongs to the message
+    ErrorDetails details = error.details();
+    details.file = path;
+    throw Error(error.code(), error.message(), std::move(details));
   }
+}
+
+struct Batch {
+  std::vector<std::string> images;
+  std::vector<Tensor> inputs;  // one an image
+};
+
+/// The pictures of a batch that can be had; what is wrong with the others goes to `failures`.
+Batch load_batch(const ClassifyOptions& options, const Classifier& c, std::size_t first, std::size_t count,
+                 std::vector<Error>& failures) {
+  Batch batch;
+  for (std::size_t i = first; i < first + count; ++i) {
+    try {
+      Tensor one = load_picture(options, c, c.images[i]);
+      if (!batch.inputs.empty() && one.shape() != batch.inputs[0].shape()) {
+        throw Error(
+            ErrorCode::image, "pictures of one batch must come out of the same size; use --crop or --batch 1",
+            {.file = c.images[i], .expected = to_string(batch.inputs[0].shape()), .found = to_string(one.shape())});
+      }
+      batch.inputs.push_back(std::move(one));
+      batch.images.push_back(c.images[i]);
+    } catch (const Error& error) {
+      failures.push_back(error);
+    }
+  }
+  return batch;
+}
+
+/// [1,...] each -> [N,...].
+Tensor stacked(const std::vector<Tensor>& inputs) {
+  Shape shape = inputs.at(0).shape();
+  shape[0] = static_cast<std::int64_t>(inputs.size());
+  Tensor batch(DataType::float32, shape);
+  auto to = batch.mutable_data<float>().begin();
+  for (const Tensor& one : inputs) to = std::copy(one.data<float>().begin(), one.data<float>().end(), to);
   return batch;
 }
 
@@ -198,14 +219,16 @@ void check_labels(const ClassifyOptions& options, const Classifier& c, std::size
                .found = std::to_string(c.labels.size())});
 }
 
-std::vector<ClassifyResult> classify(const ClassifyOptions& options, const Classifier& c, Session& session) {
+std::vector<ClassifyResult> classify(const ClassifyOptions& options, const Classifier& c, Session& session,
+                                     std::vector<Error>& failures) {
   std::vector<ClassifyResult> results;
   const Progress progress(c.images.size());
   const auto step = static_cast<std::size_t>(options.batch);
   for (std::size_t first = 0; first < c.images.size(); first += step) {
-    const std::size_t count = std::min(step, c.images.size() - first);
-    const std::vector<Tensor> outputs =
-        session.run({{c.input.name, convert(load_batch(options, c, first, count), c.input.type)}});
+    const Batch batch = load_batch(options, c, first, std::min(step, c.images.size() - first), failures);
+    const std::size_t count = batch.images.size();
+    if (count == 0) continue;
+    const std::vector<Tensor> outputs = session.run({{c.input.name, convert(stacked(batch.inputs), c.input.type)}});
     const std::size_t output = find_scores(outputs, count);
     const bool softmax = options.softmax == "yes" ||
                          (options.softmax == "auto" && !ends_in_softmax(c, session.plan().outputs()[output]));
@@ -214,9 +237,9 @@ std::vector<ClassifyResult> classify(const ClassifyOptions& options, const Class
     check_labels(options, c, classes);
     for (std::size_t i = 0; i < count; ++i) {
       results.push_back(
-          {c.images[first + i], top_k(scores.data<float>().subspan(i * classes, classes), options.top, softmax)});
+          {batch.images[i], top_k(scores.data<float>().subspan(i * classes, classes), options.top, softmax)});
     }
-    progress.show(first + count);
+    progress.show(std::min(first + step, c.images.size()));
   }
   return results;
 }
@@ -273,8 +296,11 @@ int run_classify(const ClassifyOptions& options) {
   c.outputs = model.outputs();
   c.steps = choose_steps(options, c.folder, is_folder, c.input);
   Session session(std::move(model), session_options(options.plan));
-  print(options, c, classify(options, c, session));
-  return 0;
+  std::vector<Error> failures;
+  const std::vector<ClassifyResult> results = classify(options, c, session, failures);
+  if (!results.empty()) print(options, c, results);
+  for (const Error& error : failures) std::cerr << "linnet: " << error.what() << '\n';
+  return failures.empty() ? 0 : exit_code(failures[0].code());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "linnet/error.h"
@@ -20,15 +21,11 @@ constexpr std::uintmax_t kMaxConfigBytes = std::uintmax_t{1} << 20;
   throw Error(code, message, {.file = file.string(), .where = std::move(where)});
 }
 
-nlohmann::json read_config(const fs::path& path) {
-  if (!fs::is_regular_file(path)) return nlohmann::json::object();
+std::string read_config(const fs::path& path) {
+  if (!fs::is_regular_file(path)) return "{}";
   if (fs::file_size(path) > kMaxConfigBytes) fail(ErrorCode::limit, "config.json is larger than 1 MiB", path);
-  std::ifstream stream(path);
-  try {
-    return nlohmann::json::parse(stream);
-  } catch (const nlohmann::json::exception& error) {
-    fail(ErrorCode::format, std::string("config.json cannot be read: ") + error.what(), path);
-  }
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
 }
 
 /// The limits stand under io.input.single in the schema of today, directly under io.input in older folders.
@@ -56,6 +53,21 @@ bool is_picture(const fs::path& path) {
 
 }  // namespace
 
+FolderConfig parse_config(std::string_view text, const std::string& path) {
+  nlohmann::json config;
+  try {
+    config = nlohmann::json::parse(text);
+  } catch (const nlohmann::json::exception& error) {
+    fail(ErrorCode::format, std::string("config.json cannot be read: ") + error.what(), path);
+  }
+  try {
+    return {.preset = config.value("/modelhub/preset"_json_pointer, std::string("modelhub")),
+            .dim_limits = read_limits(config)};
+  } catch (const nlohmann::json::exception& error) {
+    fail(ErrorCode::format, std::string("config.json does not follow modelhub's schema: ") + error.what(), path);
+  }
+}
+
 std::string model_file(const std::string& model) {
   std::error_code ignored;  // what cannot be looked at is left to the loader's own error
   if (!fs::is_directory(model, ignored)) return model;
@@ -77,13 +89,7 @@ ModelFolder read_model_folder(const std::string& folder) {
   const fs::path labels = root / "model" / "labels.json";
   if (fs::exists(labels)) result.labels = labels.string();
   const fs::path config_path = root / "model" / "config.json";
-  const nlohmann::json config = read_config(config_path);
-  try {
-    result.dim_limits = read_limits(config);
-    result.preset = config.value("/modelhub/preset"_json_pointer, std::string("modelhub"));
-  } catch (const nlohmann::json::exception& error) {
-    fail(ErrorCode::format, std::string("config.json does not follow modelhub's schema: ") + error.what(), config_path);
-  }
+  result.config = parse_config(read_config(config_path), config_path.string());
   if (fs::is_directory(root / "sample_data")) {
     for (const fs::directory_entry& entry : fs::directory_iterator(root / "sample_data")) {
       if (entry.is_regular_file() && is_picture(entry.path())) result.samples.push_back(entry.path().string());
@@ -93,11 +99,11 @@ ModelFolder read_model_folder(const std::string& folder) {
   return result;
 }
 
-void check_limits(const ModelFolder& folder, const Image& image, const std::string& path) {
+void check_limits(const FolderConfig& config, const Image& image, const std::string& path) {
   const std::array<std::pair<const char*, std::int64_t>, 3> extents = {
       {{"channels", image.channels}, {"height", image.height}, {"width", image.width}}};
-  for (std::size_t i = 0; i < std::min(folder.dim_limits.size(), extents.size()); ++i) {
-    const DimLimit& limit = folder.dim_limits[i];
+  for (std::size_t i = 0; i < std::min(config.dim_limits.size(), extents.size()); ++i) {
+    const DimLimit& limit = config.dim_limits[i];
     const auto [what, value] = extents[i];
     if (value >= limit.min && (!limit.max || value <= *limit.max)) continue;
     std::string expected = "at least " + std::to_string(limit.min);

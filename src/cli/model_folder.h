@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "linnet/image.h"
@@ -16,11 +17,19 @@ struct DimLimit {
   std::optional<std::int64_t> max;
 };
 
-struct ModelFolder {
-  std::string model;                 // path of model.onnx
-  std::string labels;                // path of labels.json; empty where there is none
-  std::string preset = "modelhub";   // config.json: modelhub.preset
+/// What config.json says of the folder's model.
+struct FolderConfig {
+  std::string preset = "modelhub";   // modelhub.preset
   std::vector<DimLimit> dim_limits;  // channels, height, width; empty: no limits
+};
+
+/// Throws Error(format) for text that is no JSON or does not follow the schema. `path` is for messages.
+FolderConfig parse_config(std::string_view text, const std::string& path);
+
+struct ModelFolder {
+  std::string model;   // path of model.onnx
+  std::string labels;  // path of labels.json; empty where there is none
+  FolderConfig config;
   std::vector<std::string> samples;  // pictures of sample_data, sorted
 };
 
@@ -31,6 +40,6 @@ std::string model_file(const std::string& model);
 ModelFolder read_model_folder(const std::string& folder);
 
 /// Throws Error(image) if the picture's channels, height or width break the folder's limits.
-void check_limits(const ModelFolder& folder, const Image& image, const std::string& path);
+void check_limits(const FolderConfig& config, const Image& image, const std::string& path);
 
 }  // namespace linnet::cli

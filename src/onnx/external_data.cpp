@@ -3,11 +3,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "base/checked_math.h"
 #include "base/printable.h"
+#include "base/sha1.h"
 
 namespace linnet::onnx {
 
@@ -74,6 +78,29 @@ void ExternalData::open(const std::string& location, const Message& message) {
   open_facts_ = facts;
 }
 
+// A file is read through once, however many tensors give its checksum.
+void ExternalData::verify_checksum(const ExternalEntry& entry, const Message& message) {
+  const Identity file{open_facts_.device, open_facts_.inode};
+  auto digest = digests_.find(file);
+  if (digest == digests_.end()) {
+    base::Sha1 sum;
+    std::vector<std::byte> chunk(std::size_t{1} << 16);
+    for (std::int64_t at = 0; at < open_facts_.bytes; at += static_cast<std::int64_t>(chunk.size())) {
+      const std::int64_t rest = open_facts_.bytes - at;
+      if (std::cmp_less(rest, chunk.size())) chunk.resize(static_cast<std::size_t>(rest));
+      read_exactly(open_file_, at, chunk, entry.location);
+      sum.update(chunk);
+    }
+    digest = digests_.emplace(file, sum.finish()).first;
+  }
+  std::string wanted = *entry.checksum;
+  std::transform(wanted.begin(), wanted.end(), wanted.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (wanted != digest->second)
+    message.fail(ErrorCode::model, "external data: " + quote_name(entry.location) + " has another checksum",
+                 quote_name(wanted), digest->second);
+}
+
 Tensor ExternalData::read(const ExternalEntry& entry, DataType type, const Shape& shape, std::size_t bytes,
                           const Message& message) {
   if (!folder_) {
@@ -83,6 +110,7 @@ Tensor ExternalData::read(const ExternalEntry& entry, DataType type, const Shape
                  {}, "location " + quote_name(entry.location));
   }
   open(entry.location, message);
+  if (entry.checksum) verify_checksum(entry, message);
   const std::int64_t room = open_facts_.bytes - entry.offset;
   if (entry.offset < 0 || room < 0)
     refuse(message, "the offset " + std::to_string(entry.offset) + " is outside the file", entry.location);

@@ -20,6 +20,7 @@ struct ExternalEntry {
   std::string location;
   std::int64_t offset = 0;
   std::optional<std::int64_t> length;
+  std::optional<std::string> checksum;  // SHA-1 of the whole file, in hexadecimal digits
 };
 
 class ExternalData {
@@ -37,6 +38,7 @@ class ExternalData {
   using Range = std::tuple<Identity, std::int64_t, std::size_t>;
 
   void open(const std::string& location, const Message& message);
+  void verify_checksum(const ExternalEntry& entry, const Message& message);
 
   std::optional<std::string> folder_;
   std::int64_t max_file_bytes_;
@@ -46,6 +48,7 @@ class ExternalData {
   base::FileFacts open_facts_;
   std::map<Range, Tensor> tensors_;        // a weight that two initializers name is read once
   std::map<Identity, std::int64_t> read_;  // bytes read of each file: at most its size
+  std::map<Identity, std::string> digests_;
 };
 
 }  // namespace linnet::onnx

@@ -75,6 +75,7 @@ void read_external_entry(const Message& message, ExternalEntry& entry, unsigned&
   if (key == "location") entry.location = value;
   if (key == "offset") entry.offset = parse_number(value, message);
   if (key == "length") entry.length = parse_number(value, message);
+  if (key == "checksum") entry.checksum = value;
 }
 
 void add_dims(const MessageReader& reader, TensorHeader& header) {

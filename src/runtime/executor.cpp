@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "linnet/error.h"
+#include "runtime/cancellation.h"
 
 namespace linnet::runtime {
 
@@ -17,18 +18,10 @@ namespace {
 
 constexpr std::size_t kToTheEnd = std::numeric_limits<std::size_t>::max();
 
-bool should_stop(const RunOptions& options) {
-  if (options.cancel != nullptr && options.cancel->load(std::memory_order_relaxed)) return true;
-  const bool limited = options.deadline != std::chrono::steady_clock::time_point::max();
-  return limited && std::chrono::steady_clock::now() >= options.deadline;
-}
-
-[[noreturn]] void throw_cancelled() { throw Error(ErrorCode::cancelled, "the run was cancelled, or its deadline has passed"); }
-
 }  // namespace
 
-Executor::Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads)
-    : plan_(std::move(plan)), arena_(arena), threads_(threads), process_(::getpid()), input_bytes_(plan_->inputs.size(), nullptr), faults_(plan_->steps.size()) {
+Executor::Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads, pid_t process)
+    : plan_(std::move(plan)), arena_(arena), threads_(threads), process_(process), input_bytes_(plan_->inputs.size(), nullptr), faults_(plan_->steps.size()) {
   for (const plan::PlannedStep& step : plan_->steps) {
     Pointers p;
     for (const BufferRef& ref : step.inputs) p.inputs.push_back(resolve(ref));

@@ -24,8 +24,9 @@ struct Profile {
 /// A ShapePlan bound to an arena: every pointer resolved. One run at a time.
 class Executor {
  public:
-  /// `arena` must hold plan->arena_bytes, 128-byte aligned, and outlive the executor.
-  Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads);
+  /// `arena` must hold plan->arena_bytes, 128-byte aligned, and outlive the executor. In any other process than `process` a
+  /// run takes one thread.
+  Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads, pid_t process);
 
   /// inputs[i] are the bytes of plan().inputs[i], aligned to their element. Allocates nothing. `profile` may be null.
   /// Throws Error(input) if the data break an operator's rules (an index out of range), and `cancelled` as `options` ask;
@@ -47,7 +48,7 @@ class Executor {
   std::shared_ptr<const plan::ShapePlan> plan_;
   std::byte* arena_;
   int threads_;
-  pid_t process_;  // the one that made it
+  pid_t process_;
   std::vector<Pointers> pointers_;              // of each step
   std::vector<const std::byte*> input_bytes_;   // of this run
   std::vector<std::atomic<const char*>> faults_;  // of each step

@@ -9,6 +9,7 @@
 #include "ops/eager.h"
 #include "passes/pass.h"
 #include "plan/memory_plan.h"
+#include "runtime/cancellation.h"
 #include "runtime/control_flow.h"
 
 namespace linnet::runtime {
@@ -119,6 +120,7 @@ std::vector<Datum> ProgramRunner::run(std::span<const Datum> inputs, bool profil
   values_.assign(at(graph.value_count()), Datum());
   for (std::size_t i = 0; i < inputs.size(); ++i) values_[at(graph.inputs[i])] = inputs[i];
   for (const Schedule::Item& item : program_.schedule().items) {
+    if (should_stop(options_)) throw_cancelled();
     if (item.segment >= 0) run_segment(at(item.segment));
     else run_node(item.node);
     for (const ValueId id : item.release) values_[at(id)] = Datum();
@@ -141,7 +143,7 @@ void ProgramRunner::bind(SegmentState& state, std::shared_ptr<const plan::ShapeP
   const auto misfit = reinterpret_cast<std::uintptr_t>(state.arena.data()) % plan::kArenaAlignment;
   state.executor = std::make_unique<Executor>(
       state.bound, state.arena.data() + (plan::kArenaAlignment - misfit) % plan::kArenaAlignment,
-      program_.options().target.threads);
+      program_.options().target.threads, program_.options().target.process);
   state.profile.seconds.assign(state.bound->steps.size(), 0.0);
   state.profile.runs = 0;
 }

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "support/sanitized.h"
+
 namespace linnet::test {
 
 /// What a shell command prints.
@@ -17,18 +19,5 @@ inline std::string output_of(const std::string& command) {
   while (const std::size_t count = fread(buffer, 1, sizeof buffer, pipe.get())) text.append(buffer, count);
   return text;
 }
-
-/// Sanitizers add constructors, symbols and stores of their own to every object.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
-#else
-inline constexpr bool kSanitized = false;
-#endif
 
 }  // namespace linnet::test

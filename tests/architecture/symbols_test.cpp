@@ -85,7 +85,9 @@ TEST_CASE("the archive can be read") {
 TEST_CASE("ISA objects define nothing weak, nothing outside their namespace, and use nothing of std") {
   if (kSanitized) return;  // sanitizers add constructors and symbols of their own to every object
   static const std::set<std::string> c_functions = {"memcpy", "memmove", "memset", "memcmp",    "fmaf",
-                                                    "sqrtf",  "floorf",  "ceilf",  "roundevenf"};
+                                                    "sqrtf",  "floorf",  "ceilf",  "roundevenf",
+                                                    // of a hardened build
+                                                    "__stack_chk_fail", "__memcpy_chk", "__memset_chk"};
   for (const std::string isa : {"scalar", "avx2", "avx512", "neon"}) {
     const std::string scope = "_ZN6linnet7kernels" + std::to_string(isa.size()) + isa;
     for (const Symbol& symbol : archive_symbols()) {
@@ -154,5 +156,38 @@ TEST_CASE("the library has no mutable global state") {
     if (member == "stb_decoder.cpp.o" && (section == ".tbss" || name.find("stbi__") != std::string::npos)) continue;
     INFO(member << ": " << name << " in " << section);
     CHECK(false);
+  }
+}
+
+// A program that links ONNX Runtime or the onnx package as well has their messages and descriptors too.
+TEST_CASE("J20: the ONNX messages are in a package of their own and register nothing") {
+  bool has_messages = false;
+  for (const Symbol& symbol : archive_symbols()) {
+    INFO(symbol.member << ": " << symbol.name);
+    has_messages = has_messages || symbol.name.starts_with("_ZN11linnet_onnx10ModelProto");
+    CHECK(symbol.name.find("4onnx10ModelProto") == std::string::npos);
+    // The descriptor pool, which ends the process where two files of one name are registered.
+    CHECK(symbol.name.find("DescriptorPool") == std::string::npos);
+    CHECK(symbol.name.find("AddDescriptors") == std::string::npos);
+  }
+  CHECK(has_messages);
+}
+
+TEST_CASE("N01 N02 N03 N04 N05 N06 N07 N08: the library opens no socket, starts no program and loads no code") {
+  static const std::set<std::string> forbidden = {"socket",      "bind",   "listen", "accept", "connect",
+                                                  "getaddrinfo", "execve", "execv",  "execvp", "system",
+                                                  "posix_spawn", "popen",  "dlopen", "fork"};
+  for (const Symbol& symbol : archive_symbols()) {
+    if (!is_undefined(symbol)) continue;
+    INFO(symbol.member << " uses " << symbol.name);
+    CHECK(forbidden.count(symbol.name) == 0);
+  }
+}
+
+TEST_CASE("N09 N10 N11 N12: nothing of Python is linked") {
+  for (const Symbol& symbol : archive_symbols()) {
+    INFO(symbol.member << ": " << symbol.name);
+    CHECK_FALSE(symbol.name.starts_with("Py"));
+    CHECK_FALSE(symbol.name.starts_with("_Py"));
   }
 }

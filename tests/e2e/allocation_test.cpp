@@ -9,9 +9,10 @@
 
 #include "linnet/linnet.h"
 #include "support/data_dir.h"
+#include "support/sanitized.h"
 
 // The sanitizers bring their own malloc.
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__GLIBC__) && !LINNET_SANITIZED
 #define LINNET_COUNTS_ALLOCATIONS 1
 
 namespace {

@@ -144,6 +144,12 @@ int main(int argc, char** argv) {
               {R"({"0": "tench", "1": "goldfish"})", R"(["tench", "goldfish"])", "{0: 'tench', 1: \"it's\"}",
                "n01440764 tench, Tinca tinca\nn01443537 goldfish\n", "tench\r\ngoldfish\r\n", "\xef\xbb\xbftench\n",
                R"(["\u0000", "\ud800"])", "{0: 'a', 0: 'b'}", "[[[[[[[[", "{\"1\": \"a\"}"});
+  write_texts(
+      folder / "config",
+      {R"({"model":{"io":{"input":{"single":{"dim_limits":[{"min":1,"max":4},{"min":2},{"min":2}]}}}}})",
+       R"({"model":{"io":{"input":{"dim_limits":[{"max":3}]}}},"modelhub":{"preset":"cifar10"}})", "{}", "[]",
+       R"({"model":[]})", R"({"model":{"io":{"input":[{"min":-1}]}}})", R"({"modelhub":{"preset":7}})",
+       R"({"model":{"io":{"input":{"dim_limits":[{"min":1e400}]}}}})", "{\"a\":1,\"a\":2}", "[[[[[[[[", "\xff"});
   write_texts(folder / "tensor", {test::onnx_tensor("t", Tensor::of<float>({2}, std::vector<float>{1, 2})).text(),
                                   test::onnx_tensor_header("t", 7, {2}).packed(7, {-1, 300}).text(),
                                   test::onnx_tensor_header("t", 1, {2}).real(4, 1).real(4, 2).text()});

@@ -459,7 +459,7 @@ void check_winograd(int m, const Problem& p, Random& random) {
 
 }  // namespace
 
-TEST_CASE("Winograd agrees with direct convolution, bit for bit on every ISA") {
+TEST_CASE("K12: Winograd agrees with direct convolution, bit for bit on every ISA") {
   Random random(10);
   for (const int m : {2, 4}) {
     for (const int edge : {1, 2, 3, 4, 5, 7, 9, 14})

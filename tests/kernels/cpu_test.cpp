@@ -1,4 +1,6 @@
+#include <array>
 #include <catch2/catch.hpp>
+#include <cstdint>
 #include <string>
 
 #include "kernels/cpu.h"
@@ -69,3 +71,58 @@ TEST_CASE("every instruction set has a name and every table all kernels") {
 #undef LINNET_KERNEL
   }
 }
+
+#if defined(__x86_64__)
+TEST_CASE("K09: an instruction set whose registers the operating system does not save is not used") {
+  X86Features all;
+  for (bool* const feature : {&all.avx2, &all.fma, &all.f16c, &all.bmi1, &all.bmi2, &all.lzcnt, &all.movbe,
+                              &all.avx512_f, &all.avx512_dq, &all.avx512_cd, &all.avx512_bw, &all.avx512_vl}) {
+    *feature = true;
+  }
+  const auto with_state = [&](unsigned long state) {
+    X86Features features = all;
+    features.saved_state = state;
+    return best_isa(features);
+  };
+  CHECK(with_state(0xe7) == Isa::avx512);
+  CHECK(with_state(0x07) == Isa::avx2);    // no mask and zmm registers
+  CHECK(with_state(0x67) == Isa::avx2);    // not all of them
+  CHECK(with_state(0x03) == Isa::scalar);  // no ymm registers
+  CHECK(with_state(0xe5) == Isa::scalar);
+  CHECK(with_state(0) == Isa::scalar);  // no XGETBV
+  for (bool X86Features::*const missing : {&X86Features::avx2, &X86Features::fma, &X86Features::f16c}) {
+    X86Features features = all;
+    features.saved_state = 0xe7;
+    features.*missing = false;
+    CHECK(best_isa(features) == Isa::scalar);
+  }
+  for (bool X86Features::*const missing :
+       {&X86Features::bmi1, &X86Features::bmi2, &X86Features::lzcnt, &X86Features::movbe, &X86Features::avx512_f,
+        &X86Features::avx512_dq, &X86Features::avx512_cd, &X86Features::avx512_bw, &X86Features::avx512_vl}) {
+    X86Features features = all;
+    features.saved_state = 0xe7;
+    features.*missing = false;
+    CHECK(best_isa(features) == Isa::avx2);
+  }
+}
+
+// Code with SSE instructions, which is all code outside of the kernels, is slow while the upper halves are in use.
+TEST_CASE("K16: kernels leave the upper halves of the registers clean") {
+  for (const Isa isa : {Isa::avx2, Isa::avx512}) {
+    if (table(isa) == nullptr || isa > detect_cpu().best) continue;
+    std::array<float, 100> x{}, y{};
+    x.fill(-1);
+    for (const UnaryOp op : {UnaryOp::relu, UnaryOp::sigmoid, UnaryOp::tanh}) {
+      table(isa)->unary({.op = op, .x = x.data(), .y = y.data(), .begin = 0, .end = 100});
+      std::array<std::array<std::uint64_t, 2>, 4> upper{};
+      __asm__ volatile(
+          "vextractf128 $1, %%ymm0, 0(%0)\n\tvextractf128 $1, %%ymm1, 16(%0)\n\t"
+          "vextractf128 $1, %%ymm2, 32(%0)\n\tvextractf128 $1, %%ymm3, 48(%0)"
+          :
+          : "r"(upper.data())
+          : "memory");
+      for (const auto& half : upper) CHECK((half[0] | half[1]) == 0);
+    }
+  }
+}
+#endif

@@ -109,29 +109,11 @@ void check_accuracy(const Unary& u, const std::vector<float>& x) {
   CHECK(worst <= u.max_ulps);
 }
 
-}  // namespace
-
-TEST_CASE("unary operators keep their error bounds, with equal bits on every ISA") {
-  const std::vector<float> x = floats_of_all_kinds(16381);  // 2^18 of them
-  for (const Unary& u : unary_operators()) check_accuracy(u, x);
-}
-
-TEST_CASE("unary operators keep their error bounds on 2^24 floats", "[nightly]") {
-  const std::vector<float> x = floats_of_all_kinds(257);
-  for (const Unary& u : unary_operators()) check_accuracy(u, x);
-}
-
-TEST_CASE("exp keeps its error bound on 2^20 floats of its range") {
-  std::vector<float> x;
-  for (int i = 0; i < 1 << 20; ++i) x.push_back(-105.0f + 195.0f * static_cast<float>(i) / (1 << 20));
-  check_accuracy({UnaryOp::exp, "exp", [](double v) { return std::exp(v); }, 1}, x);
-}
-
-TEST_CASE("K07: unary operators handle every length, at both ends of a page and in place") {
-  Random random(1);
+/// Each length, flush against an unreadable page at either end, and in place in two parts.
+void check_lengths(std::size_t first, std::size_t last, Random& random) {
   for (const Unary& u : unary_operators()) {
     INFO(u.name);
-    for (std::size_t n = 0; n <= 40; ++n) {
+    for (std::size_t n = first; n <= last; ++n) {
       const std::vector<float> x = random_floats(random, n, 4);
       const std::vector<float> y = on_every_isa([&](const Table& k) { return run_unary(k, u, x, GuardBuffer::after); });
       CHECK(first_difference(run_unary(*table(Isa::scalar), u, x, GuardBuffer::before), y) == "");
@@ -149,6 +131,34 @@ TEST_CASE("K07: unary operators handle every length, at both ends of a page and 
       });
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("K11: unary operators keep their error bounds, with equal bits on every ISA") {
+  const std::vector<float> x = floats_of_all_kinds(16381);  // 2^18 of them
+  for (const Unary& u : unary_operators()) check_accuracy(u, x);
+}
+
+TEST_CASE("unary operators keep their error bounds on 2^24 floats", "[nightly]") {
+  const std::vector<float> x = floats_of_all_kinds(257);
+  for (const Unary& u : unary_operators()) check_accuracy(u, x);
+}
+
+TEST_CASE("exp keeps its error bound on 2^20 floats of its range") {
+  std::vector<float> x;
+  for (int i = 0; i < 1 << 20; ++i) x.push_back(-105.0f + 195.0f * static_cast<float>(i) / (1 << 20));
+  check_accuracy({UnaryOp::exp, "exp", [](double v) { return std::exp(v); }, 1}, x);
+}
+
+TEST_CASE("K07: unary operators handle every length, at both ends of a page and in place") {
+  Random random(1);
+  check_lengths(0, 40, random);
+}
+
+TEST_CASE("guard pages: unary operators of 41 to 600 elements", "[.nightly]") {
+  Random random(41);
+  check_lengths(41, 600, random);
 }
 
 TEST_CASE("relu keeps NaN and the sign of zero") {

@@ -103,6 +103,13 @@ void check_blocked(PoolOp op, const PoolAxis& h, const PoolAxis& w, Random& rand
 
 constexpr PoolOp kOps[] = {PoolOp::max, PoolOp::average, PoolOp::average_include_pad};
 
+void check_random(int rounds, Random& random) {
+  for (int round = 0; round < rounds; ++round) {
+    const PoolAxis h = random_axis(random, static_cast<int>(random.integer(1, 5)));
+    check_blocked(kOps[round % 3], h, random_axis(random, static_cast<int>(random.integer(1, 5))), random);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("the fast maximum pools handle every width and padding") {
@@ -120,10 +127,12 @@ TEST_CASE("the fast maximum pools handle every width and padding") {
 
 TEST_CASE("blocked pooling handles any kernel, stride, dilation and padding") {
   Random random(2);
-  for (int round = 0; round < 300; ++round) {
-    const PoolAxis h = random_axis(random, static_cast<int>(random.integer(1, 5)));
-    check_blocked(kOps[round % 3], h, random_axis(random, static_cast<int>(random.integer(1, 5))), random);
-  }
+  check_random(300, random);
+}
+
+TEST_CASE("guard pages: 30,000 blocked pools", "[.nightly]") {
+  Random random(30);
+  check_random(30'000, random);
 }
 
 TEST_CASE("plain pooling handles one, two and three axes, and says where the maximum was") {

@@ -65,7 +65,7 @@ void check(ReduceOp op, std::int64_t outer, std::int64_t n, std::int64_t inner, 
 
 }  // namespace
 
-TEST_CASE("reductions handle every length along the innermost axis and along others") {
+TEST_CASE("K11 K15: reductions handle every length along the innermost axis and along others") {
   Random random(1);
   for (const ReduceOp op : kReduceOps) {
     for (std::int64_t n = 1; n <= 40; ++n) {
@@ -77,6 +77,15 @@ TEST_CASE("reductions handle every length along the innermost axis and along oth
       check(op, 2, n, 1, random);
       check(op, 1, n, 17, random);
     }
+  }
+}
+
+TEST_CASE("guard pages: 35,000 reductions", "[.nightly]") {
+  Random random(35);
+  for (int round = 0; round < 35'000; ++round) {
+    const ReduceOp op =
+        kOps[static_cast<std::size_t>(random.integer(0, static_cast<std::int64_t>(std::size(kOps)) - 1))];
+    check(op, random.integer(1, 4), random.integer(1, round % 10 == 0 ? 1500 : 60), random.integer(1, 40), random);
   }
 }
 

@@ -2,10 +2,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -65,7 +68,7 @@ TEST_CASE("external data is read from the model's folder") {
   const Entries entries[] = {{{"location", "weights.bin"}, {"offset", "4"}, {"length", "8"}},
                              {{"location", "weights.bin"}, {"offset", "4"}},
                              {{"location", "sub/weights.bin"}},
-                             {{"location", "./sub//weights.bin"}, {"checksum", "ignored"}}};
+                             {{"location", "./sub//weights.bin"}}};
   for (const Entries& e : entries) CHECK(is_one_two(constant(folder.load({e}), "w0")));
 }
 
@@ -144,6 +147,58 @@ TEST_CASE("E07 E08 E09: offsets and lengths") {
   CHECK(folder.refusal({{"location", "weights.bin"}, {"key", "value"}}).code() == ErrorCode::model);
   CHECK(folder.refusal({{"location", "weights.bin"}, {"location", "weights.bin"}}).code() == ErrorCode::model);
   CHECK(folder.refusal({{"location", "weights.bin"}}, std::int64_t{1} << 40).code() == ErrorCode::limit);
+}
+
+TEST_CASE("E10: a file that is swapped while it is opened never leads out of the folder") {
+  const Folder folder;
+  const OnnxModel model = folder.make({{{"location", "swapped.bin"}}});
+  std::atomic<bool> stop = false;
+  std::thread swapper([&] {
+    for (int i = 0; !stop; ++i) {
+      const fs::path next = folder.model / "next.bin";
+      if (i % 2 == 0) {
+        Folder::write(next, std::string("\0\0\x80\x3f\0\0\0\x40", 8));
+      } else {
+        fs::create_symlink("../secret.bin", next);
+      }
+      fs::rename(next, folder.model / "swapped.bin");
+    }
+  });
+  LoadOptions options;
+  options.external_data_dir = folder.model.string();
+  int right = 0, refused = 0;
+  for (int i = 0; i < 100'000 && (right < 50 || refused < 50); ++i) {
+    try {
+      const graph::Graph graph = load(model, options);
+      REQUIRE(is_one_two(constant(graph, "w0")));
+      ++right;
+    } catch (const Error& error) {
+      REQUIRE((error.code() == ErrorCode::model || error.code() == ErrorCode::io));
+      ++refused;
+    }
+  }
+  stop = true;
+  swapper.join();
+  CHECK(right >= 50);
+  CHECK(refused >= 50);
+}
+
+TEST_CASE("E14: a checksum that is given must be right") {
+  const Folder folder;
+  // sha1sum of the 8 bytes of sub/weights.bin
+  const std::string right = "7f6e1d7de3ab2d47658382fc453ea1e6b73e05b1";
+  const auto with = [&](const std::string& sum) { return Entries{{"location", "sub/weights.bin"}, {"checksum", sum}}; };
+  CHECK(is_one_two(constant(folder.load({with(right), with(right)}), "w1")));
+  std::string upper = right, other = right;
+  for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  other[0] = other[0] == '0' ? '1' : '0';
+  CHECK(is_one_two(constant(folder.load({with(upper)}), "w0")));
+  for (const std::string& wrong : {other, std::string(), right + "0", std::string("no checksum")}) {
+    const Error error = folder.refusal(with(wrong));
+    CHECK(error.code() == ErrorCode::model);
+    CHECK(contains(error.message(), "checksum"));
+    CHECK(error.details().found == right);
+  }
 }
 
 TEST_CASE("limits of external files") {

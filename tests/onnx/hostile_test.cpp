@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "onnx/loading.h"
+#include "support/sanitized.h"
 #include "support/temp_dir.h"
 
 using namespace linnet;
@@ -59,12 +60,6 @@ bool loads_or_refuses(const std::vector<std::byte>& file) {
     return false;
   }
 }
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 /// The most resident memory that `action` took beyond what there was, in bytes; -1 where the system does not tell.
 template <typename Action>

@@ -49,3 +49,8 @@ step("build examples/minimal with pkg-config" "${CXX}" -std=c++20 "${SOURCE}/exa
      "${WORK}/minimal-pc" ${flags})
 step("run it" "${WORK}/minimal-pc" ${classify_ship})
 expect_ship("examples/minimal by pkg-config")
+# Exceptions are the interface; run-time type information is not, and a consumer may optimize at link time.
+step("build it without RTTI and with link-time optimization" "${CXX}" -std=c++20 -O2 -fno-rtti -flto
+     "${SOURCE}/examples/minimal/main.cpp" -o "${WORK}/minimal-lto" ${flags})
+step("run it" "${WORK}/minimal-lto" ${classify_ship})
+expect_ship("examples/minimal without RTTI and with link-time optimization")

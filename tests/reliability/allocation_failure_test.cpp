@@ -6,9 +6,10 @@
 #include <functional>
 
 #include "reliability/hostile.h"
+#include "support/sanitized.h"
 
 // The sanitizers bring their own malloc.
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__GLIBC__) && !LINNET_SANITIZED
 
 namespace {
 

@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# The evidence of docs/reliability.md, made again in its quick form and printed as one table. It takes what is built: the
+# preset `release` must be, and asan-ubsan, tsan, fuzz and coverage add their lines where they are. `./dev evidence` builds
+# the first and calls this.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+build=$root/build
+log=$build/evidence
+fuzz_seconds=${LINNET_EVIDENCE_FUZZ_SECONDS:-10}
+targets=(load plan run infer differential external tensor image preprocess labels config)
+status=0
+mkdir -p "$log"
+
+line() { printf '| %-42s | %-8s | %s |\n' "$1" "$2" "$3"; }
+
+# verdict NAME CODE DETAIL
+verdict() {
+  if [ "$2" -eq 0 ]; then
+    line "$1" passed "$3"
+  else
+    line "$1" FAILED "$3"
+    status=1
+  fi
+}
+
+# sum_of FILE PATTERN: the sum of the number before each match.
+sum_of() { grep -oE "[0-9]+ $2" "$1" 2>/dev/null | awk '{ s += $1 } END { print s + 0 }'; }
+
+# cases PRESET LABEL PATTERN: runs the tests whose names match; sets `ran`, `failed`, `seconds`.
+cases() {
+  local start=$SECONDS
+  (cd "$root" && ctest --preset "$1" -j "$(nproc)" -LE nightly -R "$3") >"$log/$2" 2>&1 || true
+  ran=$(grep -cE '^ *[0-9]+/[0-9]+ Test ' "$log/$2" || true)
+  failed=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*(\*\*\*|Not Run)' "$log/$2" || true)
+  [ "$ran" -gt 0 ] || failed=1
+  seconds=$((SECONDS - start))
+}
+
+# All ids of the catalogue, those of which a test has failed taken away.
+catalogue() {
+  cases release catalogue ': [A-N][0-9][0-9][ :]|the table of the catalogue'
+  local all good
+  all=$(grep -cE '^\| [A-N][0-9][0-9] \|' "$root/docs/reliability.md")
+  good=$(
+    comm -23 \
+      <({ grep -oE '\b[A-N][0-9][0-9]\b' "$log/catalogue"; nightly_ids; } | sort -u) \
+      <(grep -E '\*\*\*' "$log/catalogue" | grep -oE '\b[A-N][0-9][0-9]\b' | sort -u) | wc -l
+  )
+  verdict 'catalogue of hostile inputs' "$((failed + (all != good)))" "$good of $all rows, $ran tests, $seconds s"
+}
+
+# Rows that only the nightly tests have: they count as covered, not as run.
+nightly_ids() {
+  (cd "$root" && ctest --preset release -N -L nightly) | grep -oE ': [A-N][0-9][0-9][^a-z]*:' | grep -oE '[A-N][0-9][0-9]'
+}
+
+# What a test program says with WARN, from one run of it.
+damage() {
+  local code=0
+  "$build/release/tests/test_reliability" 'B0*' >"$log/damage" 2>&1 || code=1
+  verdict 'truncations' $code "$(sum_of "$log/damage" truncations) refused or right"
+  verdict 'flipped bits' $code "$(sum_of "$log/damage" flips) refused or run"
+}
+
+allocations() {
+  local code=0
+  "$build/release/tests/test_reliability" 'L10*' >"$log/allocations" 2>&1 || code=1
+  verdict 'failing allocations' $code "$(sum_of "$log/allocations" 'allocations failed') points"
+}
+
+# replay_* mutates blindly in any build; libFuzzer's programs are used where they are built.
+fuzzing() {
+  local target executions=0 findings=0 engine='blind mutation' seeds
+  "$build/release/tests/fuzz/make_seeds" "$log/seeds" >/dev/null
+  [ ! -x "$build/fuzz/tests/fuzz/fuzz_load" ] || engine='libFuzzer, ASan, UBSan'
+  for target in "${targets[@]}"; do
+    case $target in
+      load | plan | run) seeds=model ;;
+      infer | preprocess) seeds=noise ;;
+      differential) seeds=networks ;;
+      image) seeds=picture ;;
+      *) seeds=$target ;;
+    esac
+    if [ -x "$build/fuzz/tests/fuzz/fuzz_$target" ]; then
+      mkdir -p "$build/fuzz/corpus/$target"
+      (cd "$log" && "$build/fuzz/tests/fuzz/fuzz_$target" -max_total_time="$fuzz_seconds" -max_len=65536 -timeout=20 \
+        -rss_limit_mb=2048 -print_final_stats=1 "$build/fuzz/corpus/$target" "$log/seeds/$seeds") >"$log/fuzz_$target" 2>&1 ||
+        findings=$((findings + 1))
+      executions=$((executions + $(grep -oE 'number_of_executed_units: [0-9]+' "$log/fuzz_$target" | grep -oE '[0-9]+$' || echo 0)))
+    else
+      (cd "$log" && "$build/release/tests/fuzz/replay_$target" --mutate "$fuzz_seconds" "$log/seeds/$seeds") \
+        >"$log/fuzz_$target" 2>&1 || findings=$((findings + 1))
+      executions=$((executions + $(sum_of "$log/fuzz_$target" inputs) + $(sum_of "$log/fuzz_$target" mutations)))
+    fi
+  done
+  verdict "fuzzing (${#targets[@]} targets, $engine)" "$findings" "$executions executions, $findings findings"
+}
+
+# group NAME FILE PATTERN
+group() {
+  cases release "$2" "$3"
+  verdict "$1" "$failed" "$((ran - failed)) of $ran tests, $seconds s"
+}
+
+# sanitizer PRESET PATTERN
+sanitizer() {
+  if ! ls "$build/$1"/tests/test_reliability >/dev/null 2>&1; then
+    line "sanitizers: $1" 'not run' "./dev build $1"
+    return
+  fi
+  cases "$1" "sanitizer_$1" "$2"
+  verdict "sanitizers: $1" "$failed" "$((ran - failed)) of $ran tests, $seconds s"
+}
+
+coverage() {
+  if [ ! -x "$build/coverage/tests/test_reliability" ] || ! command -v gcovr >/dev/null; then
+    line 'coverage of loader, planner, runtime' 'not run' './dev build coverage'
+    return
+  fi
+  find "$build/coverage" -name '*.gcda' -delete
+  cases coverage coverage '^(graph|onnx|ops|passes|reliability|models|reference_check|e2e|fuzz)[:/]'
+  local lines branches
+  gcovr -r "$root" "$build/coverage/src" -f "$root/src/(onnx|plan|runtime)/" --exclude-throw-branches \
+    --exclude-unreachable-branches --print-summary >"$log/coverage_files" 2>&1 || true
+  lines=$(grep -oE '^lines: [0-9.]+' "$log/coverage_files" | grep -oE '[0-9.]+' || echo 0)
+  branches=$(grep -oE '^branches: [0-9.]+' "$log/coverage_files" | grep -oE '[0-9.]+' || echo 0)
+  verdict 'coverage of loader, planner, runtime' \
+    "$(awk -v l="$lines" -v b="$branches" 'BEGIN { print !(l >= 92 && b >= 80) }')" "$lines % of lines, $branches % of branches"
+}
+
+line evidence result detail
+line '---' '---' '---'
+catalogue
+damage
+allocations
+fuzzing
+group 'kernels at guard pages, all ISAs' kernels '^kernels:'
+group 'cancellation, threads, fork, soak' lifecycle ': (L0|L1|J1)'
+group 'damaged pictures' pictures ': M[0-2]|JPEG|PNG'
+group 'random networks against the oracle' models '^models:'
+group 'same bits: threads, ISA, batch, passes' bits '^e2e:.*(changes no bit|same|pass)'
+sanitizer asan-ubsan '.'
+sanitizer tsan '^(reliability|models|e2e|image):'
+coverage
+printf '%s s; the logs are in %s\n' "$SECONDS" "$log" >&2
+exit $status
