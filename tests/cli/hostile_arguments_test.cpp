@@ -14,10 +14,10 @@
 #include "support/onnx_builder.h"
 #include "support/program.h"
 
+namespace linnet::test::hostile_arguments_test {
+
 namespace {
 
-using namespace linnet;
-using namespace linnet::test;
 using Arguments = std::vector<std::string>;
 
 const std::string kBundled = source_dir() / "examples" / "cifar10-resnet20";
@@ -230,3 +230,5 @@ TEST_CASE("L07: an interrupted program ends as others do, and leaves no half of 
   CHECK(read_text(desk.dir.path() / "code") == "141\n");
   CHECK(read_text(desk.dir.path() / "out").empty());
 }
+
+}  // namespace linnet::test::hostile_arguments_test

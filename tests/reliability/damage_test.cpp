@@ -12,8 +12,7 @@
 #include "support/data_dir.h"
 #include "support/sanitized.h"
 
-using namespace linnet;
-using namespace linnet::test;
+namespace linnet::test::damage_test {
 
 namespace {
 
@@ -183,3 +182,5 @@ TEST_CASE("B02: the bundled network with a bit of its structure flipped is refus
 TEST_CASE("B02: the bundled network with any bit of its structure flipped is refused or runs", "[.nightly]") {
   check_flips(bundled(), structure_bits(bundled()));
 }
+
+}  // namespace linnet::test::damage_test

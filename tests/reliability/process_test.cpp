@@ -28,8 +28,7 @@
 #include "support/data_dir.h"
 #include "support/temp_dir.h"
 
-using namespace linnet;
-using namespace linnet::test;
+namespace linnet::test::process_test {
 
 namespace {
 
@@ -275,3 +274,5 @@ TEST_CASE("L19: in an old container that knows neither openat2 nor sched_getaffi
   CHECK(floats(run(model.bytes(), {tensor<float>({2}, {1, 2})}, one_thread(), options).at(0)) ==
         std::vector<float>{1, 2});
 }
+
+}  // namespace linnet::test::process_test
