@@ -71,7 +71,7 @@ void check(const Shape& s, bool with_bias, bool with_residual, Random& random) {
   });
 }
 
-void check_random(int rounds, Random& random) {
+void check_random_depthwise(int rounds, Random& random) {
   for (int round = 0; round < rounds; ++round) {
     const auto any = [&](int low, int high) { return static_cast<int>(random.integer(low, high)); };
     const Shape s = {any(1, 40), any(1, 12), any(1, 30), any(1, 7), any(1, 7), any(1, 3), any(1, 3),
@@ -97,10 +97,10 @@ TEST_CASE("depthwise convolution handles every width with the fast filters") {
 
 TEST_CASE("K15: depthwise convolution handles any filter, stride, dilation and padding") {
   Random random(2);
-  check_random(400, random);
+  check_random_depthwise(400, random);
 }
 
 TEST_CASE("guard pages: 20,000 depthwise convolutions", "[.nightly]") {
   Random random(20);
-  check_random(20'000, random);
+  check_random_depthwise(20'000, random);
 }

@@ -103,7 +103,7 @@ void check_blocked(PoolOp op, const PoolAxis& h, const PoolAxis& w, Random& rand
 
 constexpr PoolOp kOps[] = {PoolOp::max, PoolOp::average, PoolOp::average_include_pad};
 
-void check_random(int rounds, Random& random) {
+void check_random_pools(int rounds, Random& random) {
   for (int round = 0; round < rounds; ++round) {
     const PoolAxis h = random_axis(random, static_cast<int>(random.integer(1, 5)));
     check_blocked(kOps[round % 3], h, random_axis(random, static_cast<int>(random.integer(1, 5))), random);
@@ -127,12 +127,12 @@ TEST_CASE("the fast maximum pools handle every width and padding") {
 
 TEST_CASE("blocked pooling handles any kernel, stride, dilation and padding") {
   Random random(2);
-  check_random(300, random);
+  check_random_pools(300, random);
 }
 
 TEST_CASE("guard pages: 30,000 blocked pools", "[.nightly]") {
   Random random(30);
-  check_random(30'000, random);
+  check_random_pools(30'000, random);
 }
 
 TEST_CASE("plain pooling handles one, two and three axes, and says where the maximum was") {

@@ -84,7 +84,7 @@ TEST_CASE("guard pages: 35,000 reductions", "[.nightly]") {
   Random random(35);
   for (int round = 0; round < 35'000; ++round) {
     const ReduceOp op =
-        kOps[static_cast<std::size_t>(random.integer(0, static_cast<std::int64_t>(std::size(kOps)) - 1))];
+        kReduceOps[static_cast<std::size_t>(random.integer(0, static_cast<std::int64_t>(std::size(kReduceOps)) - 1))];
     check(op, random.integer(1, 4), random.integer(1, round % 10 == 0 ? 1500 : 60), random.integer(1, 40), random);
   }
 }
