@@ -320,7 +320,8 @@ void add_classify(CLI::App& app, Action& action) {
   verb->add_option("--preset", options->preset,
                    "How a picture becomes the input: " + presets +
                        ". Default: the folder's; cifar10 for inputs of up to 64 pixels, else torchvision, both at the "
-                       "size that the model fixes.");
+                       "size that the model fixes.")
+      ->check(CLI::IsMember(list_presets()));
   verb->add_option("--top", options->top, "How many classes to print.")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
