@@ -95,6 +95,9 @@ def build(name):
         model = torchvision.models.get_model(name, weights=None, **initialised).eval()
         side = SIDES.get(name, 224 if name.startswith("vgg") else 96)
         example, another = (4 * picture((side, side)) - 2 for _ in range(2))
+    for parameter in model.parameters():
+        if parameter.dim() > 1 and not parameter.any():  # the last layer of the vision transformers
+            torch.nn.init.normal_(parameter, std=0.02)
     calibrate(model, example, another)
     return model, example
 
