@@ -128,6 +128,9 @@ LINNET_EMULATED __m512 _mm512_unpackhi_ps(__m512 a, __m512 b) {
 LINNET_EMULATED __m512 _mm512_shuffle_ps(__m512 a, __m512 b, int control) {
   LINNET_LANES(__m512, 16, (i % 4 < 2 ? a : b).lane[i / 4 * 4 + (control >> i % 4 * 2 & 3)]);
 }
+LINNET_EMULATED __m512 _mm512_permute_ps(__m512 a, int control) {
+  LINNET_LANES(__m512, 16, a.lane[i / 4 * 4 + (control >> i % 4 * 2 & 3)]);
+}
 // Of whole quarters.
 LINNET_EMULATED __m512 _mm512_shuffle_f32x4(__m512 a, __m512 b, int control) {
   LINNET_LANES(__m512, 16, (i < 8 ? a : b).lane[(control >> i / 4 * 2 & 3) * 4 + i % 4]);
@@ -144,6 +147,10 @@ LINNET_EMULATED __m128 _mm_add_ss(__m128 a, __m128 b) {
 }
 LINNET_EMULATED __m128 _mm_movehl_ps(__m128 a, __m128 b) { LINNET_LANES(__m128, 4, i < 2 ? b.lane[i + 2] : a.lane[i]); }
 LINNET_EMULATED __m128 _mm_movehdup_ps(__m128 a) { LINNET_LANES(__m128, 4, a.lane[i | 1]); }
+LINNET_EMULATED __m128 _mm_load_ss(const float* p) { LINNET_LANES(__m128, 4, i == 0 ? *p : 0.0f); }
+LINNET_EMULATED __m512 _mm512_mask_broadcastss_ps(__m512 a, __mmask16 mask, __m128 b) {
+  LINNET_LANES(__m512, 16, emulated_bit(mask, i) ? b.lane[0] : a.lane[i]);
+}
 LINNET_EMULATED float _mm_cvtss_f32(__m128 a) { return a.lane[0]; }
 
 #undef LINNET_LANES

@@ -87,6 +87,12 @@ struct Direct {
     return static_cast<float>(std::fmax(0.0, std::fmin(500.0, sum)));
   }
 
+  int wrong(BlockedBuffer& y) {
+    int count = 0;
+    y.each([&](int n, int m, int oy, int ox) { count += y.at(n, m, oy, ox) != expected(n, m, oy, ox); });
+    return count;
+  }
+
   ConvArguments arguments(const float* weights, BlockedBuffer& y) {
     ConvArguments a{};
     a.input = x.origin();
@@ -155,9 +161,7 @@ void check_direct(const Problem& p, Random& random) {
           if (part.residual != nullptr) part.residual += top * a.residual_row;
           k.conv(part);
         }
-        int wrong = 0;
-        y.each([&](int n, int m, int oy, int ox) { wrong += y.at(n, m, oy, ox) != d.expected(n, m, oy, ox); });
-        CHECK(wrong == 0);
+        CHECK(d.wrong(y) == 0);
         last = y.values();
       }
     }
@@ -202,9 +206,7 @@ TEST_CASE("groups of 4 and 8 channels are exact on small integers, on every ISA"
           a.tiles = 5;
           a.chunk = width % 3 == 0 ? 2 : 9;
           k.conv_grouped(a);
-          int wrong = 0;
-          y.each([&](int n, int m, int oy, int ox) { wrong += y.at(n, m, oy, ox) != d.expected(n, m, oy, ox); });
-          CHECK(wrong == 0);
+          CHECK(d.wrong(y) == 0);
           return y.values();
         });
       }
