@@ -92,7 +92,6 @@ struct Direct {
     y.each([&](int n, int m, int oy, int ox) { count += y.at(n, m, oy, ox) != expected(n, m, oy, ox); });
     return count;
   }
-
   ConvArguments arguments(const float* weights, BlockedBuffer& y) {
     ConvArguments a{};
     a.input = x.origin();
@@ -189,16 +188,12 @@ TEST_CASE("groups of 4 and 8 channels are exact on small integers, on every ISA"
     for (const int width : {1, 3, 6, 7, 13, 15, 29}) {
       for (const int stride : {1, 2, 3}) {
         Direct d({2, 16, 16, 5, (width - 1) * stride + 3, 3, stride, 1, width % 2 == 1}, random);
-        for (int m = 0; m < 16; ++m)  // what is left of the dense filter is the groups' own
-          for (int c = 0; c < 16; ++c)
-            for (int tap = 0; tap < 9; ++tap)
-              if (c / group != m / group) d.filter.values[static_cast<std::size_t>((m * 16 + c) * 9 + tap)] = 0;
+        for (std::size_t i = 0; i < d.filter.values.size(); ++i)  // [m][c][tap]: the groups' own weights are left
+          if (static_cast<int>(i) / 9 % 16 / group != static_cast<int>(i) / 144 / group) d.filter.values[i] = 0;
         on_every_isa([&](const Table& k) {
-          std::vector<float> packed;
-          for (int tap = 0; tap < 9; ++tap)
-            for (int i = 0; i < group; ++i)
-              for (int m = 0; m < 16; ++m) packed.push_back(d.filter.at(m, m / group * group + i, tap));
-          GuardBuffer weights(packed);
+          GuardBuffer weights(pack(k, 9 * group, 16, [&](int row, int m) {
+            return d.filter.at(m, m / group * group + row % group, row / group);
+          }));
           BlockedBuffer y(2, 16, d.p.out_h(), width, 1);
           ConvArguments a = d.arguments(weights.data(), y);
           a.group = group;
