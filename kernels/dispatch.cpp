@@ -2,10 +2,18 @@
 
 namespace linnet::kernels {
 
-namespace scalar { extern const Table kTable; }
-namespace avx2 { extern const Table kTable; }
-namespace avx512 { extern const Table kTable; }
-namespace neon { extern const Table kTable; }
+namespace scalar {
+extern const Table kTable;
+}
+namespace avx2 {
+extern const Table kTable;
+}
+namespace avx512 {
+extern const Table kTable;
+}
+namespace neon {
+extern const Table kTable;
+}
 
 const Table* table(Isa isa) {
   switch (isa) {

@@ -46,7 +46,8 @@ namespace {
 
 /// The operator behind a value, looking through nodes that only reshape.
 std::string computed_by(const graph::Graph& graph, graph::ValueId id) {
-  constexpr std::string_view kReshapes[] = {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Cast"};
+  constexpr std::string_view kReshapes[] = {"Identity",  "Reshape", "Flatten", "Squeeze",
+                                            "Unsqueeze", "Dropout", "Cast"};
   while (graph.value(id).producer != graph::kNoNode) {
     const graph::Node& node = graph.node(graph.value(id).producer);
     if (std::find(std::begin(kReshapes), std::end(kReshapes), node.op_type) == std::end(kReshapes)) return node.op_type;
@@ -113,13 +114,15 @@ ModelSummary Model::summary() const {
   const graph::Graph& graph = state_->graph;
   ModelSummary summary;
   summary.ir_version = graph.ir_version;
-  for (const auto& [domain, version] : graph.opsets) summary.opsets.emplace_back(domain.empty() ? "ai.onnx" : domain, version);
+  for (const auto& [domain, version] : graph.opsets)
+    summary.opsets.emplace_back(domain.empty() ? "ai.onnx" : domain, version);
   summary.producer = graph.producer;
   summary.metadata = graph.metadata;
   std::map<std::string, int> counts;
   for (const graph::NodeId id : graph.order()) ++counts[graph.node(id).op_type];
   summary.operators.assign(counts.begin(), counts.end());
-  std::stable_sort(summary.operators.begin(), summary.operators.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::stable_sort(summary.operators.begin(), summary.operators.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
   for (graph::ValueId id = 0; id < graph.value_count(); ++id) {
     if (graph.value(id).constant) summary.parameters += graph.value(id).constant->size();
   }

@@ -23,7 +23,12 @@ kernels::Cpu checked_cpu() {
   if (cpu.cap_unknown) {
     const char* const cap = std::getenv("LINNET_MAX_ISA");
     throw Error(ErrorCode::usage, "the environment variable LINNET_MAX_ISA is no instruction set's name",
-                {.file = {}, .node = {}, .op = {}, .where = {}, .expected = "scalar, neon, avx2 or avx512", .found = cap != nullptr ? cap : ""});
+                {.file = {},
+                 .node = {},
+                 .op = {},
+                 .where = {},
+                 .expected = "scalar, neon, avx2 or avx512",
+                 .found = cap != nullptr ? cap : ""});
   }
   return cpu;
 }
@@ -31,7 +36,11 @@ kernels::Cpu checked_cpu() {
 plan::PlanTarget plan_target(const SessionOptions& options) {
   if (options.threads < 0 || options.threads > kMostThreads) {
     throw Error(ErrorCode::usage, "the number of threads is out of range",
-                {.file = {}, .node = {}, .op = {}, .where = "SessionOptions::threads", .expected = "0 (automatic) to " + std::to_string(kMostThreads),
+                {.file = {},
+                 .node = {},
+                 .op = {},
+                 .where = "SessionOptions::threads",
+                 .expected = "0 (automatic) to " + std::to_string(kMostThreads),
                  .found = std::to_string(options.threads)});
   }
   const kernels::Cpu cpu = checked_cpu();

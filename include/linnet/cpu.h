@@ -11,13 +11,13 @@
 namespace linnet {
 
 struct CpuInfo {
-  std::string brand;                         ///< the processor's own name; empty where unknown
-  std::string isa;                           ///< the instruction set in use: "scalar", "neon", "avx2", "avx512"
-  std::string best_isa;                      ///< the best that processor, system and build have, before LINNET_MAX_ISA
-  std::vector<std::string> available_isas;   ///< all that could be selected here
-  int logical_cpus = 1;                      ///< in this process's affinity mask
-  double cgroup_quota = 0;                   ///< processors' worth of time; 0: no limit
-  int default_threads = 1;                   ///< min(affinity mask, cgroup quota), at least 1
+  std::string brand;                        ///< the processor's own name; empty where unknown
+  std::string isa;                          ///< the instruction set in use: "scalar", "neon", "avx2", "avx512"
+  std::string best_isa;                     ///< the best that processor, system and build have, before LINNET_MAX_ISA
+  std::vector<std::string> available_isas;  ///< all that could be selected here
+  int logical_cpus = 1;                     ///< in this process's affinity mask
+  double cgroup_quota = 0;                  ///< processors' worth of time; 0: no limit
+  int default_threads = 1;                  ///< min(affinity mask, cgroup quota), at least 1
   std::int64_t l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0;  ///< 0 where unknown
 };
 

@@ -18,17 +18,17 @@ namespace linnet {
 /// What kind of refusal an Error is. The numbers are also the exit codes of the program `linnet` (1 is left to
 /// "verification failed").
 enum class ErrorCode : std::uint8_t {
-  usage = 2,         ///< the caller's arguments or options make no sense
-  io = 3,            ///< a file cannot be opened, read or written
-  format = 4,        ///< the bytes are not what they claim to be (not a protobuf, truncated, wrong lengths)
-  model = 5,         ///< a well-formed file that breaks ONNX's rules (unknown value, cycle, shape mismatch)
-  unsupported = 6,   ///< valid ONNX that Linnet does not run
-  limit = 7,         ///< a documented limit of LoadOptions or SessionOptions is exceeded
-  input = 8,         ///< a tensor given to run() does not fit the model
-  image = 9,         ///< a picture cannot be decoded or does not fit the preset
-  no_memory = 10,    ///< an allocation failed
-  cancelled = 11,    ///< the caller's token or deadline stopped the run
-  internal = 12,     ///< a defect in Linnet: please report it
+  usage = 2,        ///< the caller's arguments or options make no sense
+  io = 3,           ///< a file cannot be opened, read or written
+  format = 4,       ///< the bytes are not what they claim to be (not a protobuf, truncated, wrong lengths)
+  model = 5,        ///< a well-formed file that breaks ONNX's rules (unknown value, cycle, shape mismatch)
+  unsupported = 6,  ///< valid ONNX that Linnet does not run
+  limit = 7,        ///< a documented limit of LoadOptions or SessionOptions is exceeded
+  input = 8,        ///< a tensor given to run() does not fit the model
+  image = 9,        ///< a picture cannot be decoded or does not fit the preset
+  no_memory = 10,   ///< an allocation failed
+  cancelled = 11,   ///< the caller's token or deadline stopped the run
+  internal = 12,    ///< a defect in Linnet: please report it
 };
 
 /// "usage", "io", ...: the enumerator's own name.
@@ -39,12 +39,12 @@ constexpr int exit_code(ErrorCode code) noexcept { return static_cast<int>(code)
 
 /// Where an error was found. Empty fields are unknown or do not apply.
 struct ErrorDetails {
-  std::string file;       ///< path of the model, picture or label file
-  std::string node;       ///< the node's name (or "#12" for the twelfth, unnamed one)
-  std::string op;         ///< operator, with the domain where it is not ai.onnx, and the opset: "Conv-11"
-  std::string where;      ///< the attribute, input, output or field: "attribute 'pads'", "input 2 'W'"
-  std::string expected;   ///< what would have been right
-  std::string found;      ///< what was there
+  std::string file;      ///< path of the model, picture or label file
+  std::string node;      ///< the node's name (or "#12" for the twelfth, unnamed one)
+  std::string op;        ///< operator, with the domain where it is not ai.onnx, and the opset: "Conv-11"
+  std::string where;     ///< the attribute, input, output or field: "attribute 'pads'", "input 2 'W'"
+  std::string expected;  ///< what would have been right
+  std::string found;     ///< what was there
 };
 
 /// The only exception that Linnet throws on purpose. what() is one line: the message, then every field that is set.

@@ -24,12 +24,12 @@ namespace linnet {
 /// Limits and switches of loading. The defaults suit any honest vision model; no file can make the loader use memory
 /// or time out of proportion to its size.
 struct LoadOptions {
-  std::int64_t max_file_bytes = std::int64_t{8} << 30;       ///< the model file, and each external data file
-  std::int64_t max_nodes = 1'000'000;                        ///< nodes, subgraphs included
-  std::int64_t max_tensor_bytes = std::int64_t{8} << 30;     ///< one tensor, also one made by constant folding
-  std::int64_t max_name_bytes = 4096;                        ///< one name of a node or value
-  int max_depth = 64;                                        ///< nesting of messages and subgraphs
-  std::string external_data_dir;                             ///< where external data lies; empty: the model file's folder
+  std::int64_t max_file_bytes = std::int64_t{8} << 30;    ///< the model file, and each external data file
+  std::int64_t max_nodes = 1'000'000;                     ///< nodes, subgraphs included
+  std::int64_t max_tensor_bytes = std::int64_t{8} << 30;  ///< one tensor, also one made by constant folding
+  std::int64_t max_name_bytes = 4096;                     ///< one name of a node or value
+  int max_depth = 64;                                     ///< nesting of messages and subgraphs
+  std::string external_data_dir;                          ///< where external data lies; empty: the model file's folder
 };
 
 /// An input or output: its extents are known, symbolic or unknown.
@@ -40,11 +40,11 @@ struct ValueInfo {
   };
   std::string name;
   DataType type = DataType::undefined;
-  ValueKind kind = ValueKind::tensor;   ///< of a sequence or optional, `type` is the elements' and there is no shape
-  bool has_rank = true;       ///< false: not even the number of extents is known
+  ValueKind kind = ValueKind::tensor;  ///< of a sequence or optional, `type` is the elements' and there is no shape
+  bool has_rank = true;                ///< false: not even the number of extents is known
   std::vector<Dim> shape;
-  bool optional = false;      ///< an initializer stands in when the caller gives none (IR version >= 4)
-  std::string computed_by;    ///< outputs: the operator that computes the values, reshapes left aside: "Softmax"
+  bool optional = false;    ///< an initializer stands in when the caller gives none (IR version >= 4)
+  std::string computed_by;  ///< outputs: the operator that computes the values, reshapes left aside: "Softmax"
 };
 
 /// "float[N,3,224,224]".
@@ -53,11 +53,11 @@ std::string to_string(const ValueInfo& info);
 /// Counts of a model, for people.
 struct ModelSummary {
   std::int64_t ir_version = 0;
-  std::vector<std::pair<std::string, int>> opsets;             ///< domain ("ai.onnx" for the default one), version
+  std::vector<std::pair<std::string, int>> opsets;  ///< domain ("ai.onnx" for the default one), version
   std::string producer;
-  std::vector<std::pair<std::string, std::string>> metadata;   ///< key, value, in the file's order
-  std::vector<std::pair<std::string, int>> operators;          ///< type, how many nodes; most frequent first
-  std::int64_t parameters = 0;                                 ///< elements of all initializers
+  std::vector<std::pair<std::string, std::string>> metadata;  ///< key, value, in the file's order
+  std::vector<std::pair<std::string, int>> operators;         ///< type, how many nodes; most frequent first
+  std::int64_t parameters = 0;                                ///< elements of all initializers
 };
 
 /// An immutable, checked model. Copies share it; it may be used from several threads at once.

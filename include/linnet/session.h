@@ -30,14 +30,16 @@ enum class Convolution : std::uint8_t {
 };
 
 struct SessionOptions {
-  int threads = 0;                                   ///< 0: min(affinity mask, cgroup quota)
+  int threads = 0;  ///< 0: min(affinity mask, cgroup quota)
   Convolution convolution = Convolution::automatic;
-  std::vector<std::string> disabled_passes;          ///< names as `linnet inspect --passes` prints them; unknown: Error(usage)
-  std::vector<std::string> outputs;                  ///< any named tensors of the model; empty: the model's outputs
-  std::map<std::string, Shape> input_shapes;         ///< shapes to plan for ahead; other shapes are planned at their first run
-  std::size_t max_plans = 4;                         ///< shape-bound plans kept; the least recently used one goes
-  std::int64_t max_arena_bytes = std::int64_t{16} << 30;  ///< refuse (Error `limit`) shapes that need a larger arena, and what one Loop or Scan collects and carries beyond it
-  std::int64_t max_loop_trips = 1'000'000;           ///< refuse (Error `limit`) a Loop that takes more
+  std::vector<std::string> disabled_passes;   ///< names as `linnet inspect --passes` prints them; unknown: Error(usage)
+  std::vector<std::string> outputs;           ///< any named tensors of the model; empty: the model's outputs
+  std::map<std::string, Shape> input_shapes;  ///< shapes to plan for ahead; other shapes are planned at their first run
+  std::size_t max_plans = 4;                  ///< shape-bound plans kept; the least recently used one goes
+  std::int64_t max_arena_bytes =
+      std::int64_t{16}
+      << 30;  ///< refuse (Error `limit`) shapes that need a larger arena, and what one Loop or Scan collects and carries beyond it
+  std::int64_t max_loop_trips = 1'000'000;  ///< refuse (Error `limit`) a Loop that takes more
 };
 
 /// What a pass did to the graph.
@@ -45,28 +47,28 @@ struct PassReport {
   std::string name;
   bool enabled = true;
   int applied = 0;
-  std::vector<std::string> refused;   ///< "node 'conv1': the output has 2 consumers"
+  std::vector<std::string> refused;  ///< "node 'conv1': the output has 2 consumers"
 };
 
 /// One step of a plan, in the order of execution.
 struct StepReport {
-  std::string name;        ///< the node's
-  std::string op;          ///< "Conv"
-  std::string algorithm;   ///< "im2col_gemm", "winograd_f4x4_3x3", ...
-  std::string kernel;      ///< "6x16 avx2"
-  std::string output;      ///< type, layout and shape of output 0
+  std::string name;       ///< the node's
+  std::string op;         ///< "Conv"
+  std::string algorithm;  ///< "im2col_gemm", "winograd_f4x4_3x3", ...
+  std::string kernel;     ///< "6x16 avx2"
+  std::string output;     ///< type, layout and shape of output 0
   std::int64_t macs = 0;
   std::size_t weight_bytes = 0;
-  double milliseconds = 0; ///< mean of the profiled runs; 0 without a profile
+  double milliseconds = 0;  ///< mean of the profiled runs; 0 without a profile
 };
 
 struct PlanReport {
   std::vector<PassReport> passes;
   std::vector<StepReport> steps;
-  std::size_t arena_bytes = 0;    ///< activations and scratch of one session, for the shapes planned last
-  std::size_t weight_bytes = 0;   ///< packed weights, shared by all sessions on the plan
+  std::size_t arena_bytes = 0;   ///< activations and scratch of one session, for the shapes planned last
+  std::size_t weight_bytes = 0;  ///< packed weights, shared by all sessions on the plan
   std::int64_t macs = 0;
-  std::string isa;                ///< "avx2"
+  std::string isa;  ///< "avx2"
   int threads = 0;
 };
 
@@ -100,7 +102,8 @@ using NamedDatum = std::pair<std::string, Datum>;
 /// What ends a run early, with Error(cancelled): looked at before it starts and after each step. The outputs then hold
 /// nothing of use, and the session is ready for its next run. Planning for new shapes is not interrupted.
 struct RunOptions {
-  const std::atomic<bool>* cancel = nullptr;  ///< true stops the run; may be set from any thread, or from a signal handler
+  const std::atomic<bool>* cancel =
+      nullptr;  ///< true stops the run; may be set from any thread, or from a signal handler
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };
 

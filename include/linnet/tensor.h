@@ -139,7 +139,9 @@ std::span<T> Tensor::mutable_data() {
 
 template <typename T>
 Tensor Tensor::of(Shape shape, std::span<const T> values) {
-  return view(data_type_of<T>(), {static_cast<std::int64_t>(values.size())}, values.data()).clone().reshaped(std::move(shape));
+  return view(data_type_of<T>(), {static_cast<std::int64_t>(values.size())}, values.data())
+      .clone()
+      .reshaped(std::move(shape));
 }
 
 }  // namespace linnet

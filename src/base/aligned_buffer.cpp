@@ -22,7 +22,8 @@ AlignedBuffer::AlignedBuffer(std::size_t bytes, Fill fill) : bytes_(bytes) {
   const bool huge = bytes >= 2 * kHugePage;
   const std::size_t alignment = huge ? kHugePage : kCacheLine;
   const std::size_t rounded = (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
-  if (rounded < bytes) throw Error(ErrorCode::limit, "a buffer of " + std::to_string(bytes) + " bytes cannot be aligned");
+  if (rounded < bytes)
+    throw Error(ErrorCode::limit, "a buffer of " + std::to_string(bytes) + " bytes cannot be aligned");
   void* p = nullptr;
   if (posix_memalign(&p, alignment, rounded == 0 ? kCacheLine : rounded) != 0) {
     throw Error(ErrorCode::no_memory, "cannot allocate " + std::to_string(bytes) + " bytes");

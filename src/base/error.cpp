@@ -51,9 +51,7 @@ std::string compose(ErrorCode code, const std::string& message, const ErrorDetai
 }  // namespace
 
 Error::Error(ErrorCode code, std::string message, ErrorDetails details)
-    : code_(code),
-      message_(std::move(message)),
-      details_(std::move(details)) {
+    : code_(code), message_(std::move(message)), details_(std::move(details)) {
   try {
     text_ = compose(code_, message_, details_);
   } catch (const std::bad_alloc&) {

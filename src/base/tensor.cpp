@@ -80,7 +80,8 @@ std::int64_t count_elements(DataType type, const Shape& shape) {
 
 }  // namespace
 
-Tensor::Tensor(DataType type, Shape shape) : type_(type), shape_(std::move(shape)), size_(count_elements(type, shape_)), writable_(true) {
+Tensor::Tensor(DataType type, Shape shape)
+    : type_(type), shape_(std::move(shape)), size_(count_elements(type, shape_)), writable_(true) {
   auto buffer = std::make_shared<base::AlignedBuffer>(bytes(), base::AlignedBuffer::Fill::zero);
   data_ = buffer->data();
   owner_ = std::move(buffer);
@@ -98,7 +99,8 @@ Tensor Tensor::share(DataType type, Shape shape, const void* data, std::shared_p
 
 Tensor Tensor::view(DataType type, Shape shape, const void* data) {
   Tensor tensor = share(type, std::move(shape), data, nullptr);
-  if (data == nullptr && tensor.bytes() != 0) throw Error(ErrorCode::usage, "a tensor with elements is no view of a null pointer");
+  if (data == nullptr && tensor.bytes() != 0)
+    throw Error(ErrorCode::usage, "a tensor with elements is no view of a null pointer");
   return tensor;
 }
 
@@ -116,7 +118,8 @@ Tensor Tensor::clone() const {
 
 Tensor Tensor::reshaped(Shape shape) const {
   if (count_elements(type_, shape) != size_) {
-    throw Error(ErrorCode::usage, "cannot view " + to_string(shape_) + " as " + to_string(shape) + ": the element counts differ");
+    throw Error(ErrorCode::usage,
+                "cannot view " + to_string(shape_) + " as " + to_string(shape) + ": the element counts differ");
   }
   Tensor other = *this;
   other.shape_ = std::move(shape);
@@ -126,7 +129,12 @@ Tensor Tensor::reshaped(Shape shape) const {
 void Tensor::require_type(DataType type) const {
   if (type != type_) {
     throw Error(ErrorCode::usage, "the tensor's type differs",
-                {.file = {}, .node = {}, .op = {}, .where = {}, .expected = std::string(to_string(type)), .found = std::string(to_string(type_))});
+                {.file = {},
+                 .node = {},
+                 .op = {},
+                 .where = {},
+                 .expected = std::string(to_string(type)),
+                 .found = std::string(to_string(type_))});
   }
 }
 

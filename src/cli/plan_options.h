@@ -13,7 +13,7 @@ struct PlanFlags {
   int threads = 0;
   std::string convolution = "auto";
   std::vector<std::string> disabled_passes;
-  std::vector<std::string> shapes;   // "data:1x3x224x224"
+  std::vector<std::string> shapes;  // "data:1x3x224x224"
   std::vector<std::string> outputs;
 };
 

@@ -45,8 +45,8 @@ using DimList = std::vector<Dim>;
 
 /// How the elements lie in memory. A fact of the graph: assign_layouts sets it and inserts Reorder nodes.
 enum class Layout : std::uint8_t {
-  plain,     // row-major in the order of the shape
-  nchw16c,   // [N][ceil(C/16)][H][W][16], channels zero-padded; the shape stays [N,C,H,W]
+  plain,    // row-major in the order of the shape
+  nchw16c,  // [N][ceil(C/16)][H][W][16], channels zero-padded; the shape stays [N,C,H,W]
 };
 
 struct TensorDesc {
@@ -66,11 +66,11 @@ struct TensorDesc {
 std::string to_string(const TensorDesc& desc);
 
 struct Value {
-  std::string name;                // unique in its graph, never empty
+  std::string name;  // unique in its graph, never empty
   TensorDesc desc;
   std::optional<Tensor> constant;  // an initializer's or a folded node's bytes
   NodeId producer = kNoNode;
-  std::vector<NodeId> consumers;   // one entry a use: a node that reads it twice stands here twice; in no order
+  std::vector<NodeId> consumers;  // one entry a use: a node that reads it twice stands here twice; in no order
   bool graph_input = false;
   bool graph_output = false;
 
@@ -96,12 +96,12 @@ class Graph {
  public:
   // Facts of the file.
   std::string name;
-  std::string file;                                 // path it was loaded from, for messages; may be empty
+  std::string file;  // path it was loaded from, for messages; may be empty
   std::int64_t ir_version = 0;
-  std::map<std::string, int> opsets;                // domain -> version
-  std::string producer;                             // "pytorch 1.13"
+  std::map<std::string, int> opsets;  // domain -> version
+  std::string producer;               // "pytorch 1.13"
   std::vector<std::pair<std::string, std::string>> metadata;
-  std::vector<ValueId> inputs;                      // in the file's order, overridable initializers included
+  std::vector<ValueId> inputs;  // in the file's order, overridable initializers included
   std::vector<ValueId> outputs;
 
   // Reading.
@@ -132,7 +132,8 @@ class Graph {
   NodeId add_node(Node node);
   /// Also detaches it from its values. Its outputs stay, without a producer.
   void remove_node(NodeId id);
-  void set_input(NodeId id, std::size_t index, ValueId value);   // index may be one past the end: appends (gaps are kNoValue)
+  void set_input(NodeId id, std::size_t index,
+                 ValueId value);  // index may be one past the end: appends (gaps are kNoValue)
   void set_output(NodeId id, std::size_t index, ValueId value);
   /// Every consumer of `from` reads `to` instead. Graph outputs are not touched: a value that is one keeps its producer.
   void replace_uses(ValueId from, ValueId to);

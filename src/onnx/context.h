@@ -44,10 +44,10 @@ struct LoadContext {
   Budget budget;
   ExternalData external;
   Refusals refusals;
-  std::map<std::string, int> opsets;                          // domain -> version
+  std::map<std::string, int> opsets;                                    // domain -> version
   std::map<std::pair<std::string, std::string>, Function> functions{};  // model-local: domain, name
-  const std::map<std::string, int>* imports = nullptr;        // of what is being read: the model's, or a function's
-  const graph::Attributes* call = nullptr;                    // of the call whose function is being read
+  const std::map<std::string, int>* imports = nullptr;  // of what is being read: the model's, or a function's
+  const graph::Attributes* call = nullptr;              // of the call whose function is being read
   std::int64_t ir_version = 0;
 };
 

@@ -57,9 +57,7 @@ void read_function(const Message& message, LoadContext& context) {
       case Proto::kInputFieldNumber: add_name(function.inputs, reader.as_text(max_name)); break;
       case Proto::kOutputFieldNumber: add_name(function.outputs, reader.as_text(max_name)); break;
       case Proto::kNodeFieldNumber: add_message(function.nodes, reader.as_message("NodeProto")); break;
-      case kDefaultAttribute:
-        add_message(function.defaults, reader.as_message("AttributeProto"));
-        break;
+      case kDefaultAttribute: add_message(function.defaults, reader.as_message("AttributeProto")); break;
       case Proto::kOpsetImportFieldNumber:
         read_opset(reader.as_message("OperatorSetIdProto"), context, function.opsets);
         break;

@@ -15,8 +15,8 @@ struct LoadContext;
 struct Function {
   std::vector<std::string> inputs, outputs;  // their names inside
   std::vector<Message> nodes;
-  std::vector<Message> defaults;             // attributes that a call may leave out
-  std::map<std::string, int> opsets;         // domain -> version
+  std::vector<Message> defaults;      // attributes that a call may leave out
+  std::map<std::string, int> opsets;  // domain -> version
 };
 
 /// Adds the function to the context. Throws `format`, `model`, `limit`.

@@ -226,7 +226,8 @@ class GraphReader {
   void add_attribute(const MessageReader& reader, graph::Node& node, std::vector<std::string>& reasons) {
     const Message message = reader.as_message("AttributeProto");
     NamedAttribute attribute = read_attribute(message, context_);
-    if (attribute.name == kCaptures) message.fail(ErrorCode::model, "no operator has an attribute " + quote_name(kCaptures));
+    if (attribute.name == kCaptures)
+      message.fail(ErrorCode::model, "no operator has an attribute " + quote_name(kCaptures));
     if (node.attributes.has(attribute.name))
       message.fail(ErrorCode::model, "attribute " + quote_name(attribute.name) + " stands twice");
     if (node.attributes.entries().size() + reasons.size() == kMaxAttributes) {
@@ -258,7 +259,8 @@ class GraphReader {
       for (const auto& [attribute, body] : bodies_) {
         const ValueId inside = body->find_value(name);
         // A body that has the name for something of its own does not read the outer one.
-        const bool own = inside != kNoValue && (body->value(inside).producer != kNoNode || body->value(inside).constant || body->value(inside).graph_input);
+        const bool own = inside != kNoValue && (body->value(inside).producer != kNoNode ||
+                                                body->value(inside).constant || body->value(inside).graph_input);
         body->add_input(inside == kNoValue || own ? body->add_value(body->unique_name(name)) : inside);
       }
     }
@@ -273,17 +275,21 @@ class GraphReader {
     call.label = node.name.empty() ? node.op_type + "#" + std::to_string(graph_.value_count()) : node.name;
     call.depth = call_ == nullptr ? 1 : call_->depth + 1;
     if (call.depth > context_.options.max_depth)
-      message.fail(ErrorCode::limit, "functions call each other too deep", "at most " + std::to_string(context_.options.max_depth));
+      message.fail(ErrorCode::limit, "functions call each other too deep",
+                   "at most " + std::to_string(context_.options.max_depth));
     const std::size_t names = function.inputs.size() + function.outputs.size();
-    context_.budget.charge(names * kScopeBytes + function.defaults.size() * sizeof(graph::Attribute) + call.label.size(), message);
+    context_.budget.charge(
+        names * kScopeBytes + function.defaults.size() * sizeof(graph::Attribute) + call.label.size(), message);
     for (std::size_t i = 0; i < function.inputs.size(); ++i)
       call.names.emplace(function.inputs[i], i < node.inputs.size() ? node.inputs[i] : kNoValue);
     if (node.inputs.size() > function.inputs.size() || node.outputs.size() > function.outputs.size())
-      message.fail(ErrorCode::model, "the function " + quote_name(node.op_type) + " does not have so many inputs or outputs");
+      message.fail(ErrorCode::model,
+                   "the function " + quote_name(node.op_type) + " does not have so many inputs or outputs");
     graph::Attributes attributes = node.attributes;
     for (const Message& fallback : function.defaults) {
       NamedAttribute attribute = read_attribute(fallback, context_);
-      if (attribute.value && !attributes.has(attribute.name)) attributes.set(attribute.name, std::move(*attribute.value));
+      if (attribute.value && !attributes.has(attribute.name))
+        attributes.set(attribute.name, std::move(*attribute.value));
     }
     std::vector<std::pair<ValueId, ValueId>> copies;  // outputs that are inputs
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {

@@ -201,10 +201,12 @@ Datum load_datum(std::span<const std::byte> bytes, const std::string& path, Valu
   const LoadOptions options;
   LoadContext context = make_context(options, bytes, path, std::nullopt);
   // An optional or a sequence without a name, of nothing, has no bytes.
-  if (bytes.empty() && kind != ValueKind::tensor) return kind == ValueKind::sequence ? Datum(Sequence()) : Datum(std::monostate());
+  if (bytes.empty() && kind != ValueKind::tensor)
+    return kind == ValueKind::sequence ? Datum(Sequence()) : Datum(std::monostate());
   const Message message = whole_file(context.file, "data");
   if (kind == ValueKind::tensor) return own_tensor(message, context, name);
-  return kind == ValueKind::sequence ? Datum(read_sequence(message, context, name)) : read_optional(message, context, name);
+  return kind == ValueKind::sequence ? Datum(read_sequence(message, context, name))
+                                     : read_optional(message, context, name);
 }
 
 }  // namespace linnet::onnx

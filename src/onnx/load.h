@@ -43,6 +43,7 @@ graph::Graph load_graph(std::span<const std::byte> bytes, std::shared_ptr<const 
 Tensor load_tensor(std::span<const std::byte> bytes, const std::string& path, std::string* name = nullptr);
 
 /// One TensorProto, SequenceProto or OptionalProto, by `kind`.
-Datum load_datum(std::span<const std::byte> bytes, const std::string& path, ValueKind kind, std::string* name = nullptr);
+Datum load_datum(std::span<const std::byte> bytes, const std::string& path, ValueKind kind,
+                 std::string* name = nullptr);
 
 }  // namespace linnet::onnx

@@ -25,7 +25,8 @@ const graph::Graph& required_body(const NodeContext& c, std::string_view name) {
 
 void require_count(const NodeContext& c, std::string_view what, std::size_t expected, std::size_t found) {
   if (expected == found) return;
-  c.fail(ErrorCode::model, "the subgraph has another number of " + std::string(what) + " than its node wants", {}, std::to_string(expected), std::to_string(found));
+  c.fail(ErrorCode::model, "the subgraph has another number of " + std::string(what) + " than its node wants", {},
+         std::to_string(expected), std::to_string(found));
 }
 
 /// The body, given the descriptions of its inputs but for the captures.
@@ -49,7 +50,9 @@ Body infer_body(const NodeContext& c, std::string_view name, std::vector<TensorD
   return body;
 }
 
-TensorDesc output_of(const Body& body, std::size_t i) { return of_any_shape(body.graph.value(body.graph.outputs[i]).desc); }
+TensorDesc output_of(const Body& body, std::size_t i) {
+  return of_any_shape(body.graph.value(body.graph.outputs[i]).desc);
+}
 
 Body loop_body(const NodeContext& c) {
   const std::size_t captures = capture_count(c.node());
@@ -101,7 +104,8 @@ std::size_t capture_count(const graph::Node& node) {
   const graph::Attribute* attribute = node.attributes.find("captures");
   const auto* count = attribute == nullptr ? nullptr : std::get_if<std::int64_t>(attribute);
   if (count == nullptr || *count < 0) return 0;
-  return std::min(static_cast<std::size_t>(*count), node.inputs.size());  // the loader writes it; a graph made otherwise may lie
+  return std::min(static_cast<std::size_t>(*count),
+                  node.inputs.size());  // the loader writes it; a graph made otherwise may lie
 }
 
 void rethrow_within(const Error& error, const std::string& place) {
@@ -117,7 +121,8 @@ ScanShape scan_shape(const NodeContext& c) {
   const std::int64_t inputs = c.attribute_int("num_scan_inputs", 0);
   const std::size_t formal = c.input_count() - captures;
   if (formal < first || inputs < 1 || inputs > static_cast<std::int64_t>(formal - first))
-    c.fail(ErrorCode::model, "there are not so many inputs to scan", "attribute 'num_scan_inputs'", "1 to " + std::to_string(formal), std::to_string(inputs));
+    c.fail(ErrorCode::model, "there are not so many inputs to scan", "attribute 'num_scan_inputs'",
+           "1 to " + std::to_string(formal), std::to_string(inputs));
   shape.first = first;
   shape.scan_inputs = static_cast<std::size_t>(inputs);
   shape.states = formal - first - shape.scan_inputs;
@@ -150,7 +155,8 @@ void infer_if(InferContext& c) {
     const TensorDesc then = output_of(branches[0], i), other = output_of(branches[1], i);
     TensorDesc desc = then.type == DataType::undefined ? other : then;
     if (other.type != DataType::undefined && desc.type != other.type)
-      c.fail(ErrorCode::model, "the branches give different types", "output " + std::to_string(i), std::string(to_string(desc.type)), std::string(to_string(other.type)));
+      c.fail(ErrorCode::model, "the branches give different types", "output " + std::to_string(i),
+             std::string(to_string(desc.type)), std::string(to_string(other.type)));
     if (other.kind != desc.kind) desc.kind = ValueKind::optional;
     c.set(i, std::move(desc));
   }

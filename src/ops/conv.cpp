@@ -30,7 +30,8 @@ DimList filter_shape(const NodeContext& c, std::size_t filter, std::size_t rank)
   const graph::TensorDesc& w = c.input(filter);
   if (!w.has_rank()) return {};
   if (w.shape->size() != rank) {
-    c.fail(ErrorCode::model, "the filter's rank is not the input's", c.input_label(filter), std::to_string(rank) + "-D", graph::to_string(w));
+    c.fail(ErrorCode::model, "the filter's rank is not the input's", c.input_label(filter), std::to_string(rank) + "-D",
+           graph::to_string(w));
   }
   return *w.shape;
 }
@@ -44,25 +45,30 @@ std::vector<std::int64_t> kernel_extents(const NodeContext& c, const DimList& fi
   const bool filter_known = filter.size() >= 3 && from_filter.size() == filter.size() - 2;
   if (kernel.empty()) return filter_known ? from_filter : kernel;
   if (filter_known && kernel != from_filter) {
-    c.fail(ErrorCode::model, "kernel_shape is not the filter's shape", "attribute 'kernel_shape'", to_string(from_filter), to_string(kernel));
+    c.fail(ErrorCode::model, "kernel_shape is not the filter's shape", "attribute 'kernel_shape'",
+           to_string(from_filter), to_string(kernel));
   }
   return kernel;
 }
 
 void check_channels(const NodeContext& c, std::size_t filter, const DimList& x, const DimList& w, std::int64_t groups) {
-  if (groups < 1) c.fail(ErrorCode::model, "group is not positive", "attribute 'group'", "at least 1", std::to_string(groups));
+  if (groups < 1)
+    c.fail(ErrorCode::model, "group is not positive", "attribute 'group'", "at least 1", std::to_string(groups));
   if (w.size() < 2) return;
-  if (x[1].known() && w[1].known() && x[1].value != base::checked_mul(w[1].value, groups, "channels of a convolution")) {
-    c.fail(ErrorCode::model, "the filter does not fit the input's channels", c.input_label(filter), std::to_string(x[1].value) + " channels",
-           std::to_string(w[1].value) + " x group " + std::to_string(groups));
+  if (x[1].known() && w[1].known() &&
+      x[1].value != base::checked_mul(w[1].value, groups, "channels of a convolution")) {
+    c.fail(ErrorCode::model, "the filter does not fit the input's channels", c.input_label(filter),
+           std::to_string(x[1].value) + " channels", std::to_string(w[1].value) + " x group " + std::to_string(groups));
   }
   if (w[0].known() && w[0].value % groups != 0) {
-    c.fail(ErrorCode::model, "the output channels are not a multiple of group", c.input_label(filter), "a multiple of " + std::to_string(groups),
-           std::to_string(w[0].value));
+    c.fail(ErrorCode::model, "the output channels are not a multiple of group", c.input_label(filter),
+           "a multiple of " + std::to_string(groups), std::to_string(w[0].value));
   }
 }
 
-bool is_4d_float(const graph::TensorDesc& desc) { return desc.has_rank() && desc.shape->size() == 4 && desc.type == DataType::float32; }
+bool is_4d_float(const graph::TensorDesc& desc) {
+  return desc.has_rank() && desc.shape->size() == 4 && desc.type == DataType::float32;
+}
 
 }  // namespace
 
@@ -70,8 +76,8 @@ void check_channel_vector(const NodeContext& c, std::size_t i, const Dim& length
   if (!c.has_input(i) || !c.input(i).has_rank()) return;
   const DimList& shape = *c.input(i).shape;
   if (shape.size() != 1 || (shape[0].known() && length.known() && shape[0].value != length.value)) {
-    c.fail(ErrorCode::model, "one value an output channel is needed", c.input_label(i), "[" + std::to_string(length.value) + "]",
-           graph::to_string(c.input(i)));
+    c.fail(ErrorCode::model, "one value an output channel is needed", c.input_label(i),
+           "[" + std::to_string(length.value) + "]", graph::to_string(c.input(i)));
   }
 }
 
@@ -88,7 +94,9 @@ Dim infer_conv_shape(InferContext& c, DataType type, std::size_t filter) {
     return {};
   }
   const std::size_t rank = x.shape->size();
-  if (rank < 3) c.fail(ErrorCode::model, "the input needs a batch, channels and at least one spatial axis", c.input_label(kConvX), "3-D or more", graph::to_string(x));
+  if (rank < 3)
+    c.fail(ErrorCode::model, "the input needs a batch, channels and at least one spatial axis", c.input_label(kConvX),
+           "3-D or more", graph::to_string(x));
   const DimList w = filter_shape(c, filter, rank);
   const std::int64_t groups = c.attribute_int("group", 1);
   check_channels(c, filter, *x.shape, w, groups);
@@ -98,7 +106,8 @@ Dim infer_conv_shape(InferContext& c, DataType type, std::size_t filter) {
   if (!w.empty()) out[1] = w[0];
   if (!kernel.empty()) {
     if (kernel.size() != rank - 2) {
-      c.fail(ErrorCode::model, "kernel_shape has the wrong number of entries", "attribute 'kernel_shape'", std::to_string(rank - 2), std::to_string(kernel.size()));
+      c.fail(ErrorCode::model, "kernel_shape has the wrong number of entries", "attribute 'kernel_shape'",
+             std::to_string(rank - 2), std::to_string(kernel.size()));
     }
     const DimList spatial(x.shape->begin() + 2, x.shape->end());
     const Window window = read_window(c, kernel, spatial);
@@ -131,7 +140,8 @@ Halo halo_conv(const NodeContext& c, std::size_t input) {
   if (input != kConvX || !c.input(kConvX).is_static()) return {};
   const Tensor* w = c.constant(kConvW);
   const std::int64_t groups = c.attribute_int("group", 1);
-  if (w == nullptr || (groups > 1 && groups == w->shape()[0] && w->shape()[1] == 1)) return {};  // depthwise skips taps itself
+  if (w == nullptr || (groups > 1 && groups == w->shape()[0] && w->shape()[1] == 1))
+    return {};  // depthwise skips taps itself
   const Shape shape = c.input(kConvX).static_shape();
   const Window window = read_window(c, {w->shape()[2], w->shape()[3]}, {Dim(shape[2]), Dim(shape[3])});
   const auto clip = [](std::int64_t x) { return static_cast<std::int32_t>(std::clamp<std::int64_t>(x, 0, 1 << 20)); };
@@ -144,13 +154,16 @@ std::int64_t ConvProblem::taps() const {
 std::int64_t ConvProblem::out_pixels() const {
   return std::accumulate(out_extent.begin(), out_extent.end(), std::int64_t{1}, std::multiplies<>());
 }
-std::int64_t ConvProblem::macs() const { return images * out_channels * out_pixels() * (in_channels / groups) * taps(); }
+std::int64_t ConvProblem::macs() const {
+  return images * out_channels * out_pixels() * (in_channels / groups) * taps();
+}
 
 std::int64_t merged_groups(std::int64_t groups, std::int64_t in_channels, std::int64_t out_channels) {
   if (groups == 1 || (groups == in_channels && groups == out_channels)) return 1;
   if (groups < 1 || in_channels % groups != 0 || out_channels % groups != 0) return 0;
   for (std::int64_t merged = 1; merged <= 16 && merged <= groups; ++merged) {
-    if (groups % merged == 0 && in_channels / groups * merged % 16 == 0 && out_channels / groups * merged % 16 == 0) return merged;
+    if (groups % merged == 0 && in_channels / groups * merged % 16 == 0 && out_channels / groups * merged % 16 == 0)
+      return merged;
   }
   return 0;
 }
@@ -201,11 +214,12 @@ BlockedOperands blocked_operands(PlanContext& c) {
   return o;
 }
 
-void apply_late_activation(const ConvProblem& p, const kernels::Table& table, const Placement& out, float* first, std::int64_t blocks,
-                           std::int64_t rows, std::int64_t pixels) {
+void apply_late_activation(const ConvProblem& p, const kernels::Table& table, const Placement& out, float* first,
+                           std::int64_t blocks, std::int64_t rows, std::int64_t pixels) {
   if (!p.late_activation) return;
   for (std::int64_t b = 0; b < blocks; ++b) {
-    for (std::int64_t y = 0; y < rows; ++y) apply_activation(table, p.activation, first + b * out.plane_stride + y * out.row_stride, pixels * 16);
+    for (std::int64_t y = 0; y < rows; ++y)
+      apply_activation(table, p.activation, first + b * out.plane_stride + y * out.row_stride, pixels * 16);
   }
 }
 

@@ -16,10 +16,10 @@ struct ConvProblem {
   std::vector<std::int64_t> in_extent, out_extent;
   Window window;
   Activation activation;
-  float lo = 0, hi = 0;      // the clamp that the kernels apply: the activation's, or none
+  float lo = 0, hi = 0;          // the clamp that the kernels apply: the activation's, or none
   bool late_activation = false;  // an activation that is no clamp runs over the output afterwards
 
-  [[nodiscard]] std::int64_t taps() const;             // product of the kernel's extents
+  [[nodiscard]] std::int64_t taps() const;  // product of the kernel's extents
   [[nodiscard]] std::int64_t out_pixels() const;
   [[nodiscard]] std::int64_t macs() const;
 };
@@ -70,11 +70,11 @@ BlockedOperands blocked_operands(PlanContext& context);
 
 /// Applies an activation that is no clamp to `rows` rows of `pixels` pixels of `blocks` channel blocks, from `first` on.
 /// Does nothing for a clamp, which the kernels have applied.
-void apply_late_activation(const ConvProblem& problem, const kernels::Table& table, const Placement& out, float* first, std::int64_t blocks,
-                           std::int64_t rows, std::int64_t pixels);
+void apply_late_activation(const ConvProblem& problem, const kernels::Table& table, const Placement& out, float* first,
+                           std::int64_t blocks, std::int64_t rows, std::int64_t pixels);
 
 // The ways, in src/ops/conv_<way>.cpp. Each fills in the step.
-void plan_conv_direct(PlanContext& context, const ConvProblem& problem);      // nchw16c (or a plain first layer) -> nchw16c
+void plan_conv_direct(PlanContext& context, const ConvProblem& problem);  // nchw16c (or a plain first layer) -> nchw16c
 void plan_conv_winograd(PlanContext& context, const ConvProblem& problem, int m);
 void plan_conv_depthwise(PlanContext& context, const ConvProblem& problem);
 void plan_conv_gather(PlanContext& context, const ConvProblem& problem, bool transposed);  // plain, any rank, any group

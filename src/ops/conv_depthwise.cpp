@@ -16,7 +16,9 @@ struct DepthwiseConv {
   void run(const RunArgs& args) const;
 };
 
-kernels::BlockedSource source(const float* buffer, const Placement& p) { return {buffer + p.origin, p.image_stride, p.plane_stride, p.row_stride}; }
+kernels::BlockedSource source(const float* buffer, const Placement& p) {
+  return {buffer + p.origin, p.image_stride, p.plane_stride, p.row_stride};
+}
 
 void DepthwiseConv::run(const RunArgs& args) const {
   const Placement& out = operands.out;
@@ -48,7 +50,8 @@ void DepthwiseConv::run(const RunArgs& args) const {
     const std::int64_t rows = std::min(height - row, mine.last - i);
     a.range = {plane, plane + 1, static_cast<int>(row), static_cast<int>(row + rows)};
     table->depthwise(a);
-    float* const first = a.y.data + plane / blocks * out.image_stride + plane % blocks * out.plane_stride + row * out.row_stride;
+    float* const first =
+        a.y.data + plane / blocks * out.image_stride + plane % blocks * out.plane_stride + row * out.row_stride;
     apply_late_activation(problem, *table, out, first, 1, rows, problem.out_extent[1]);
     i += rows;
   }
@@ -78,7 +81,9 @@ void plan_conv_depthwise(PlanContext& c, const ConvProblem& problem) {
   c.packed(kConvW);
   if (c.has_input(kConvB)) c.packed(kConvB);
   if (c.has_input(kConvScale)) c.packed(kConvScale);
-  step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo ? static_cast<int>(kConvResidual) : -1;
+  step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo
+                      ? static_cast<int>(kConvResidual)
+                      : -1;
   step.run = [d](const RunArgs& args) { d->run(args); };
 }
 

@@ -20,7 +20,7 @@ struct GatherConv {
   const kernels::Table* table = nullptr;
   ConvProblem problem;
   bool transposed = false;
-  bool packed_at_run = false;        // the filter is not a constant
+  bool packed_at_run = false;  // the filter is not a constant
   WeightStore::Buffer weights, bias;
   bool has_bias = false, has_residual = false;
   std::int64_t group_in = 0, group_out = 0, k = 0, group_floats = 0;
@@ -30,7 +30,8 @@ struct GatherConv {
   void pack_group(const float* w, const double* scale, std::int64_t group, Range panels, float* to) const;
   void gather(const float* x, std::int64_t first, std::int64_t count, float* rows) const;
   void run(const RunArgs& args) const;
-  void run_pixels(const RunArgs& args, const float* packed, std::int64_t image, std::int64_t group, std::int64_t first, std::int64_t count) const;
+  void run_pixels(const RunArgs& args, const float* packed, std::int64_t image, std::int64_t group, std::int64_t first,
+                  std::int64_t count) const;
 };
 
 void GatherConv::fill_sources() {
@@ -67,7 +68,8 @@ void GatherConv::pack_group(const float* w, const double* scale, std::int64_t gr
         float value = 0;
         if (m < group_out) {
           const std::int64_t c = row / taps, tap = row % taps;
-          value = transposed ? w[((group * group_in + c) * group_out + m) * taps + tap] : w[(global * group_in + c) * taps + tap];
+          value = transposed ? w[((group * group_in + c) * group_out + m) * taps + tap]
+                             : w[(global * group_in + c) * taps + tap];
           if (scale != nullptr) value = static_cast<float>(static_cast<double>(value) * scale[global]);
         }
         to[(first * k) + row * width + lane] = value;
@@ -102,8 +104,8 @@ void GatherConv::gather(const float* x, std::int64_t first, std::int64_t count, 
   }
 }
 
-void GatherConv::run_pixels(const RunArgs& args, const float* packed, std::int64_t image, std::int64_t group, std::int64_t first,
-                            std::int64_t count) const {
+void GatherConv::run_pixels(const RunArgs& args, const float* packed, std::int64_t image, std::int64_t group,
+                            std::int64_t first, std::int64_t count) const {
   float* const rows = reinterpret_cast<float*>(args.thread_scratch);
   const std::int64_t columns = base::round_up(group_out, kLanes);
   float* const product = rows + kPixels * k;
@@ -158,11 +160,13 @@ void GatherConv::run(const RunArgs& args) const {
     const Range mine = split(problem.groups * panels, args.threads, args.thread);
     float* const to = reinterpret_cast<float*>(args.shared_scratch);
     for (std::int64_t i = mine.first; i < mine.last; ++i) {
-      pack_group(args.in<float>(kConvW), nullptr, i / panels, {i % panels, i % panels + 1}, to + i / panels * group_floats);
+      pack_group(args.in<float>(kConvW), nullptr, i / panels, {i % panels, i % panels + 1},
+                 to + i / panels * group_floats);
     }
     return;
   }
-  const float* const packed = packed_at_run ? reinterpret_cast<const float*>(args.shared_scratch) : weights->as<float>();
+  const float* const packed =
+      packed_at_run ? reinterpret_cast<const float*>(args.shared_scratch) : weights->as<float>();
   const std::int64_t chunks = base::ceil_div(problem.out_pixels(), kPixels);
   const Range mine = split(problem.images * problem.groups * chunks, args.threads, args.thread);
   for (std::int64_t i = mine.first; i < mine.last; ++i) {
@@ -186,7 +190,8 @@ void plan_conv_gather(PlanContext& c, const ConvProblem& problem, bool transpose
   d->has_bias = c.has_input(kConvB);
   d->has_residual = c.has_input(kConvResidual);
   d->fill_sources();
-  const std::size_t bytes = base::to_size(base::checked_mul(d->group_floats * problem.groups, 4, "packed weights"), "packed weights");
+  const std::size_t bytes =
+      base::to_size(base::checked_mul(d->group_floats * problem.groups, 4, "packed weights"), "packed weights");
   Step& step = c.step();
   if (d->packed_at_run) {
     step.shared_scratch_bytes = bytes;
@@ -196,7 +201,8 @@ void plan_conv_gather(PlanContext& c, const ConvProblem& problem, bool transpose
     d->weights = c.pack(kConvW, transposed ? "gather transposed" : "gather", bytes, [&](std::byte* to) {
       const Tensor* scale = c.constant(kConvScale);
       for (std::int64_t g = 0; g < problem.groups; ++g) {
-        d->pack_group(c.constant(kConvW)->data<float>().data(), scale != nullptr ? scale->data<double>().data() : nullptr, g, all,
+        d->pack_group(c.constant(kConvW)->data<float>().data(),
+                      scale != nullptr ? scale->data<double>().data() : nullptr, g, all,
                       reinterpret_cast<float*>(to) + g * d->group_floats);
       }
     });
@@ -209,12 +215,14 @@ void plan_conv_gather(PlanContext& c, const ConvProblem& problem, bool transpose
     const std::int64_t columns = base::round_up(d->group_out, kLanes);
     d->bias = c.pack(kConvB, "gather bias", base::to_size(columns * problem.groups * 4, "a bias"), [&](std::byte* to) {
       for (std::int64_t g = 0; g < problem.groups; ++g) {
-        std::copy_n(bias->data<float>().data() + g * d->group_out, d->group_out, reinterpret_cast<float*>(to) + g * columns);
+        std::copy_n(bias->data<float>().data() + g * d->group_out, d->group_out,
+                    reinterpret_cast<float*>(to) + g * columns);
       }
     });
     c.packed(kConvB);
   }
-  step.thread_scratch_bytes = base::to_size(base::checked_mul(kPixels * (d->k + base::round_up(d->group_out, kLanes)), 4, "scratch"), "scratch");
+  step.thread_scratch_bytes = base::to_size(
+      base::checked_mul(kPixels * (d->k + base::round_up(d->group_out, kLanes)), 4, "scratch"), "scratch");
   step.algorithm = "im2col_gemm_gathered";
   step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
   step.run = [d](const RunArgs& args) { d->run(args); };

@@ -25,32 +25,38 @@ struct TransposedWindow {
   std::vector<std::int64_t> out;  // -1: unknown
 };
 
-TransposedWindow transposed_window(const NodeContext& c, const std::vector<std::int64_t>& kernel, const DimList& spatial) {
+TransposedWindow transposed_window(const NodeContext& c, const std::vector<std::int64_t>& kernel,
+                                   const DimList& spatial) {
   const std::size_t n = kernel.size();
   // SAME padding of a transposed convolution is defined by the output, not the input, so it is worked out below.
   TransposedWindow t{read_window(c, kernel, DimList(n)), std::vector<std::int64_t>(n, -1)};
   const std::vector<std::int64_t> padding = c.attribute_ints("output_padding", std::vector<std::int64_t>(n, 0));
   const std::vector<std::int64_t> wanted = c.attribute_ints("output_shape");
   if (padding.size() != n) {
-    c.fail(ErrorCode::model, "an attribute has the wrong number of entries", "attribute 'output_padding'", std::to_string(n), std::to_string(padding.size()));
+    c.fail(ErrorCode::model, "an attribute has the wrong number of entries", "attribute 'output_padding'",
+           std::to_string(n), std::to_string(padding.size()));
   }
   if (!wanted.empty() && wanted.size() != n && wanted.size() != n + 2) {
-    c.fail(ErrorCode::model, "an attribute has the wrong number of entries", "attribute 'output_shape'", std::to_string(n), std::to_string(wanted.size()));
+    c.fail(ErrorCode::model, "an attribute has the wrong number of entries", "attribute 'output_shape'",
+           std::to_string(n), std::to_string(wanted.size()));
   }
   const std::string auto_pad = c.attribute_string("auto_pad", "NOTSET");
   for (std::size_t axis = 0; axis < n; ++axis) {
     if (!spatial[axis].known()) continue;
-    const std::int64_t full = base::checked_add(base::checked_mul(t.window.strides[axis], spatial[axis].value - 1, "an output extent"),
-                                                padding[axis] + (kernel[axis] - 1) * t.window.dilations[axis] + 1, "an output extent");
+    const std::int64_t full =
+        base::checked_add(base::checked_mul(t.window.strides[axis], spatial[axis].value - 1, "an output extent"),
+                          padding[axis] + (kernel[axis] - 1) * t.window.dilations[axis] + 1, "an output extent");
     const bool same = auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
     if (!wanted.empty() || same) {
-      const std::int64_t out = wanted.empty() ? spatial[axis].value * t.window.strides[axis] : wanted[axis + wanted.size() - n];
+      const std::int64_t out =
+          wanted.empty() ? spatial[axis].value * t.window.strides[axis] : wanted[axis + wanted.size() - n];
       pads_for_output(t.window, axis, std::max<std::int64_t>(0, full - out), auto_pad == "SAME_UPPER");
       t.out[axis] = out;
     } else {
       t.out[axis] = full - t.window.pads_begin[axis] - t.window.pads_end[axis];
     }
-    if (t.out[axis] < 0) c.fail(ErrorCode::model, "the output extent is negative", "spatial axis " + std::to_string(axis));
+    if (t.out[axis] < 0)
+      c.fail(ErrorCode::model, "the output extent is negative", "spatial axis " + std::to_string(axis));
   }
   return t;
 }
@@ -74,17 +80,21 @@ void infer_conv_transpose(InferContext& c) {
   const std::size_t rank = x.shape->size();
   DimList out(rank);
   if (rank < 3 || !w.is_static() || w.shape->size() != rank) {
-    c.fail(rank < 3 ? ErrorCode::model : ErrorCode::unsupported, "the filter needs a known shape of the input's rank, 3 or more", c.input_label(kConvW),
+    c.fail(rank < 3 ? ErrorCode::model : ErrorCode::unsupported,
+           "the filter needs a known shape of the input's rank, 3 or more", c.input_label(kConvW),
            std::to_string(rank) + "-D", graph::to_string(w));
   }
   const std::int64_t groups = c.attribute_int("group", 1);
   const Dim& channels = (*x.shape)[1];
   if (groups < 1 || (channels.known() && (channels.value != (*w.shape)[0].value || channels.value % groups != 0))) {
-    c.fail(ErrorCode::model, "the filter does not fit the input's channels", c.input_label(kConvW), graph::to_string(x), graph::to_string(w));
+    c.fail(ErrorCode::model, "the filter does not fit the input's channels", c.input_label(kConvW), graph::to_string(x),
+           graph::to_string(w));
   }
   const std::vector<std::int64_t> kernel = kernel_of(c, *w.shape);
-  if (kernel.size() != rank - 2 || !std::equal(kernel.begin(), kernel.end(), w.shape->begin() + 2, [](std::int64_t k, const Dim& d) { return k == d.value; })) {
-    c.fail(ErrorCode::model, "kernel_shape is not the filter's shape", "attribute 'kernel_shape'", graph::to_string(w), to_string(kernel));
+  if (kernel.size() != rank - 2 || !std::equal(kernel.begin(), kernel.end(), w.shape->begin() + 2,
+                                               [](std::int64_t k, const Dim& d) { return k == d.value; })) {
+    c.fail(ErrorCode::model, "kernel_shape is not the filter's shape", "attribute 'kernel_shape'", graph::to_string(w),
+           to_string(kernel));
   }
   out[0] = (*x.shape)[0];
   out[1] = base::checked_mul((*w.shape)[1].value, groups, "output channels");

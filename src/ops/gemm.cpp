@@ -28,8 +28,8 @@ void require_product_type(const NodeContext& c, std::size_t i) {
 /// A product of floats. B is packed at plan time when it is constant, else in phase 0.
 struct MatrixProduct : ProductShape {
   const kernels::Table* table = nullptr;
-  WeightStore::Buffer weights, bias;             // bias: C0 as one constant row
-  std::vector<std::int64_t> packed_index;        // of each batch: which distinct B
+  WeightStore::Buffer weights, bias;       // bias: C0 as one constant row
+  std::vector<std::int64_t> packed_index;  // of each batch: which distinct B
   std::int64_t distinct = 1;
   float lo = 0, hi = 0;
   Activation activation;
@@ -40,10 +40,12 @@ struct MatrixProduct : ProductShape {
   void run_rows(const RunArgs& args, const float* packed, std::int64_t batch, Range rows, Range panels) const;
 };
 
-void MatrixProduct::run_rows(const RunArgs& args, const float* packed, std::int64_t batch, Range rows, Range panels) const {
+void MatrixProduct::run_rows(const RunArgs& args, const float* packed, std::int64_t batch, Range rows,
+                             Range panels) const {
   const float* const a = args.in<float>(0) + a_offset[static_cast<std::size_t>(batch)];
   float* const c = args.out<float>(0) + batch * m * n;
-  const std::int64_t first_column = panels.first * table->tile.channels, last_column = std::min(n, panels.last * table->tile.channels);
+  const std::int64_t first_column = panels.first * table->tile.channels,
+                     last_column = std::min(n, panels.last * table->tile.channels);
   kernels::GemmArguments g{};
   g.weights = packed + packed_index[static_cast<std::size_t>(batch)] * packed_matrix_floats(k, n);
   g.bias = bias != nullptr ? bias->as<float>() : nullptr;
@@ -71,14 +73,16 @@ void MatrixProduct::run_rows(const RunArgs& args, const float* packed, std::int6
     if (has_c && bias == nullptr) {
       const float* const start = args.in<float>(2);
       for (std::int64_t r = 0; r < count; ++r) {
-        for (std::int64_t j = first_column; j < last_column; ++j) g.c[r * n + j] = beta * start[(first + r) * c_row + j * c_column];
+        for (std::int64_t j = first_column; j < last_column; ++j)
+          g.c[r * n + j] = beta * start[(first + r) * c_row + j * c_column];
       }
       g.residual = g.c;
       g.residual_row = n;
     }
     table->gemm(g);
     if (late_activation) {
-      for (std::int64_t r = 0; r < count; ++r) apply_activation(*table, activation, g.c + r * n + first_column, last_column - first_column);
+      for (std::int64_t r = 0; r < count; ++r)
+        apply_activation(*table, activation, g.c + r * n + first_column, last_column - first_column);
     }
   }
 }
@@ -91,12 +95,13 @@ void MatrixProduct::run(const RunArgs& args) const {
     for (std::int64_t i = mine.first; i < mine.last; ++i) {
       const std::int64_t which = i / panels;
       const auto batch = std::find(packed_index.begin(), packed_index.end(), which) - packed_index.begin();
-      pack_matrix(*table, args.in<float>(1) + b_offset[static_cast<std::size_t>(batch)], b_row, b_column, k, n, {i % panels, i % panels + 1},
-                  to + which * packed_matrix_floats(k, n));
+      pack_matrix(*table, args.in<float>(1) + b_offset[static_cast<std::size_t>(batch)], b_row, b_column, k, n,
+                  {i % panels, i % panels + 1}, to + which * packed_matrix_floats(k, n));
     }
     return;
   }
-  const float* const packed = weights != nullptr ? weights->as<float>() : reinterpret_cast<const float*>(args.shared_scratch);
+  const float* const packed =
+      weights != nullptr ? weights->as<float>() : reinterpret_cast<const float*>(args.shared_scratch);
   const std::int64_t row_units = base::ceil_div(m, kRows);
   GridCost cost;
   cost.pixel_units = batches() * row_units;
@@ -132,8 +137,9 @@ void finish(PlanContext& c, const std::shared_ptr<MatrixProduct>& p) {
       c.parallel_for(p->distinct * panels, [&](std::int64_t i) {
         const std::int64_t which = i / panels, panel = i % panels;
         const auto batch = std::find(p->packed_index.begin(), p->packed_index.end(), which) - p->packed_index.begin();
-        pack_matrix(*p->table, b->data<float>().data() + p->b_offset[static_cast<std::size_t>(batch)], p->b_row, p->b_column, p->k, p->n,
-                    {panel, panel + 1}, reinterpret_cast<float*>(to) + which * packed_matrix_floats(p->k, p->n));
+        pack_matrix(*p->table, b->data<float>().data() + p->b_offset[static_cast<std::size_t>(batch)], p->b_row,
+                    p->b_column, p->k, p->n, {panel, panel + 1},
+                    reinterpret_cast<float*>(to) + which * packed_matrix_floats(p->k, p->n));
       });
     };
     p->weights = c.pack(1, "matrix", bytes, fill, base::AlignedBuffer::Fill::none);
@@ -143,7 +149,8 @@ void finish(PlanContext& c, const std::shared_ptr<MatrixProduct>& p) {
     step.shared_scratch_bytes = bytes;
     step.phases = 2;
   }
-  if (p->needs_staging()) step.thread_scratch_bytes = base::to_size(base::checked_mul(kRows * 4, p->k, "scratch"), "scratch");
+  if (p->needs_staging())
+    step.thread_scratch_bytes = base::to_size(base::checked_mul(kRows * 4, p->k, "scratch"), "scratch");
   step.macs = p->batches() * p->m * p->n * p->k;
   step.algorithm = p->m * p->batches() == 1 ? "gemv" : "gemm";
   step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
@@ -152,7 +159,8 @@ void finish(PlanContext& c, const std::shared_ptr<MatrixProduct>& p) {
 
 Dim product_dim(const NodeContext& c, const Dim& a, const Dim& b) {
   if (a.known() && b.known() && a.value != b.value) {
-    c.fail(ErrorCode::model, "the inner extents of the product differ", c.input_label(1), std::to_string(a.value), std::to_string(b.value));
+    c.fail(ErrorCode::model, "the inner extents of the product differ", c.input_label(1), std::to_string(a.value),
+           std::to_string(b.value));
   }
   return a.known() ? a : b;
 }
@@ -186,8 +194,11 @@ void infer_gemm(InferContext& c) {
   if (c.has_input(2) && c.input(2).has_rank()) {
     const DimList sum = broadcast(c, out, *c.input(2).shape);
     bool fits = sum.size() == 2;
-    for (std::size_t i = 0; fits && i < 2; ++i) fits = !out[i].known() || !sum[i].known() || sum[i].value == out[i].value;
-    if (!fits) c.fail(ErrorCode::model, "C does not broadcast to the product", c.input_label(2), "a shape that fits", graph::to_string(c.input(2)));
+    for (std::size_t i = 0; fits && i < 2; ++i)
+      fits = !out[i].known() || !sum[i].known() || sum[i].value == out[i].value;
+    if (!fits)
+      c.fail(ErrorCode::model, "C does not broadcast to the product", c.input_label(2), "a shape that fits",
+             graph::to_string(c.input(2)));
   }
   c.set_output(0, a.type, std::move(out));
 }

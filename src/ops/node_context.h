@@ -38,16 +38,19 @@ class NodeContext {
   [[nodiscard]] std::int64_t attribute_int(std::string_view name, std::int64_t fallback) const;
   [[nodiscard]] float attribute_float(std::string_view name, float fallback) const;
   [[nodiscard]] std::string attribute_string(std::string_view name, std::string_view fallback) const;
-  [[nodiscard]] std::vector<std::int64_t> attribute_ints(std::string_view name, std::vector<std::int64_t> fallback = {}) const;
+  [[nodiscard]] std::vector<std::int64_t> attribute_ints(std::string_view name,
+                                                         std::vector<std::int64_t> fallback = {}) const;
   [[nodiscard]] std::vector<float> attribute_floats(std::string_view name, std::vector<float> fallback = {}) const;
   /// Null where absent.
   [[nodiscard]] const Tensor* attribute_tensor(std::string_view name) const;
 
   /// Negative axes counted from the end; throws Error(model) outside [-rank, rank).
-  [[nodiscard]] std::size_t axis(std::int64_t value, std::size_t rank, std::string_view where = "attribute 'axis'") const;
+  [[nodiscard]] std::size_t axis(std::int64_t value, std::size_t rank,
+                                 std::string_view where = "attribute 'axis'") const;
 
   // Refusals: one Error with the node, operator and file filled in.
-  [[noreturn]] void fail(ErrorCode code, std::string message, std::string where = {}, std::string expected = {}, std::string found = {}) const;
+  [[noreturn]] void fail(ErrorCode code, std::string message, std::string where = {}, std::string expected = {},
+                         std::string found = {}) const;
   /// "input 2 'conv1.weight'".
   [[nodiscard]] std::string input_label(std::size_t i) const;
 
@@ -61,7 +64,9 @@ class InferContext : public NodeContext {
  public:
   InferContext(const graph::Graph& graph, graph::NodeId id) : NodeContext(graph, id), outputs_(node().outputs.size()) {}
 
-  void set_output(std::size_t i, DataType type, graph::DimList shape) { set(i, {type, std::move(shape), graph::Layout::plain}); }
+  void set_output(std::size_t i, DataType type, graph::DimList shape) {
+    set(i, {type, std::move(shape), graph::Layout::plain});
+  }
   void set_output_unknown_rank(std::size_t i, DataType type) { set(i, {type, std::nullopt, graph::Layout::plain}); }
   void set(std::size_t i, graph::TensorDesc desc) {
     if (i < outputs_.size()) outputs_[i] = std::move(desc);

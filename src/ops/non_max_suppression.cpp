@@ -48,7 +48,8 @@ Rules rules_of(const EagerContext& c) {
   if (c.has_input(kScoreThreshold)) rules.score = static_cast<float>(c.real(kScoreThreshold));
   rules.score_given = c.has_input(kScoreThreshold);
   if (!(rules.iou >= 0 && rules.iou <= 1))
-    c.fail(ErrorCode::input, "the threshold of overlap is out of range", c.input_label(kIouThreshold), "0 to 1", std::to_string(rules.iou));
+    c.fail(ErrorCode::input, "the threshold of overlap is out of range", c.input_label(kIouThreshold), "0 to 1",
+           std::to_string(rules.iou));
   return rules;
 }
 
@@ -59,8 +60,11 @@ std::vector<std::int64_t> select(const std::vector<Box>& boxes, const float* sco
     if (!rules.score_given || scores[i] > rules.score) candidates.push_back(static_cast<std::int64_t>(i));
   }
   // NaN is below every score, so that the order is one.
-  const auto key = [scores](std::int64_t i) { return scores[i] == scores[i] ? scores[i] : -std::numeric_limits<float>::infinity(); };
-  std::stable_sort(candidates.begin(), candidates.end(), [&](std::int64_t a, std::int64_t b) { return key(a) > key(b); });
+  const auto key = [scores](std::int64_t i) {
+    return scores[i] == scores[i] ? scores[i] : -std::numeric_limits<float>::infinity();
+  };
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [&](std::int64_t a, std::int64_t b) { return key(a) > key(b); });
   for (const std::int64_t candidate : candidates) {
     if (static_cast<std::int64_t>(kept.size()) >= rules.most) break;
     const bool free = std::none_of(kept.begin(), kept.end(), [&](std::int64_t k) {
@@ -73,10 +77,13 @@ std::vector<std::int64_t> select(const std::vector<Box>& boxes, const float* sco
 
 void require_boxes(const EagerContext& c) {
   const Tensor &boxes = c.tensor(kBoxes), &scores = c.tensor(kScores);
-  const bool fits = boxes.type() == DataType::float32 && scores.type() == DataType::float32 && boxes.rank() == 3 && scores.rank() == 3 &&
-                    boxes.shape()[2] == 4 && boxes.shape()[0] == scores.shape()[0] && boxes.shape()[1] == scores.shape()[2];
+  const bool fits = boxes.type() == DataType::float32 && scores.type() == DataType::float32 && boxes.rank() == 3 &&
+                    scores.rank() == 3 && boxes.shape()[2] == 4 && boxes.shape()[0] == scores.shape()[0] &&
+                    boxes.shape()[1] == scores.shape()[2];
   if (!fits)
-    c.fail(ErrorCode::input, "boxes and scores do not fit each other", {}, "float[N,boxes,4] and float[N,classes,boxes]", to_string(c.datum(kBoxes)) + " and " + to_string(c.datum(kScores)));
+    c.fail(ErrorCode::input, "boxes and scores do not fit each other", {},
+           "float[N,boxes,4] and float[N,classes,boxes]",
+           to_string(c.datum(kBoxes)) + " and " + to_string(c.datum(kScores)));
 }
 
 }  // namespace
@@ -96,7 +103,9 @@ std::vector<Datum> run_non_max_suppression(const EagerContext& c) {
   std::vector<std::int64_t> selected;
   std::vector<Box> boxes(static_cast<std::size_t>(count));
   for (std::int64_t image = 0; image < extents[0]; ++image) {
-    for (std::int64_t i = 0; i < count; ++i) boxes[static_cast<std::size_t>(i)] = box_of(c.tensor(kBoxes).data<float>().data() + (image * count + i) * 4, by_centre);
+    for (std::int64_t i = 0; i < count; ++i)
+      boxes[static_cast<std::size_t>(i)] =
+          box_of(c.tensor(kBoxes).data<float>().data() + (image * count + i) * 4, by_centre);
     for (std::int64_t k = 0; k < classes; ++k) {
       const float* scores = c.tensor(kScores).data<float>().data() + (image * classes + k) * count;
       for (const std::int64_t box : select(boxes, scores, rules)) selected.insert(selected.end(), {image, k, box});

@@ -33,7 +33,7 @@ struct OpDef {
   void (*infer)(InferContext&);
   void (*plan)(PlanContext&);  // null for an operator that runs between plans
   LayoutRule (*layout)(const NodeContext&);
-  Halo (*halo)(const NodeContext&, std::size_t input);  // the border it would like around an nchw16c input
+  Halo (*halo)(const NodeContext&, std::size_t input);       // the border it would like around an nchw16c input
   std::vector<Datum> (*run)(const EagerContext&) = nullptr;  // of an operator without a plan
 };
 

@@ -44,9 +44,7 @@ struct QuantInputs {
   DataType type = DataType::undefined;  // of the zero point
 
   [[nodiscard]] float scale_of(const RunArgs& args) const { return *args.in<float>(scale); }
-  [[nodiscard]] std::int32_t zero_of(const RunArgs& args) const {
-    return zero_point_at(args, scale + 1, type, 0);
-  }
+  [[nodiscard]] std::int32_t zero_of(const RunArgs& args) const { return zero_point_at(args, scale + 1, type, 0); }
 };
 /// Reads inputs `scale` and `scale + 1` of a planned node.
 QuantInputs quant_inputs(const PlanContext& context, std::size_t scale);

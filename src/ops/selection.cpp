@@ -139,7 +139,9 @@ void infer_kept(InferContext& c) {
 void infer_nonzero(InferContext& c) {
   const graph::TensorDesc& x = c.input(0);
   // A scalar counts as a list of one.
-  c.set_output(0, DataType::int64, {x.has_rank() ? Dim(std::max<std::int64_t>(1, static_cast<std::int64_t>(x.shape->size()))) : Dim(), Dim()});
+  c.set_output(
+      0, DataType::int64,
+      {x.has_rank() ? Dim(std::max<std::int64_t>(1, static_cast<std::int64_t>(x.shape->size()))) : Dim(), Dim()});
 }
 
 std::vector<Datum> run_nonzero(const EagerContext& c) {
@@ -172,11 +174,13 @@ void infer_compress(InferContext& c) {
 std::vector<Datum> run_compress(const EagerContext& c) {
   const Tensor& condition = c.tensor(1);
   if (condition.type() != DataType::boolean || condition.rank() != 1)
-    c.fail(ErrorCode::input, "the condition is not a list of truth values", c.input_label(1), "bool[?]", to_string(c.datum(1)));
+    c.fail(ErrorCode::input, "the condition is not a list of truth values", c.input_label(1), "bool[?]",
+           to_string(c.datum(1)));
   const std::optional<std::size_t> axis = named_axis(c, c.tensor(0).rank());
   const Tensor x = axis ? c.tensor(0) : flat(c.tensor(0));
   if (condition.size() > x.shape()[axis.value_or(0)])
-    c.fail(ErrorCode::input, "the condition is longer than the axis", c.input_label(1), std::to_string(x.shape()[axis.value_or(0)]), std::to_string(condition.size()));
+    c.fail(ErrorCode::input, "the condition is longer than the axis", c.input_label(1),
+           std::to_string(x.shape()[axis.value_or(0)]), std::to_string(condition.size()));
   std::vector<std::int64_t> kept;
   for (std::int64_t i = 0; i < condition.size(); ++i) {
     if (condition.data<bool>()[static_cast<std::size_t>(i)]) kept.push_back(i);

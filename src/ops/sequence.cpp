@@ -16,7 +16,8 @@ std::size_t position(const EagerContext& c, std::size_t input, std::size_t count
   const std::int64_t given = c.integer(input), n = static_cast<std::int64_t>(count);
   const std::int64_t at = given < 0 ? given + static_cast<std::int64_t>(c.sequence(0).size()) : given;
   if (at < 0 || at >= n)
-    c.fail(ErrorCode::input, "a position is outside the sequence", c.input_label(input), "below " + std::to_string(n), std::to_string(given));
+    c.fail(ErrorCode::input, "a position is outside the sequence", c.input_label(input), "below " + std::to_string(n),
+           std::to_string(given));
   return static_cast<std::size_t>(at);
 }
 
@@ -44,8 +45,10 @@ std::vector<std::int64_t> parts_of(const EagerContext& c, std::int64_t whole) {
     for (std::int64_t done = 0; done < whole; done += size) parts.push_back(std::min(size, whole - done));
     return parts;
   }
-  if (split.type() == DataType::int64) parts.assign(split.data<std::int64_t>().begin(), split.data<std::int64_t>().end());
-  else if (split.type() == DataType::int32) parts.assign(split.data<std::int32_t>().begin(), split.data<std::int32_t>().end());
+  if (split.type() == DataType::int64)
+    parts.assign(split.data<std::int64_t>().begin(), split.data<std::int64_t>().end());
+  else if (split.type() == DataType::int32)
+    parts.assign(split.data<std::int32_t>().begin(), split.data<std::int32_t>().end());
   std::int64_t sum = 0;
   bool valid = split.rank() == 1;
   for (const std::int64_t part : parts) {
@@ -53,7 +56,8 @@ std::vector<std::int64_t> parts_of(const EagerContext& c, std::int64_t whole) {
     sum = base::checked_add(sum, part, "split");
   }
   if (!valid || sum != whole)
-    c.fail(ErrorCode::input, "the parts are not the whole", c.input_label(1), "a sum of " + std::to_string(whole), to_string(c.datum(1)));
+    c.fail(ErrorCode::input, "the parts are not the whole", c.input_label(1), "a sum of " + std::to_string(whole),
+           to_string(c.datum(1)));
   return parts;
 }
 
@@ -67,8 +71,10 @@ Tensor squeezed(const Tensor& x, std::size_t axis) {
 
 void infer_sequence_construct(InferContext& c) {
   for (std::size_t i = 1; i < c.input_count(); ++i) {
-    if (c.input(i).type != c.input(0).type && c.input(i).type != DataType::undefined && c.input(0).type != DataType::undefined)
-      c.fail(ErrorCode::model, "the elements of a sequence have one type", c.input_label(i), std::string(to_string(c.input(0).type)), std::string(to_string(c.input(i).type)));
+    if (c.input(i).type != c.input(0).type && c.input(i).type != DataType::undefined &&
+        c.input(0).type != DataType::undefined)
+      c.fail(ErrorCode::model, "the elements of a sequence have one type", c.input_label(i),
+             std::string(to_string(c.input(0).type)), std::string(to_string(c.input(i).type)));
   }
   c.set(0, sequence_of(c.input(0).type));
 }
@@ -81,8 +87,10 @@ std::vector<Datum> run_sequence_construct(const EagerContext& c) {
 
 void infer_sequence_empty(InferContext& c) {
   const std::int64_t type = c.attribute_int("dtype", static_cast<std::int64_t>(DataType::float32));
-  if (type < 0 || type > static_cast<std::int64_t>(DataType::bfloat16) || element_bytes(static_cast<DataType>(type)) == 0)
-    c.fail(ErrorCode::unsupported, "no values of this type can be computed", "attribute 'dtype'", {}, std::to_string(type));
+  if (type < 0 || type > static_cast<std::int64_t>(DataType::bfloat16) ||
+      element_bytes(static_cast<DataType>(type)) == 0)
+    c.fail(ErrorCode::unsupported, "no values of this type can be computed", "attribute 'dtype'", {},
+           std::to_string(type));
   c.set(0, sequence_of(static_cast<DataType>(type)));
 }
 
@@ -154,7 +162,8 @@ std::vector<Datum> run_concat_from_sequence(const EagerContext& c) {
   for (Tensor& part : parts) {
     if (!stacked) continue;
     Shape shape = part.shape();
-    if (axis > shape.size()) c.fail(ErrorCode::input, "the elements have different ranks", c.input_label(0), {}, to_string(c.datum(0)));
+    if (axis > shape.size())
+      c.fail(ErrorCode::input, "the elements have different ranks", c.input_label(0), {}, to_string(c.datum(0)));
     shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(axis), 1);
     part = part.reshaped(std::move(shape));
   }
@@ -172,7 +181,9 @@ void infer_optional(InferContext& c) {
   c.set(0, desc);
 }
 
-std::vector<Datum> run_optional(const EagerContext& c) { return {c.has_input(0) ? c.datum(0) : Datum(std::monostate())}; }
+std::vector<Datum> run_optional(const EagerContext& c) {
+  return {c.has_input(0) ? c.datum(0) : Datum(std::monostate())};
+}
 
 void infer_optional_has_element(InferContext& c) { c.set_output(0, DataType::boolean, {}); }
 

@@ -38,8 +38,7 @@ void place_blocked(Placement& p) {
                 "no blocked layout for " + std::string(to_string(p.type)) + linnet::to_string(p.shape));
   }
   const std::int64_t height = rank == 4 ? p.shape[2] : 1, width = p.shape[rank - 1];
-  const std::int64_t columns =
-      base::checked_add(width, std::int64_t{p.halo.left} + std::int64_t{p.halo.right}, kWhat);
+  const std::int64_t columns = base::checked_add(width, std::int64_t{p.halo.left} + std::int64_t{p.halo.right}, kWhat);
   const std::int64_t rows = base::checked_add(height, std::int64_t{p.halo.top} + std::int64_t{p.halo.bottom}, kWhat);
   p.row_stride = base::checked_mul(columns, kBlock, kWhat);
   p.plane_stride = spread_planes(base::checked_mul(rows, p.row_stride, kWhat));

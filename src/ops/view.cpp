@@ -40,7 +40,9 @@ void plan_view(PlanContext& c) {
   plan_copy(c, copy_planes(c, from, to));  // another halo
 }
 
-void infer_identity(InferContext& c) { c.set(0, {c.input(0).type, c.input(0).shape, graph::Layout::plain, c.input(0).kind}); }
+void infer_identity(InferContext& c) {
+  c.set(0, {c.input(0).type, c.input(0).shape, graph::Layout::plain, c.input(0).kind});
+}
 
 void infer_dropout(InferContext& c) {
   if (is_runtime_input(c, 2)) {

@@ -9,23 +9,25 @@ namespace linnet::ops {
 
 namespace {
 
-std::vector<std::int64_t> read_list(const NodeContext& context, const char* name, std::size_t count, std::int64_t fallback, std::int64_t least) {
+std::vector<std::int64_t> read_list(const NodeContext& context, const char* name, std::size_t count,
+                                    std::int64_t fallback, std::int64_t least) {
   std::vector<std::int64_t> list = context.attribute_ints(name, std::vector<std::int64_t>(count, fallback));
   if (list.size() != count) {
-    context.fail(ErrorCode::model, "an attribute has the wrong number of entries", "attribute '" + std::string(name) + "'", std::to_string(count),
-                 std::to_string(list.size()));
+    context.fail(ErrorCode::model, "an attribute has the wrong number of entries",
+                 "attribute '" + std::string(name) + "'", std::to_string(count), std::to_string(list.size()));
   }
   for (const std::int64_t x : list) {
     if (x < least || x > (std::int64_t{1} << 31)) {
-      context.fail(ErrorCode::model, "an attribute is out of range", "attribute '" + std::string(name) + "'", "at least " + std::to_string(least),
-                   std::to_string(x));
+      context.fail(ErrorCode::model, "an attribute is out of range", "attribute '" + std::string(name) + "'",
+                   "at least " + std::to_string(least), std::to_string(x));
     }
   }
   return list;
 }
 
 std::int64_t effective_kernel(const Window& w, std::size_t axis) {
-  return base::checked_add(base::checked_mul(w.kernel[axis] - 1, w.dilations[axis], "a dilated kernel"), 1, "a dilated kernel");
+  return base::checked_add(base::checked_mul(w.kernel[axis] - 1, w.dilations[axis], "a dilated kernel"), 1,
+                           "a dilated kernel");
 }
 
 /// SAME: the output extent is ceil(in / stride), and the odd pixel of padding goes to the end (UPPER) or the beginning.
@@ -42,7 +44,9 @@ Window read_window(const NodeContext& context, std::vector<std::int64_t> kernel,
   const std::size_t n = kernel.size();
   Window w;
   for (const std::int64_t k : kernel) {
-    if (k < 1) context.fail(ErrorCode::model, "the kernel is empty", "attribute 'kernel_shape'", "at least 1", std::to_string(k));
+    if (k < 1)
+      context.fail(ErrorCode::model, "the kernel is empty", "attribute 'kernel_shape'", "at least 1",
+                   std::to_string(k));
   }
   w.kernel = std::move(kernel);
   w.strides = read_list(context, "strides", n, 1, 1);
@@ -59,12 +63,14 @@ Window read_window(const NodeContext& context, std::vector<std::int64_t> kernel,
       if (spatial[axis].known()) pad_same(w, axis, spatial[axis].value, auto_pad == "SAME_UPPER");
     }
   } else if (auto_pad != "VALID") {
-    context.fail(ErrorCode::model, "auto_pad has no such value", "attribute 'auto_pad'", "NOTSET, VALID, SAME_UPPER or SAME_LOWER", auto_pad);
+    context.fail(ErrorCode::model, "auto_pad has no such value", "attribute 'auto_pad'",
+                 "NOTSET, VALID, SAME_UPPER or SAME_LOWER", auto_pad);
   }
   return w;
 }
 
-std::int64_t window_extent(const NodeContext& context, const Window& w, std::size_t axis, std::int64_t in, bool ceil_mode) {
+std::int64_t window_extent(const NodeContext& context, const Window& w, std::size_t axis, std::int64_t in,
+                           bool ceil_mode) {
   const std::int64_t padded = base::checked_add(in, w.pads_begin[axis] + w.pads_end[axis], "a padded extent");
   const std::int64_t room = padded - effective_kernel(w, axis);
   if (room < 0) {
@@ -76,10 +82,12 @@ std::int64_t window_extent(const NodeContext& context, const Window& w, std::siz
   return out;
 }
 
-graph::DimList window_extents(const NodeContext& context, const Window& w, const graph::DimList& spatial, bool ceil_mode) {
+graph::DimList window_extents(const NodeContext& context, const Window& w, const graph::DimList& spatial,
+                              bool ceil_mode) {
   graph::DimList out;
   for (std::size_t axis = 0; axis < spatial.size(); ++axis) {
-    out.push_back(spatial[axis].known() ? graph::Dim(window_extent(context, w, axis, spatial[axis].value, ceil_mode)) : graph::Dim());
+    out.push_back(spatial[axis].known() ? graph::Dim(window_extent(context, w, axis, spatial[axis].value, ceil_mode))
+                                        : graph::Dim());
   }
   return out;
 }

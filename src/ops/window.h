@@ -19,9 +19,11 @@ Window read_window(const NodeContext& context, std::vector<std::int64_t> kernel,
 
 /// Output extent of one axis: floor or ceil of (in + pads - effective kernel) / stride + 1, where with `ceil_mode` a window
 /// that would begin in the end padding is dropped. Throws through `context` if the window does not fit.
-std::int64_t window_extent(const NodeContext& context, const Window& window, std::size_t axis, std::int64_t in, bool ceil_mode = false);
+std::int64_t window_extent(const NodeContext& context, const Window& window, std::size_t axis, std::int64_t in,
+                           bool ceil_mode = false);
 
 /// The extents of all axes; unknown where the input's is.
-graph::DimList window_extents(const NodeContext& context, const Window& window, const graph::DimList& spatial, bool ceil_mode = false);
+graph::DimList window_extents(const NodeContext& context, const Window& window, const graph::DimList& spatial,
+                              bool ceil_mode = false);
 
 }  // namespace linnet::ops

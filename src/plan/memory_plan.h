@@ -19,7 +19,8 @@ struct MemoryPlan {
   std::size_t arena_bytes = 0;
 };
 
-constexpr std::size_t kArenaAlignment = 128;  // of the arena and every offset: two cache lines, which processors fetch in pairs
+constexpr std::size_t kArenaAlignment =
+    128;  // of the arena and every offset: two cache lines, which processors fetch in pairs
 
 /// Greedy by size: the largest buffers are placed first, each at the lowest offset where no buffer alive at the same time is.
 /// Beyond a few thousand buffers, where that takes too long, greedy by time.

@@ -18,8 +18,8 @@ class PlanCache {
 
   /// The plan for these inputs (see plan_shapes), made now if it is not among the last ones. `graph` and `target` are the same
   /// in all calls.
-  std::shared_ptr<const ShapePlan> plan_for(const graph::Graph& graph, const std::vector<Shape>& shapes, std::span<const Tensor> known,
-                                            const PlanTarget& target);
+  std::shared_ptr<const ShapePlan> plan_for(const graph::Graph& graph, const std::vector<Shape>& shapes,
+                                            std::span<const Tensor> known, const PlanTarget& target);
   /// The plan asked for last; null before the first.
   [[nodiscard]] std::shared_ptr<const ShapePlan> latest() const;
   [[nodiscard]] std::size_t weight_bytes() const { return weights_.bytes(); }

@@ -337,7 +337,8 @@ std::shared_ptr<const ShapePlan> Planner::plan() {
     for (const ValueId id : step.inputs) planned.inputs.push_back(buffer(id));
     for (const ValueId id : step.outputs) planned.outputs.push_back(buffer(id));
     // The first that is not omitted: a node whose outputs are all omitted is dead.
-    const auto shown = std::find_if(step.outputs.begin(), step.outputs.end(), [](ValueId id) { return id != kNoValue; });
+    const auto shown =
+        std::find_if(step.outputs.begin(), step.outputs.end(), [](ValueId id) { return id != kNoValue; });
     if (shown != step.outputs.end()) planned.output = graph::to_string(graph_.value(*shown).desc);
     planned.step = std::move(step);
     plan_->steps.push_back(std::move(planned));

@@ -43,14 +43,14 @@ struct PlannedValue {
 /// An executable plan for one set of input shapes. Immutable.
 struct ShapePlan {
   std::vector<PlannedValue> inputs, outputs;
-  std::vector<PlannedStep> steps;             // views are left out
-  std::vector<Tensor> constants;              // what steps read at run time
-  std::size_t shared_scratch_offset = 0;      // in the arena
+  std::vector<PlannedStep> steps;         // views are left out
+  std::vector<Tensor> constants;          // what steps read at run time
+  std::size_t shared_scratch_offset = 0;  // in the arena
   std::size_t thread_scratch_offset = 0;
-  std::size_t thread_scratch_stride = 0;      // a thread's scratch starts at offset + thread * stride
+  std::size_t thread_scratch_stride = 0;  // a thread's scratch starts at offset + thread * stride
   std::size_t arena_bytes = 0;
   std::int64_t macs = 0;
-  std::vector<PassReport> passes;             // of the shapes stage
+  std::vector<PassReport> passes;  // of the shapes stage
 };
 
 /// What is common to all shapes: the machine, the options and the packed weights.
@@ -74,7 +74,8 @@ void drop_bytes(graph::Value& value);
 /// shapes that do not fit the model, `unsupported` for a step whose shapes depend on data, `limit`.
 /// A tensor of `known` is that input's value for good, a constant of this plan, and no input of it; one without a type is not
 /// known. `known` may be empty.
-std::shared_ptr<const ShapePlan> plan_shapes(const graph::Graph& graph, const std::vector<Shape>& input_shapes, std::span<const Tensor> known,
-                                             const PlanTarget& target, ops::WeightStore& weights);
+std::shared_ptr<const ShapePlan> plan_shapes(const graph::Graph& graph, const std::vector<Shape>& input_shapes,
+                                             std::span<const Tensor> known, const PlanTarget& target,
+                                             ops::WeightStore& weights);
 
 }  // namespace linnet::plan

@@ -24,7 +24,10 @@ Tensor scalar(bool value) {
 class ControlFlow {
  public:
   ControlFlow(ProgramRunner& runner, graph::NodeId id, std::span<const Datum> inputs)
-      : runner_(runner), id_(id), inputs_(inputs), context_(runner.program().graph(), id, inputs),
+      : runner_(runner),
+        id_(id),
+        inputs_(inputs),
+        context_(runner.program().graph(), id, inputs),
         captures_(inputs.last(ops::capture_count(context_.node()))) {}
 
   std::vector<Datum> run() {
@@ -46,8 +49,8 @@ class ControlFlow {
     std::vector<bool> input_backwards;
     std::vector<std::size_t> input_axes;
   };
-  std::vector<Datum> scan_steps(const ops::ScanShape& shape, const Steps& steps, std::span<const Datum> states, std::span<const Tensor> scanned,
-                                std::vector<Sequence>& collected);
+  std::vector<Datum> scan_steps(const ops::ScanShape& shape, const Steps& steps, std::span<const Datum> states,
+                                std::span<const Tensor> scanned, std::vector<Sequence>& collected);
   std::vector<bool> directions(std::string_view name, std::size_t count) const;
   void collect(Sequence& list, const Datum& datum, std::size_t output);
   Tensor stacked(const Sequence& list, std::size_t output, std::size_t axis, bool backwards) const;
@@ -75,7 +78,8 @@ std::vector<Datum> ControlFlow::run_body(std::size_t index, std::vector<Datum> i
 
 void ControlFlow::collect(Sequence& list, const Datum& datum, std::size_t output) {
   const auto* tensor = std::get_if<Tensor>(&datum);
-  const bool fits = tensor != nullptr && (list.empty() || (tensor->type() == list[0].type() && tensor->shape() == list[0].shape()));
+  const bool fits =
+      tensor != nullptr && (list.empty() || (tensor->type() == list[0].type() && tensor->shape() == list[0].shape()));
   if (!fits) {
     context_.fail(ErrorCode::input, "what a loop collects has one type and shape", "output " + std::to_string(output),
                   list.empty() ? "a tensor" : to_string(Datum(list[0])), to_string(datum));
@@ -94,8 +98,8 @@ void ControlFlow::require_bytes(std::span<const Datum> carried) const {
   }
   const auto most = static_cast<std::size_t>(runner_.program().options().max_loop_bytes);
   if (bytes > most) {
-    context_.fail(ErrorCode::limit, "a loop carries and collects too much", {}, "at most " + std::to_string(most) + " bytes (max_arena_bytes)",
-                  std::to_string(bytes) + " bytes");
+    context_.fail(ErrorCode::limit, "a loop carries and collects too much", {},
+                  "at most " + std::to_string(most) + " bytes (max_arena_bytes)", std::to_string(bytes) + " bytes");
   }
 }
 
@@ -103,7 +107,8 @@ void ControlFlow::require_bytes(std::span<const Datum> carried) const {
 Tensor ControlFlow::nothing_collected(std::size_t output, std::size_t axis) const {
   const graph::TensorDesc& desc = body_graph().value(body_graph().outputs[output]).desc;
   Shape shape;
-  for (const graph::Dim& dim : desc.shape.value_or(graph::DimList())) shape.push_back(std::max<std::int64_t>(0, dim.value));
+  for (const graph::Dim& dim : desc.shape.value_or(graph::DimList()))
+    shape.push_back(std::max<std::int64_t>(0, dim.value));
   shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(std::min(axis, shape.size())), 0);
   return {desc.type, std::move(shape)};
 }
@@ -124,19 +129,23 @@ std::vector<Datum> ControlFlow::run_loop() {
   const std::int64_t most = runner_.program().options().max_loop_trips;
   for (std::int64_t trip = 0; go_on && trip < trips; ++trip) {
     if (trip == most)
-      context_.fail(ErrorCode::limit, "a loop does not end", {}, "at most " + std::to_string(most) + " trips (max_loop_trips)");
+      context_.fail(ErrorCode::limit, "a loop does not end", {},
+                    "at most " + std::to_string(most) + " trips (max_loop_trips)");
     std::vector<Datum> inputs = {scalar(trip), scalar(true)};
     std::move(carried.begin(), carried.end(), std::back_inserter(inputs));
     std::vector<Datum> outputs = run_body(0, std::move(inputs));
     const auto* condition = std::get_if<Tensor>(outputs.data());
     if (condition == nullptr || condition->type() != DataType::boolean || condition->size() != 1)
-      context_.fail(ErrorCode::input, "the condition of a loop is not one truth value", "output 0 of the body", "bool[]", to_string(outputs[0]));
+      context_.fail(ErrorCode::input, "the condition of a loop is not one truth value", "output 0 of the body",
+                    "bool[]", to_string(outputs[0]));
     go_on = condition->data<bool>()[0];
     for (std::size_t i = 0; i < carried_count; ++i) carried[i] = std::move(outputs[1 + i]);
-    for (std::size_t i = 0; i < collected.size(); ++i) collect(collected[i], outputs[1 + carried_count + i], carried_count + i);
+    for (std::size_t i = 0; i < collected.size(); ++i)
+      collect(collected[i], outputs[1 + carried_count + i], carried_count + i);
     require_bytes(carried);
   }
-  for (std::size_t i = 0; i < collected.size(); ++i) carried.emplace_back(stacked(collected[i], 1 + carried_count + i, 0, false));
+  for (std::size_t i = 0; i < collected.size(); ++i)
+    carried.emplace_back(stacked(collected[i], 1 + carried_count + i, 0, false));
   return carried;
 }
 
@@ -148,16 +157,19 @@ std::vector<bool> ControlFlow::directions(std::string_view name, std::size_t cou
 }
 
 /// All turns of a scan; gives the states, and adds to what is collected.
-std::vector<Datum> ControlFlow::scan_steps(const ops::ScanShape& shape, const Steps& steps, std::span<const Datum> states,
-                                           std::span<const Tensor> scanned, std::vector<Sequence>& collected) {
+std::vector<Datum> ControlFlow::scan_steps(const ops::ScanShape& shape, const Steps& steps,
+                                           std::span<const Datum> states, std::span<const Tensor> scanned,
+                                           std::vector<Sequence>& collected) {
   std::vector<Datum> carried(states.begin(), states.end());
   for (std::int64_t step = 0; step < steps.count; ++step) {
     std::vector<Datum> inputs = std::move(carried);
     for (std::size_t i = 0; i < scanned.size(); ++i) {
-      inputs.emplace_back(slice(scanned[i], steps.input_axes[i], steps.input_backwards[i] ? steps.count - 1 - step : step));
+      inputs.emplace_back(
+          slice(scanned[i], steps.input_axes[i], steps.input_backwards[i] ? steps.count - 1 - step : step));
     }
     std::vector<Datum> outputs = run_body(0, std::move(inputs));
-    for (std::size_t i = 0; i < shape.scan_outputs; ++i) collect(collected[i], outputs[shape.states + i], shape.states + i);
+    for (std::size_t i = 0; i < shape.scan_outputs; ++i)
+      collect(collected[i], outputs[shape.states + i], shape.states + i);
     outputs.resize(shape.states);
     carried = std::move(outputs);
     require_bytes(carried);
@@ -167,25 +179,31 @@ std::vector<Datum> ControlFlow::scan_steps(const ops::ScanShape& shape, const St
 
 std::vector<Datum> ControlFlow::run_scan() {
   const ops::ScanShape shape = ops::scan_shape(context_);
-  const std::vector<std::int64_t> axes = context_.attribute_ints("scan_input_axes", std::vector<std::int64_t>(shape.scan_inputs, 0));
+  const std::vector<std::int64_t> axes =
+      context_.attribute_ints("scan_input_axes", std::vector<std::int64_t>(shape.scan_inputs, 0));
   Sequence scanned;
   Steps steps;
   for (std::size_t i = 0; i < shape.scan_inputs; ++i) {
     scanned.push_back(context_.tensor(shape.states + i));
-    steps.input_axes.push_back(context_.axis(i < axes.size() ? axes[i] : 0, scanned[i].rank(), "attribute 'scan_input_axes'"));
+    steps.input_axes.push_back(
+        context_.axis(i < axes.size() ? axes[i] : 0, scanned[i].rank(), "attribute 'scan_input_axes'"));
     const std::int64_t extent = scanned[i].shape()[steps.input_axes[i]];
     if (i != 0 && extent != steps.count)
-      context_.fail(ErrorCode::input, "what is scanned has different extents", context_.input_label(shape.states + i), std::to_string(steps.count), std::to_string(extent));
+      context_.fail(ErrorCode::input, "what is scanned has different extents", context_.input_label(shape.states + i),
+                    std::to_string(steps.count), std::to_string(extent));
     steps.count = extent;
   }
   steps.input_backwards = directions("scan_input_directions", shape.scan_inputs);
   std::vector<Sequence> collected(shape.scan_outputs);
   std::vector<Datum> results = scan_steps(shape, steps, inputs_.first(shape.states), scanned, collected);
-  const std::vector<std::int64_t> output_axes = context_.attribute_ints("scan_output_axes", std::vector<std::int64_t>(shape.scan_outputs, 0));
+  const std::vector<std::int64_t> output_axes =
+      context_.attribute_ints("scan_output_axes", std::vector<std::int64_t>(shape.scan_outputs, 0));
   const std::vector<bool> backwards = directions("scan_output_directions", shape.scan_outputs);
   for (std::size_t i = 0; i < shape.scan_outputs; ++i) {
-    const std::size_t rank = collected[i].empty() ? nothing_collected(shape.states + i, 0).rank() : collected[i][0].rank() + 1;
-    const std::size_t axis = context_.axis(i < output_axes.size() ? output_axes[i] : 0, rank, "attribute 'scan_output_axes'");
+    const std::size_t rank =
+        collected[i].empty() ? nothing_collected(shape.states + i, 0).rank() : collected[i][0].rank() + 1;
+    const std::size_t axis =
+        context_.axis(i < output_axes.size() ? output_axes[i] : 0, rank, "attribute 'scan_output_axes'");
     results.emplace_back(stacked(collected[i], shape.states + i, axis, backwards[i]));
   }
   return results;
@@ -197,9 +215,12 @@ std::vector<Datum> ControlFlow::run_batched_scan() {
   const auto batched = inputs_.subspan(1, shape.states + shape.scan_inputs);
   for (std::size_t i = 0; i < batched.size(); ++i) {
     const std::size_t least = i < shape.states ? 1 : 2;
-    const Tensor &x = context_.tensor(1 + i), &first = context_.tensor(1), &first_scanned = context_.tensor(1 + shape.states);
-    if (x.rank() < least || x.shape()[0] != first.shape()[0] || (least == 2 && x.shape()[1] != first_scanned.shape()[1]))
-      context_.fail(ErrorCode::input, "the inputs of a Scan differ in batch or length", context_.input_label(1 + i), {}, to_string(batched[i]));
+    const Tensor &x = context_.tensor(1 + i), &first = context_.tensor(1),
+                 &first_scanned = context_.tensor(1 + shape.states);
+    if (x.rank() < least || x.shape()[0] != first.shape()[0] ||
+        (least == 2 && x.shape()[1] != first_scanned.shape()[1]))
+      context_.fail(ErrorCode::input, "the inputs of a Scan differ in batch or length", context_.input_label(1 + i), {},
+                    to_string(batched[i]));
   }
   const Shape& extents = context_.tensor(1 + shape.states).shape();
   std::vector<Sequence> results(shape.states + shape.scan_outputs);
@@ -209,21 +230,25 @@ std::vector<Datum> ControlFlow::run_batched_scan() {
     if (context_.has_input(0)) {
       const Tensor& lengths = context_.tensor(0);
       if (lengths.type() != DataType::int64 || lengths.size() != extents[0])
-        context_.fail(ErrorCode::input, "there is one length a sequence", context_.input_label(0), std::to_string(extents[0]), to_string(inputs_[0]));
-      steps.count = std::clamp<std::int64_t>(lengths.data<std::int64_t>()[static_cast<std::size_t>(item)], 0, extents[1]);
+        context_.fail(ErrorCode::input, "there is one length a sequence", context_.input_label(0),
+                      std::to_string(extents[0]), to_string(inputs_[0]));
+      steps.count =
+          std::clamp<std::int64_t>(lengths.data<std::int64_t>()[static_cast<std::size_t>(item)], 0, extents[1]);
     }
     steps.input_axes.assign(shape.scan_inputs, 0);
     steps.input_backwards = directions("directions", shape.scan_inputs);
     std::vector<Datum> states;
     Sequence scanned;
     for (std::size_t i = 0; i < shape.states; ++i) states.emplace_back(slice(context_.tensor(1 + i), 0, item));
-    for (std::size_t i = 0; i < shape.scan_inputs; ++i) scanned.push_back(slice(context_.tensor(1 + shape.states + i), 0, item));
+    for (std::size_t i = 0; i < shape.scan_inputs; ++i)
+      scanned.push_back(slice(context_.tensor(1 + shape.states + i), 0, item));
     std::vector<Sequence> collected(shape.scan_outputs);
     states = scan_steps(shape, steps, states, scanned, collected);
     for (std::size_t i = 0; i < shape.states; ++i) collect(results[i], states[i], i);
     for (std::size_t i = 0; i < shape.scan_outputs; ++i) {
       // A shorter sequence is filled up with zeros.
-      while (!collected[i].empty() && static_cast<std::int64_t>(collected[i].size()) < extents[1]) collected[i].emplace_back(collected[i][0].type(), collected[i][0].shape());
+      while (!collected[i].empty() && static_cast<std::int64_t>(collected[i].size()) < extents[1])
+        collected[i].emplace_back(collected[i][0].type(), collected[i][0].shape());
       collect(results[shape.states + i], stacked(collected[i], shape.states + i, 0, false), shape.states + i);
     }
   }
@@ -240,14 +265,16 @@ std::vector<Datum> ControlFlow::run_sequence_map() {
     for (std::size_t i = 0; i + captures_.size() < inputs_.size(); ++i) {
       const auto* sequence = std::get_if<Sequence>(&inputs_[i]);
       if (sequence != nullptr && sequence->size() != count)
-        context_.fail(ErrorCode::input, "the sequences have different lengths", context_.input_label(i), std::to_string(count), std::to_string(sequence->size()));
+        context_.fail(ErrorCode::input, "the sequences have different lengths", context_.input_label(i),
+                      std::to_string(count), std::to_string(sequence->size()));
       inputs.push_back(sequence == nullptr ? inputs_[i] : Datum((*sequence)[item]));
     }
     const std::vector<Datum> outputs = run_body(0, std::move(inputs));
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       const auto* tensor = std::get_if<Tensor>(&outputs[i]);
       if (tensor == nullptr)
-        context_.fail(ErrorCode::input, "a sequence holds tensors only", "output " + std::to_string(i), "a tensor", to_string(outputs[i]));
+        context_.fail(ErrorCode::input, "a sequence holds tensors only", "output " + std::to_string(i), "a tensor",
+                      to_string(outputs[i]));
       results[i].push_back(*tensor);
     }
   }

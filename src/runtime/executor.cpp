@@ -21,11 +21,17 @@ constexpr std::size_t kToTheEnd = std::numeric_limits<std::size_t>::max();
 }  // namespace
 
 Executor::Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads, pid_t process)
-    : plan_(std::move(plan)), arena_(arena), threads_(threads), process_(process), input_bytes_(plan_->inputs.size(), nullptr), faults_(plan_->steps.size()) {
+    : plan_(std::move(plan)),
+      arena_(arena),
+      threads_(threads),
+      process_(process),
+      input_bytes_(plan_->inputs.size(), nullptr),
+      faults_(plan_->steps.size()) {
   for (const plan::PlannedStep& step : plan_->steps) {
     Pointers p;
     for (const BufferRef& ref : step.inputs) p.inputs.push_back(resolve(ref));
-    for (const BufferRef& ref : step.outputs) p.outputs.push_back(ref.kind == BufferRef::Kind::arena ? arena_ + ref.offset : nullptr);
+    for (const BufferRef& ref : step.outputs)
+      p.outputs.push_back(ref.kind == BufferRef::Kind::arena ? arena_ + ref.offset : nullptr);
     pointers_.push_back(std::move(p));
   }
 }
@@ -48,7 +54,8 @@ void Executor::walk(int thread, int threads, Profile* profile, const RunOptions&
   args.thread = thread;
   args.threads = threads;
   args.shared_scratch = arena_ + plan_->shared_scratch_offset;
-  args.thread_scratch = arena_ + plan_->thread_scratch_offset + static_cast<std::size_t>(thread) * plan_->thread_scratch_stride;
+  args.thread_scratch =
+      arena_ + plan_->thread_scratch_offset + static_cast<std::size_t>(thread) * plan_->thread_scratch_stride;
   for (std::size_t i = 0; i < plan_->steps.size(); ++i) {
     const ops::Step& step = plan_->steps[i].step;
     args.inputs = pointers_[i].inputs.data();
@@ -58,7 +65,8 @@ void Executor::walk(int thread, int threads, Profile* profile, const RunOptions&
     const Clock::time_point begin = timed ? Clock::now() : Clock::time_point{};
     for (args.phase = 0; args.phase < step.phases; ++args.phase) {
       step.run(args);
-      if (thread == 0 && args.phase == step.phases - 1 && should_stop(options)) last_step_.store(i, std::memory_order_relaxed);
+      if (thread == 0 && args.phase == step.phases - 1 && should_stop(options))
+        last_step_.store(i, std::memory_order_relaxed);
       // Alone we may stand in a region of the caller's, whose team must not be waited for.
       if (threads > 1) {
 #pragma omp barrier
@@ -89,7 +97,8 @@ void Executor::run(std::span<const std::byte* const> inputs, Profile* profile, c
 #pragma omp parallel num_threads(threads_)
     walk(omp_get_thread_num(), omp_get_num_threads(), profile, options);
   }
-  if (last_step_.load(std::memory_order_relaxed) < plan_->steps.size() - 1) {  // after the last one there is nothing to cut short
+  if (last_step_.load(std::memory_order_relaxed) <
+      plan_->steps.size() - 1) {  // after the last one there is nothing to cut short
     for (std::atomic<const char*>& fault : faults_) fault.store(nullptr, std::memory_order_relaxed);
     throw_cancelled();
   }
@@ -101,7 +110,8 @@ void Executor::check_faults() {
   for (std::size_t i = 0; i < faults_.size(); ++i) {
     if (const char* what = faults_[i].exchange(nullptr, std::memory_order_relaxed)) {
       const ops::Step& step = plan_->steps[i].step;
-      throw Error(ErrorCode::input, what, {.file = {}, .node = step.name, .op = step.op, .where = {}, .expected = {}, .found = {}});
+      throw Error(ErrorCode::input, what,
+                  {.file = {}, .node = step.name, .op = step.op, .where = {}, .expected = {}, .found = {}});
     }
   }
 }

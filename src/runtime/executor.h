@@ -49,8 +49,8 @@ class Executor {
   std::byte* arena_;
   int threads_;
   pid_t process_;
-  std::vector<Pointers> pointers_;              // of each step
-  std::vector<const std::byte*> input_bytes_;   // of this run
+  std::vector<Pointers> pointers_;                // of each step
+  std::vector<const std::byte*> input_bytes_;     // of this run
   std::vector<std::atomic<const char*>> faults_;  // of each step
   // The step after which all threads stop. Written by one thread before the barrier that ends this very step, so that all
   // threads, however late one reads it, leave after the same step.

@@ -9,9 +9,10 @@ namespace linnet::runtime {
 
 double measure_peak_gflops(const kernels::Table& table, int threads, double milliseconds) {
   using Clock = std::chrono::steady_clock;
-  constexpr long kRounds = 200;                           // about 0.1 ms on a fast core
-  constexpr double kFlops = 960.0 * 16 * 2 * kRounds;     // of one call
-  const Clock::time_point end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double, std::milli>(milliseconds));
+  constexpr long kRounds = 200;                        // about 0.1 ms on a fast core
+  constexpr double kFlops = 960.0 * 16 * 2 * kRounds;  // of one call
+  const Clock::time_point end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                                   std::chrono::duration<double, std::milli>(milliseconds));
   double total = 0;
 #pragma omp parallel num_threads(std::max(1, threads)) reduction(+ : total)
   {

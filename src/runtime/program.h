@@ -20,9 +20,9 @@ namespace linnet::runtime {
 
 struct ProgramOptions {
   plan::PlanTarget target;
-  std::size_t max_plans = 4;           // kept by each segment
-  std::int64_t max_loop_trips = 0;     // of one Loop
-  std::int64_t max_loop_bytes = 0;     // of what one Loop collects and carries
+  std::size_t max_plans = 4;        // kept by each segment
+  std::int64_t max_loop_trips = 0;  // of one Loop
+  std::int64_t max_loop_bytes = 0;  // of what one Loop collects and carries
 };
 
 /// A segment with the passes done. The types and ranks of its inputs are those of a run: what dynamic nodes give is not known

@@ -15,8 +15,9 @@ namespace linnet::runtime {
 /// Nodes that are planned together, as a graph of their own.
 struct Segment {
   graph::Graph graph;
-  std::vector<graph::ValueId> inputs, outputs;  // in the graph that was cut, in the order of graph.inputs and graph.outputs
-  std::vector<bool> known;                      // by input: its elements must be known to the plan
+  std::vector<graph::ValueId> inputs,
+      outputs;              // in the graph that was cut, in the order of graph.inputs and graph.outputs
+  std::vector<bool> known;  // by input: its elements must be known to the plan
 };
 
 struct Schedule {

@@ -12,7 +12,8 @@ struct Extents {
   std::size_t outer = 1, inner_bytes = 1;
 
   Extents(const Shape& slice_shape, DataType type, std::size_t axis) : inner_bytes(element_bytes(type)) {
-    for (std::size_t i = 0; i < slice_shape.size(); ++i) (i < axis ? outer : inner_bytes) *= static_cast<std::size_t>(slice_shape[i]);
+    for (std::size_t i = 0; i < slice_shape.size(); ++i)
+      (i < axis ? outer : inner_bytes) *= static_cast<std::size_t>(slice_shape[i]);
   }
 };
 

@@ -84,8 +84,8 @@ TEST_CASE("the archive can be read") {
 // A weak symbol of an AVX-512 unit may be the copy that the linker keeps for everybody.
 TEST_CASE("ISA objects define nothing weak, nothing outside their namespace, and use nothing of std") {
   if (kSanitized) return;  // sanitizers add constructors and symbols of their own to every object
-  static const std::set<std::string> c_functions = {"memcpy", "memmove", "memset", "memcmp",    "fmaf",
-                                                    "sqrtf",  "floorf",  "ceilf",  "roundevenf",
+  static const std::set<std::string> c_functions = {"memcpy", "memmove", "memset", "memcmp", "fmaf", "sqrtf", "floorf",
+                                                    "ceilf", "roundevenf",
                                                     // of a hardened build
                                                     "__stack_chk_fail", "__memcpy_chk", "__memset_chk"};
   for (const std::string isa : {"scalar", "avx2", "avx512", "neon"}) {

@@ -25,7 +25,9 @@ Tensor truth(bool value) {
   tensor.mutable_data<bool>()[0] = value;
   return tensor;
 }
-Tensor floats(const std::vector<float>& values) { return tensor<float>({static_cast<std::int64_t>(values.size())}, values); }
+Tensor floats(const std::vector<float>& values) {
+  return tensor<float>({static_cast<std::int64_t>(values.size())}, values);
+}
 
 /// sum and i + sum collected, `n` times, over x captured from outside: sum += x.
 OnnxModel loop_model() {
@@ -143,8 +145,8 @@ TEST_CASE("Dynamic results are the same for any number of threads, and again on 
 }
 
 /// FunctionProto: its fields by number.
-ProtoWriter function(std::string_view name, const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
-                     const std::vector<OnnxNode>& nodes) {
+ProtoWriter function(std::string_view name, const std::vector<std::string>& inputs,
+                     const std::vector<std::string>& outputs, const std::vector<OnnxNode>& nodes) {
   ProtoWriter proto;
   proto.bytes(1, name).bytes(10, "own");
   for (const std::string& input : inputs) proto.bytes(4, input);
@@ -176,7 +178,9 @@ TEST_CASE("The nodes of a function are written out at each call", "[dynamic]") {
 }
 
 TEST_CASE("Functions that call themselves, or each other beyond measure, are refused", "[dynamic]") {
-  const auto call = [](const char* name, const char* in, const char* out) { return OnnxNode(name, {in}, {out}).domain("own"); };
+  const auto call = [](const char* name, const char* in, const char* out) {
+    return OnnxNode(name, {in}, {out}).domain("own");
+  };
   CHECK(refusal(calling({function("f", {"a"}, {"b"}, {call("f", "a", "b")})})).code() == ErrorCode::limit);
   // 2^40 nodes in 40 functions.
   std::vector<ProtoWriter> doubling;
@@ -201,7 +205,9 @@ TEST_CASE("Sequences go in and out by run_data", "[dynamic]") {
   const std::vector<Datum> results = session.run_data(inputs);
   CHECK(values<float>(std::get<Tensor>(results[0])) == std::vector<float>{1, 2});
   CHECK(to_string(results[1]) == "sequence of 2: float[2], float[2]");
-  const Error error = error_of([&] { session.run_data({{"x", floats({1, 2})}, {"i", tensor<std::int64_t>({}, {2})}}); });
+  const Error error = error_of([&] {
+    session.run_data({{"x", floats({1, 2})}, {"i", tensor<std::int64_t>({}, {2})}});
+  });
   CHECK(error.code() == ErrorCode::input);
   CHECK(error.details().node == "at");
 }
@@ -216,7 +222,9 @@ TEST_CASE("An error inside a subgraph names the path", "[dynamic]") {
       .input("i", kInt, {1})
       .output("y", kFloat, {1});
   Session session = session_of(model);
-  const Error error = error_of([&] { session.run({{"c", truth(true)}, {"x", floats({1, 2, 3})}, {"i", int64s({9})}}); });
+  const Error error = error_of([&] {
+    session.run({{"c", truth(true)}, {"x", floats({1, 2, 3})}, {"i", int64s({9})}});
+  });
   CHECK(error.details().node == "if/then_branch/gather");
 }
 

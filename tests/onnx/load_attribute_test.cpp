@@ -63,7 +63,8 @@ TEST_CASE("packed lists, and a scalar that its writer left out") {
 TEST_CASE("C07: what a nested graph reads of the outer one becomes an input of both") {
   OnnxGraph body, empty;
   body.name("body").node(OnnxNode("Relu", {"outer"}, {"inner"})).output("inner", DataType::float32, {2});
-  empty.node(OnnxNode("Constant", {}, {"inner"}).set("value", tensor_of<float>({2}, {1, 2}))).output("inner", DataType::float32, {2});
+  empty.node(OnnxNode("Constant", {}, {"inner"}).set("value", tensor_of<float>({2}, {1, 2})))
+      .output("inner", DataType::float32, {2});
   OnnxModel model(8, 13);
   model.graph.node(OnnxNode("If", {"c"}, {"y"}).set("then_branch", body).set("else_branch", empty))
       .input("c", DataType::boolean, {})

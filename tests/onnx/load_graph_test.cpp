@@ -107,8 +107,7 @@ TEST_CASE("D10: duplicate inputs and initializers") {
   CHECK(refusal(nameless).code() == ErrorCode::model);
 }
 
-TEST_CASE(
-    "F19: an initializer that is also an input: a constant below IR 4, a default from then on") {
+TEST_CASE("F19: an initializer that is also an input: a constant below IR 4, a default from then on") {
   const graph::Graph old = load(with_declared_initializer(3, {2}));
   CHECK(old.inputs.size() == 1);
   CHECK(old.value(old.find_value("w")).is_constant());
@@ -161,8 +160,7 @@ TEST_CASE("F18: inputs without a type or of a kind that is no tensor") {
   OnnxModel nameless = relu_model();
   nameless.graph.fields().message(11, ProtoWriter());
   CHECK(refusal(nameless).code() == ErrorCode::model);
-  for (const auto& [field, name] :
-       {std::pair{5, "maps"}, {8, "sparse tensors"}}) {
+  for (const auto& [field, name] : {std::pair{5, "maps"}, {8, "sparse tensors"}}) {
     OnnxModel model = relu_model();
     model.graph.fields().message(11, ProtoWriter().bytes(1, "z").message(2, ProtoWriter().bytes(field, "")));
     const Error error = refusal(model);
@@ -176,7 +174,9 @@ TEST_CASE("F18: inputs without a type or of a kind that is no tensor") {
 
 TEST_CASE("sequences and optional values of tensors, and of nothing else") {
   const auto tensor_type = [](int type) { return ProtoWriter().message(1, ProtoWriter().number(1, type)); };
-  const auto holder = [](int field, const ProtoWriter& inner) { return ProtoWriter().message(field, ProtoWriter().message(1, inner)); };
+  const auto holder = [](int field, const ProtoWriter& inner) {
+    return ProtoWriter().message(field, ProtoWriter().message(1, inner));
+  };
   const auto with_input = [](const ProtoWriter& type) {
     OnnxModel model = relu_model();
     model.graph.fields().message(11, ProtoWriter().bytes(1, "z").message(2, type));

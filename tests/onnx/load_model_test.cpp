@@ -118,8 +118,7 @@ TEST_CASE("B09 B18: a graph stands once") {
   CHECK(error.details().where == "byte " + std::to_string(text.size() + text.find('\x3a')));
 }
 
-TEST_CASE(
-    "B12 B15 C08: unknown fields, long documentation and training information are passed over") {
+TEST_CASE("B12 B15 C08: unknown fields, long documentation and training information are passed over") {
   OnnxModel model = relu_model();
   model.fields()
       .bytes(6, std::string(1'000'000, 'd'))

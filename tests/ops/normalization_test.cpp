@@ -37,8 +37,8 @@ TEST_CASE("BatchNormalization in training takes the input's own statistics and m
   const AttributeList training = {{"training_mode", std::int64_t{1}}, {"momentum", 0.5f}, {"epsilon", 4.0f}};
   const std::vector<Tensor> y = run(op_case("BatchNormalization", 15, inputs, training, 3));
   // Scales 2 / sqrt(5 + 4) and 3 / sqrt(0 + 4).
-  CHECK(values<float>(y[0]) == std::vector<float>{8, static_cast<float>(10 - 2.0 / 3), 20, 20,
-                                                  static_cast<float>(10 + 2.0 / 3), 12, 20, 20});
+  CHECK(values<float>(y[0]) ==
+        std::vector<float>{8, static_cast<float>(10 - 2.0 / 3), 20, 20, static_cast<float>(10 + 2.0 / 3), 12, 20, 20});
   CHECK(values<float>(y[1]) == std::vector<float>{2, 4});
   CHECK(values<float>(y[2]) == std::vector<float>{4, 2});
   CHECK(values<float>(run(op_case("BatchNormalization", 14, inputs, training, 1))[0]) == values<float>(y[0]));
