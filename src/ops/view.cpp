@@ -1,4 +1,5 @@
 // Views: the same bytes as the input. Identity and Dropout, and how all the operators that only rename extents are planned.
+#include <algorithm>
 #include <string>
 
 #include "ops/blocked.h"
@@ -44,8 +45,16 @@ void infer_identity(InferContext& c) {
   c.set(0, {c.input(0).type, c.input(0).shape, graph::Layout::plain, c.input(0).kind});
 }
 
+/// A ratio of 0: training or not, nothing is dropped and nothing scaled. PyTorch exports such a node for stochastic depth 0.
+bool drops_nothing(const InferContext& c) {
+  const Tensor* ratio = c.constant(1);
+  if (ratio == nullptr || ratio->size() != 1) return false;
+  const auto* bytes = static_cast<const std::byte*>(ratio->raw());
+  return std::all_of(bytes, bytes + ratio->bytes(), [](std::byte b) { return b == std::byte{0}; });
+}
+
 void infer_dropout(InferContext& c) {
-  if (is_runtime_input(c, 2)) {
+  if (is_runtime_input(c, 2) && !drops_nothing(c)) {
     c.fail(ErrorCode::unsupported, "training_mode must be known before the model runs", c.input_label(2), "a constant");
   }
   if (const Tensor* training = c.constant(2)) {
@@ -53,7 +62,7 @@ void infer_dropout(InferContext& c) {
       c.fail(ErrorCode::model, "training_mode is not a truth value", c.input_label(2), "bool[]",
              graph::to_string(c.input(2)));
     }
-    if (*static_cast<const std::byte*>(training->raw()) != std::byte{0})
+    if (*static_cast<const std::byte*>(training->raw()) != std::byte{0} && !drops_nothing(c))
       c.fail(ErrorCode::unsupported, "Dropout is run for inference only", c.input_label(2), "false", "true");
   }
   infer_identity(c);

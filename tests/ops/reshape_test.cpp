@@ -91,7 +91,7 @@ TEST_CASE("Squeeze and Unsqueeze take their axes from where the opset has them",
   CHECK(inferred(op_case("Unsqueeze", 13, {Tensor(), int64s({0})}), {desc(kFloat, {kN, 1})}) == "float[1,N,1]");
 }
 
-TEST_CASE("Dropout's mask is all true, and training is refused", "[ops]") {
+TEST_CASE("Dropout's mask is all true, and training that drops anything is refused", "[ops]") {
   const Tensor x = counting(kFloat, {3});
   const Tensor ratio = tensor<float>({}, {0.5f});
   const std::vector<Tensor> results = run(op_case("Dropout", 13, {x, ratio, tensor<bool>({}, {false})}, {}, 2));
@@ -99,6 +99,11 @@ TEST_CASE("Dropout's mask is all true, and training is refused", "[ops]") {
   CHECK(values<bool>(results[1]) == std::vector<bool>{true, true, true});
   CHECK(values<float>(run(op_case("Dropout", 7, {x}, {{"ratio", 0.5f}}, 2))[1]) == std::vector<float>{1, 1, 1});
   CHECK(refusal(op_case("Dropout", 13, {x, ratio, tensor<bool>({}, {true})})) == ErrorCode::unsupported);
+  CHECK(refusal(op_case("Dropout", 13, {x, Tensor(), tensor<bool>({}, {true})})) == ErrorCode::unsupported);
+  const std::vector<Tensor> kept =
+      run(op_case("Dropout", 13, {x, tensor<float>({}, {0}), tensor<bool>({}, {true})}, {}, 2));
+  CHECK(values<float>(kept[0]) == values<float>(x));
+  CHECK(values<bool>(kept[1]) == std::vector<bool>{true, true, true});
   check_op(op_case("Dropout", 13, {counting(kFloat, {300, 100})}, {}, 2));
 }
 
