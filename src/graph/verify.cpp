@@ -49,7 +49,7 @@ class Verifier {
     }
   }
   void mark(ValueId id, std::vector<char>& seen, const char* what) const {
-    if (!in_range(id)) fail(std::string(what) + " is no value");
+    if (!in_range(id)) fail(what + std::string(" is no value"));
     seen[at(id)] = 1;
   }
 

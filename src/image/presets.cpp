@@ -268,7 +268,7 @@ std::vector<std::string> describe(const Preprocessing& steps) {
                                                                       : "BGR"),
           "values: (x * " + to_text(steps.scale) + " - mean) / std, mean " + to_text(steps.mean) + ", std " +
               to_text(steps.std),
-          std::string("layout: ") + (steps.layout == Layout::nchw ? "NCHW" : "NHWC") + ", float32"};
+          steps.layout == Layout::nchw ? "layout: NCHW, float32" : "layout: NHWC, float32"};
 }
 
 }  // namespace linnet
