@@ -193,7 +193,7 @@ void Planner::release_packed(const graph::Node& node, const ops::Step& step) {
   if (!target_.on_packed) return;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     const ValueId input = node.inputs[i];
-    if (input == kNoValue || (step.packed_inputs >> i & 1U) == 0 || --readers_[at(input)] > 0) continue;
+    if (input == kNoValue || i >= 32 || (step.packed_inputs >> i & 1U) == 0 || --readers_[at(input)] > 0) continue;
     graph::Value& value = graph_.value(input);
     if (!value.is_constant() || value.graph_output) continue;
     drop_bytes(value);

@@ -32,6 +32,9 @@ bool runs_between_plans(const Graph& graph, const Node& node) {
          graph.value(node.inputs[0]).desc.kind != ValueKind::tensor;
 }
 
+/// Whether input i is in a set of bits, which only the first 32 inputs can be in.
+bool contains(std::uint32_t set, std::size_t i) { return i < 32 && (set >> i & 1U) != 0; }
+
 /// When each node runs.
 class Times {
  public:
@@ -53,7 +56,7 @@ class Times {
       const int ready = ready_[at(node.inputs[i])], known = known_[at(node.inputs[i])];
       const int earliest = between ? (ready % 2 == 0 ? ready + 1 : ready) : next_even(ready);
       time = std::max(time, earliest);
-      if ((deciding >> i & 1U) != 0) time = std::max(time, known);
+      if (contains(deciding, i)) time = std::max(time, known);
       all_known = std::max(all_known, known);
     }
     times_[id] = time;
@@ -145,7 +148,7 @@ class Cutter {
                                             [&](ValueId id) { return id != kNoValue && wanted[at(id)]; });
       const std::uint32_t deciding = ops::value_inputs(node);
       for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-        if (node.inputs[i] != kNoValue && (followed || (deciding >> i & 1U) != 0)) wanted[at(node.inputs[i])] = true;
+        if (node.inputs[i] != kNoValue && (followed || contains(deciding, i))) wanted[at(node.inputs[i])] = true;
       }
     }
     for (const ValueId input : part.inputs) segment_.known.push_back(wanted[at(input)]);

@@ -40,16 +40,18 @@ Shape second_shape(const Call& call) {
 
 std::int64_t integer_power(std::int64_t base, std::int64_t exponent) {
   if (exponent < 0) return base == 1 ? 1 : (base == -1 ? (exponent % 2 == 0 ? 1 : -1) : 0);
-  std::int64_t result = 1;
-  for (std::int64_t i = 0; i < exponent; ++i) result *= base;
-  return result;
+  std::uint64_t result = 1;
+  for (std::int64_t i = 0; i < exponent; ++i) result *= static_cast<std::uint64_t>(base);
+  return static_cast<std::int64_t>(result);
 }
 
 std::int64_t integer_result(const Call& call, std::int64_t a, std::int64_t b) {
   const std::string& name = call.node().op_type;
-  if (name == "Add") return a + b;
-  if (name == "Sub") return a - b;
-  if (name == "Mul") return a * b;
+  // Modulo 2^64, which is the modulo of every narrower type too.
+  const auto x = static_cast<std::uint64_t>(a), y = static_cast<std::uint64_t>(b);
+  if (name == "Add") return static_cast<std::int64_t>(x + y);
+  if (name == "Sub") return static_cast<std::int64_t>(x - y);
+  if (name == "Mul") return static_cast<std::int64_t>(x * y);
   if (name == "Pow") return integer_power(a, b);
   call.require(b != 0, "integer division by zero");
   if (name == "Div") {

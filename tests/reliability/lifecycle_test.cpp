@@ -68,6 +68,10 @@ TEST_CASE("A08: a file of many gigabytes is over the limit at once") {
 TEST_CASE("A11: closed standard streams") { CHECK(run_self("A14*", {}, true) == 0); }
 
 TEST_CASE("A12: no descriptor is left to open") {
+  if (kSanitized) {
+    WARN("skipped: the undefined-behaviour sanitizer needs a descriptor to look at an exception's type");
+    return;
+  }
   const TempDir folder;
   const std::string path = (folder.path() / "model.onnx").string();
   write_bytes(path, long_network(1));
