@@ -135,6 +135,14 @@ void Plan::State::plan_ahead(const SessionOptions& options) {
   (void)plan_for(shapes);
 }
 
+std::shared_ptr<const plan::ShapePlan> Plan::State::plan_with(const Tuning& tuning) {
+  std::vector<Shape> shapes;
+  for (const plan::PlannedValue& input : plans_.latest()->inputs) shapes.push_back(input.shape);
+  plan::PlanTarget target = target_;
+  target.tuning = tuning;
+  return plans_.plan_once(graph_, shapes, target);
+}
+
 PlanReport Plan::State::report(const plan::ShapePlan* shapes) const {
   PlanReport report;
   report.passes = passes_;
@@ -156,8 +164,8 @@ PlanReport Plan::State::report(const plan::ShapePlan* shapes) const {
     }
   }
   for (const plan::PlannedStep& s : shapes->steps) {
-    report.steps.push_back(
-        {s.step.name, s.step.op, s.step.algorithm, s.step.kernel, s.output, s.step.macs, s.step.weight_bytes, 0.0});
+    report.steps.push_back({s.step.name, s.step.op, s.step.algorithm, s.step.kernel, s.output, s.step.macs,
+                            s.step.weight_bytes, 0.0, s.step.tuned});
   }
   return report;
 }

@@ -30,6 +30,8 @@ class Plan::State {
   std::shared_ptr<const plan::ShapePlan> plan_for(const std::vector<Shape>& shapes) {
     return plans_.plan_for(graph_, shapes, {}, target_);
   }
+  /// The plan made last, once more with another tuning.
+  std::shared_ptr<const plan::ShapePlan> plan_with(const Tuning& tuning);
   /// Null where plans serve: not so if shapes depend on data, or there is control flow.
   [[nodiscard]] const runtime::Program* program() const noexcept { return program_.get(); }
 
@@ -39,6 +41,8 @@ class Plan::State {
   [[nodiscard]] const std::vector<ValueInfo>& outputs() const noexcept { return outputs_; }
   [[nodiscard]] const plan::PlanTarget& target() const noexcept { return target_; }
   [[nodiscard]] const graph::Graph& graph() const noexcept { return graph_; }
+  /// Null before the first.
+  [[nodiscard]] std::shared_ptr<const plan::ShapePlan> latest() const { return plans_.latest(); }
   [[nodiscard]] PlanReport report(const plan::ShapePlan* shapes) const;
   [[nodiscard]] PlanReport report() const { return report(plans_.latest().get()); }
 

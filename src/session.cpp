@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "base/out_of_memory.h"
-#include "plan/memory_plan.h"
 #include "plan_state.h"
 #include "runtime/executor.h"
 
@@ -18,7 +17,7 @@ struct Session::State {
   std::atomic_flag busy = ATOMIC_FLAG_INIT;
   Plan::State* chosen = nullptr;                 // of the plan: the one that takes this run's inputs
   std::shared_ptr<const plan::ShapePlan> bound;  // what the executor runs
-  base::AlignedBuffer arena;
+  runtime::Arena arena;
   std::unique_ptr<runtime::Executor> executor;
   std::vector<Shape> shapes;  // of this run, and scratch for comparing: kept so that a run allocates nothing
   std::vector<Tensor> inputs;
@@ -195,16 +194,10 @@ void Session::State::bind() {
                                      [](const Shape& a, const plan::PlannedValue& b) { return a == b.shape; });
   if (same) return;
   std::shared_ptr<const plan::ShapePlan> next = chosen->plan_for(shapes);
-  if (arena.bytes() < next->arena_bytes) {
-    executor.reset();
-    bound.reset();
-    arena = {};
-    arena = base::AlignedBuffer(next->arena_bytes + plan::kArenaAlignment, base::AlignedBuffer::Fill::zero);
-  }
-  const auto misfit = reinterpret_cast<std::uintptr_t>(arena.data()) % plan::kArenaAlignment;
-  executor =
-      std::make_unique<runtime::Executor>(next, arena.data() + (plan::kArenaAlignment - misfit) % plan::kArenaAlignment,
-                                          plan.state().target().threads, plan.state().target().process);
+  executor.reset();
+  bound.reset();
+  executor = std::make_unique<runtime::Executor>(next, arena.hold(next->arena_bytes), plan.state().target().threads,
+                                                 plan.state().target().process);
   bound = std::move(next);
   profile.seconds.assign(bound->steps.size(), 0.0);
   profile.runs = 0;

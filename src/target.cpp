@@ -9,13 +9,23 @@
 #include "base/aligned_buffer.h"
 #include "linnet/cpu.h"
 #include "linnet/error.h"
+#include "linnet/version.h"
 #include "runtime/parallel_for.h"
 #include "runtime/peak.h"
 
 namespace linnet {
 
 namespace {
+
 constexpr int kMostThreads = 1024;
+
+/// What a measured blocking is good for.
+std::string machine_of(const kernels::Cpu& cpu, int threads) {
+  return (cpu.brand.empty() ? "unknown processor" : cpu.brand) + ", L2 " + std::to_string(cpu.l2_bytes / 1024) +
+         " KiB, L3 " + std::to_string(cpu.l3_bytes / 1024) + " KiB | " + kernels::name(cpu.selected) + " | " +
+         std::to_string(threads) + (threads == 1 ? " thread" : " threads") + " | linnet " + std::string(kVersion);
+}
+
 }  // namespace
 
 kernels::Cpu checked_cpu() {
@@ -52,6 +62,8 @@ plan::PlanTarget plan_target(const SessionOptions& options) {
   target.winograd = options.convolution == Convolution::automatic;
   target.disabled_passes = options.disabled_passes;
   target.max_arena_bytes = options.max_arena_bytes;
+  target.tuning = options.tuning;
+  target.machine = machine_of(cpu, target.threads);
   return target;
 }
 

@@ -15,4 +15,5 @@
 #include "linnet/session.h"
 #include "linnet/tensor.h"
 #include "linnet/tensor_file.h"
+#include "linnet/tuning.h"
 #include "linnet/version.h"

@@ -21,6 +21,7 @@
 #include "linnet/datum.h"
 #include "linnet/model.h"
 #include "linnet/tensor.h"
+#include "linnet/tuning.h"
 
 namespace linnet {
 
@@ -40,6 +41,7 @@ struct SessionOptions {
       std::int64_t{16}
       << 30;  ///< refuse (Error `limit`) shapes that need a larger arena, and what one Loop or Scan collects and carries beyond it
   std::int64_t max_loop_trips = 1'000'000;  ///< refuse (Error `limit`) a Loop that takes more
+  Tuning tuning;  ///< measured blockings (see linnet/tuning.h): they change the speed and never a bit
 };
 
 /// What a pass did to the graph.
@@ -60,6 +62,7 @@ struct StepReport {
   std::int64_t macs = 0;
   std::size_t weight_bytes = 0;
   double milliseconds = 0;  ///< mean of the profiled runs; 0 without a profile
+  bool tuned = false;       ///< its blocking is from SessionOptions::tuning
 };
 
 struct PlanReport {

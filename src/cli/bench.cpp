@@ -60,27 +60,10 @@ void fill_input(Tensor& tensor) {
 /// The session's inputs: shapes of the model, --shape and --batch.
 SessionOptions bound_options(const BenchOptions& options, const Model& model, std::vector<NamedTensor>& inputs) {
   SessionOptions session = session_options(options.plan);
+  bind_open_shapes(session, model, options.batch, options.model);
   for (const ValueInfo& info : model.inputs()) {
     if (info.optional) continue;
-    const auto given = session.input_shapes.find(info.name);
-    Shape shape;
-    if (given != session.input_shapes.end()) {
-      shape = given->second;
-    } else {
-      for (std::size_t i = 0; i < info.shape.size(); ++i)
-        shape.push_back(info.shape[i].value < 0 && i == 0 ? options.batch : info.shape[i].value);
-      if (!info.has_rank || std::any_of(shape.begin(), shape.end(), [](std::int64_t d) { return d < 0; })) {
-        throw Error(ErrorCode::usage, "an input's shape is open; give it with --shape " + info.name + ":AxBxC",
-                    {.file = options.model,
-                     .node = {},
-                     .op = {},
-                     .where = "input '" + info.name + "'",
-                     .expected = {},
-                     .found = to_string(info)});
-      }
-      session.input_shapes[info.name] = shape;
-    }
-    Tensor tensor(info.type, shape);
+    Tensor tensor(info.type, session.input_shapes.at(info.name));
     fill_input(tensor);
     inputs.emplace_back(info.name, std::move(tensor));
   }
@@ -136,6 +119,7 @@ void print_json(const BenchOptions& options, const BenchResult& r) {
                      {"algorithm", s.algorithm},
                      {"kernel", s.kernel},
                      {"macs", s.macs},
+                     {"tuned", s.tuned},
                      {"ms", s.milliseconds},
                      {"gflops", s.milliseconds > 0 ? 2e-6 * static_cast<double>(s.macs) / s.milliseconds : 0.0}});
   }
@@ -178,9 +162,15 @@ void print_profile(const BenchResult& r) {
   }
 }
 
+std::string tuned_text(const PlanReport& report) {
+  const auto tuned =
+      std::count_if(report.steps.begin(), report.steps.end(), [](const StepReport& step) { return step.tuned; });
+  return tuned == 0 ? "" : ", " + std::to_string(tuned) + " steps tuned";
+}
+
 void print_text(const BenchOptions& options, const BenchResult& r) {
   std::cout << std::fixed << std::setprecision(2) << "model      " << options.model << "\nbatch " << r.batch << ", "
-            << r.report.threads << " threads, " << r.report.isa << '\n'
+            << r.report.threads << " threads, " << r.report.isa << tuned_text(r.report) << '\n'
             << "load       " << r.load_ms << " ms, first run " << r.first_ms << " ms\n"
             << "run        min " << r.times.front() << "  median " << r.median() << "  p90 " << quantile(r.times, 0.9)
             << "  p99 " << quantile(r.times, 0.99) << " ms (" << r.times.size() << " runs)\n"

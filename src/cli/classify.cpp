@@ -12,6 +12,7 @@
 #include "cli/labels.h"
 #include "cli/model_folder.h"
 #include "cli/plan_options.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 #include "linnet/classify.h"
 #include "linnet/convert.h"
@@ -115,24 +116,6 @@ Preprocessing choose_steps(const ClassifyOptions& options, const ModelFolder& fo
   return steps;
 }
 
-/// "3 of 16 pictures" on a terminal; the line goes away with the object, so that an error begins on a clean one.
-class Progress {
- public:
-  explicit Progress(std::size_t all) : all_(all), shown_(all > 1 && isatty(STDERR_FILENO) != 0) {}
-  ~Progress() {
-    if (shown_) std::cerr << "\r\033[K" << std::flush;
-  }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  void show(std::size_t done) const {
-    if (shown_) std::cerr << '\r' << done << " of " << all_ << " pictures" << std::flush;
-  }
-
- private:
-  std::size_t all_;
-  bool shown_;
-};
-
 /// Whether these are scores, one row an image: [N,classes], or that with further extents of 1.
 bool holds_scores(const Tensor& tensor, std::size_t images) {
   const Shape& shape = tensor.shape();
@@ -222,7 +205,7 @@ void check_labels(const ClassifyOptions& options, const Classifier& c, std::size
 std::vector<ClassifyResult> classify(const ClassifyOptions& options, const Classifier& c, Session& session,
                                      std::vector<Error>& failures) {
   std::vector<ClassifyResult> results;
-  const Progress progress(c.images.size());
+  const Progress progress(c.images.size() > 1);
   const auto step = static_cast<std::size_t>(options.batch);
   for (std::size_t first = 0; first < c.images.size(); first += step) {
     const Batch batch = load_batch(options, c, first, std::min(step, c.images.size() - first), failures);
@@ -239,7 +222,8 @@ std::vector<ClassifyResult> classify(const ClassifyOptions& options, const Class
       results.push_back(
           {batch.images[i], top_k(scores.data<float>().subspan(i * classes, classes), options.top, softmax)});
     }
-    progress.show(std::min(first + step, c.images.size()));
+    progress.show(std::to_string(std::min(first + step, c.images.size())) + " of " + std::to_string(c.images.size()) +
+                  " pictures");
   }
   return results;
 }

@@ -1,6 +1,9 @@
 #include "cli/plan_options.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cstdlib>
+#include <filesystem>
 
 #include "linnet/error.h"
 
@@ -48,14 +51,49 @@ void add_plan_flags(CLI::App& verb, PlanFlags& flags) {
   verb.add_option("--shape", flags.shapes,
                   "NAME:AxBxC, the shape of an input; may be repeated. An open batch is 1 by default.");
   verb.add_option("--output", flags.outputs, "Any named tensor of the model instead of its outputs; may be repeated.");
+  verb.add_option("--tuning", flags.tuning,
+                  "The file of `linnet tune`, which changes the speed and never a result; none: do without. By default "
+                  "linnet/tuning in $XDG_CACHE_HOME or ~/.cache, if it is there.");
 }
 
-SessionOptions session_options(const PlanFlags& flags) {
+std::string default_tuning_file() {
+  const char* const cache = std::getenv("XDG_CACHE_HOME");
+  if (cache != nullptr && *cache != '\0') return std::string(cache) + "/linnet/tuning";
+  const char* const home = std::getenv("HOME");
+  return home != nullptr && *home != '\0' ? std::string(home) + "/.cache/linnet/tuning" : std::string();
+}
+
+void bind_open_shapes(SessionOptions& options, const Model& model, int batch, const std::string& file) {
+  for (const ValueInfo& info : model.inputs()) {
+    if (info.optional || options.input_shapes.count(info.name) != 0) continue;
+    Shape shape;
+    for (std::size_t i = 0; i < info.shape.size(); ++i)
+      shape.push_back(info.shape[i].value < 0 && i == 0 ? batch : info.shape[i].value);
+    if (!info.has_rank || std::any_of(shape.begin(), shape.end(), [](std::int64_t d) { return d < 0; })) {
+      throw Error(ErrorCode::usage, "an input's shape is open; give it with --shape " + info.name + ":AxBxC",
+                  {.file = file,
+                   .node = {},
+                   .op = {},
+                   .where = "input '" + info.name + "'",
+                   .expected = {},
+                   .found = to_string(info)});
+    }
+    options.input_shapes[info.name] = std::move(shape);
+  }
+}
+
+SessionOptions session_options(const PlanFlags& flags, FileMayBeMissing tuning) {
   SessionOptions options;
   options.threads = flags.threads;
   options.convolution = flags.convolution == "direct" ? Convolution::direct : Convolution::automatic;
   options.disabled_passes = flags.disabled_passes;
   options.outputs = flags.outputs;
+  if (flags.tuning != kNoTuning) {
+    const std::string file = flags.tuning.empty() ? default_tuning_file() : flags.tuning;
+    const bool needed = !flags.tuning.empty() && tuning == FileMayBeMissing::no;
+    std::error_code error;
+    if (needed || (!file.empty() && std::filesystem::exists(file, error))) options.tuning = load_tuning(file);
+  }
   for (const std::string& text : flags.shapes) {
     const std::size_t colon = text.rfind(':');
     if (colon == std::string::npos || colon == 0) bad_shape(text);

@@ -15,12 +15,25 @@ struct PlanFlags {
   std::vector<std::string> disabled_passes;
   std::vector<std::string> shapes;  // "data:1x3x224x224"
   std::vector<std::string> outputs;
+  std::string tuning;  // a path, kNoTuning, or empty: default_tuning_file() if it is there
 };
 
-/// Adds --threads, --convolution, --disable-pass, --shape and --output.
+constexpr const char* kNoTuning = "none";
+
+/// Adds --threads, --convolution, --disable-pass, --shape, --output and --tuning.
 void add_plan_flags(CLI::App& verb, PlanFlags& flags);
 
-/// Throws Error(usage) for a shape that cannot be read.
-SessionOptions session_options(const PlanFlags& flags);
+/// Whether a file that was asked for by name need be there.
+enum class FileMayBeMissing { no, yes };
+
+/// Throws Error(usage) for a shape that cannot be read, and what load_tuning throws.
+SessionOptions session_options(const PlanFlags& flags, FileMayBeMissing tuning = FileMayBeMissing::no);
+
+/// linnet/tuning in the user's folder for caches; empty where there is none.
+std::string default_tuning_file();
+
+/// Gives every required input of `model` a shape in `options`: an open first extent is `batch`. Throws Error(usage) if another
+/// extent is open.
+void bind_open_shapes(SessionOptions& options, const Model& model, int batch, const std::string& file);
 
 }  // namespace linnet::cli

@@ -38,6 +38,7 @@ int run_program(int argc, char** argv) {
   add_verify(app, action);
   add_inspect(app, action);
   add_bench(app, action);
+  add_tune(app, action);
   add_ops(app, action);
   add_cpu(app, action);
   add_limits(app, action);

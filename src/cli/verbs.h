@@ -13,6 +13,7 @@ void add_classify(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
+void add_tune(CLI::App& app, Action& action);
 void add_ops(CLI::App& app, Action& action);
 void add_cpu(CLI::App& app, Action& action);
 void add_limits(CLI::App& app, Action& action);

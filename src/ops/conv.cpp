@@ -158,6 +158,21 @@ std::int64_t ConvProblem::macs() const {
   return images * out_channels * out_pixels() * (in_channels / groups) * taps();
 }
 
+std::string tuning_shape(const ConvProblem& p, const std::string& algorithm, bool has_residual) {
+  const auto list = [](const std::vector<std::int64_t>& values) {
+    std::string text;
+    for (const std::int64_t value : values) text += (text.empty() ? "" : "x") + std::to_string(value);
+    return text;
+  };
+  Shape input = {p.images, p.in_channels};
+  input.insert(input.end(), p.in_extent.begin(), p.in_extent.end());
+  std::string text = algorithm + ' ' + list(input) + " to " + std::to_string(p.out_channels) + ", kernel " +
+                     list(p.window.kernel) + ", strides " + list(p.window.strides);
+  text += ", pads " + list(p.window.pads_begin) + ' ' + list(p.window.pads_end);
+  text += ", dilations " + list(p.window.dilations) + ", group " + std::to_string(p.groups);
+  return has_residual ? text + ", residual" : text;
+}
+
 std::int64_t merged_groups(std::int64_t groups, std::int64_t in_channels, std::int64_t out_channels) {
   if (groups == 1 || (groups == in_channels && groups == out_channels)) return 1;
   if (groups < 1 || in_channels % groups != 0 || out_channels % groups != 0) return 0;

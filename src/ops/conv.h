@@ -1,6 +1,8 @@
 // Conv and FusedConv (domain "linnet"): what the ways of planning them share.
 #pragma once
 
+#include <string>
+
 #include "ops/activation.h"
 #include "ops/plan_context.h"
 #include "ops/window.h"
@@ -72,6 +74,9 @@ BlockedOperands blocked_operands(PlanContext& context);
 /// Does nothing for a clamp, which the kernels have applied.
 void apply_late_activation(const ConvProblem& problem, const kernels::Table& table, const Placement& out, float* first,
                            std::int64_t blocks, std::int64_t rows, std::int64_t pixels);
+
+/// What a tuned blocking may depend on: the operator's shape and the way it is computed.
+std::string tuning_shape(const ConvProblem& problem, const std::string& algorithm, bool has_residual);
 
 // The ways, in src/ops/conv_<way>.cpp. Each fills in the step.
 void plan_conv_direct(PlanContext& context, const ConvProblem& problem);  // nchw16c (or a plain first layer) -> nchw16c

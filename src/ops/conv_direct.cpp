@@ -37,6 +37,8 @@ struct DirectConv {
   std::int64_t units = 0;                           // pixel units of one image
   std::int64_t strip_rows = 0;                      // plain and compact: output rows whose input is staged at a time
   std::int64_t strip_in_rows = 0, strip_width = 0;  // plain: with the padding
+  Blocking blocking;
+  PlannedGrid grid;
 
   [[nodiscard]] std::int64_t panels() const { return base::ceil_div(group_out_blocks * kBlock, table->tile.channels); }
   [[nodiscard]] bool grouped() const { return tap_channels == 4 || tap_channels == 8; }
@@ -50,6 +52,8 @@ struct DirectConv {
   void run_plain(const RunArgs& args, Range panels, std::int64_t image, Range rows) const;
   void run_compact(const RunArgs& args, Range panels, std::int64_t image, Range rows) const;
   void plan_strips(Step& step);
+  void plan_blocking(PlanContext& context);
+  [[nodiscard]] GridCost cost() const;
   void activate(const kernels::ConvArguments& c) const;
   [[nodiscard]] kernels::ConvArguments arguments(const RunArgs& args, std::int64_t group) const;
 };
@@ -144,13 +148,8 @@ kernels::ConvArguments DirectConv::arguments(const RunArgs& args, std::int64_t g
   c.images = 1;
   c.out_blocks = static_cast<int>(group_out_blocks);
   c.group = static_cast<int>(tap_channels);
-  const std::int64_t channels = std::min<std::int64_t>(table->tile.channels, group_out_blocks * kBlock);
-  c.chunk = static_cast<int>(std::clamp<std::int64_t>(kWeightsInL1 / (tap_channels * channels * 4), 1, c.blocks));
-  // Neighbouring tiles share what their windows have in common.
-  const std::int64_t fresh = std::min(problem.window.strides[0], problem.window.kernel[0]) *
-                             std::min(problem.window.strides[1], problem.window.kernel[1]);
-  const std::int64_t tile_bytes = table->tile.pixels * fresh * problem.in_channels / dense_groups * 4;
-  c.tiles = static_cast<int>(std::clamp<std::int64_t>(kInputInL2 / tile_bytes, kFewestTiles, kernels::kConvTiles));
+  c.chunk = blocking.chunk;
+  c.tiles = blocking.tiles;
   return c;
 }
 
@@ -255,16 +254,20 @@ void DirectConv::run_compact(const RunArgs& args, Range panel_range, std::int64_
   }
 }
 
-void DirectConv::run(const RunArgs& args) const {
-  const std::int64_t all_panels = panels() * dense_groups, all_units = units * problem.images;
+GridCost DirectConv::cost() const {
   GridCost cost;
-  cost.pixel_units = all_units;
-  cost.panels = all_panels;
+  cost.pixel_units = units * problem.images;
+  cost.panels = panels() * dense_groups;
   const double unit = static_cast<double>(flat ? unit_pixels : problem.out_extent[1]);
   cost.unit_cycles = unit * static_cast<double>(taps.size()) * static_cast<double>(tap_channels);
   cost.weight_bytes = static_cast<double>(weights->bytes());
   cost.input_bytes = static_cast<double>(operands.in.bytes);
-  const Part part = part_of(choose_grid(cost, args.threads), all_units, all_panels, args.thread);
+  return cost;
+}
+
+void DirectConv::run(const RunArgs& args) const {
+  const std::int64_t all_panels = panels() * dense_groups, all_units = units * problem.images;
+  const Part part = part_of(grid.of(args.threads), all_units, all_panels, args.thread);
   if (part.panels.first == part.panels.last) return;
   for (std::int64_t unit_index = part.pixels.first; unit_index < part.pixels.last;) {
     const std::int64_t image = unit_index / units, first = unit_index % units;
@@ -299,6 +302,27 @@ void DirectConv::plan_strips(Step& step) {
   step.thread_scratch_bytes = base::to_size(floats * 4, "a staged strip");
 }
 
+/// Tiles and chunk as the sizes of the caches suggest, where tuning has not found better.
+void DirectConv::plan_blocking(PlanContext& context) {
+  Step& step = context.step();
+  const Blocking tuned = context.tuned_blocking(tuning_shape(problem, step.algorithm, operands.has_residual));
+  const auto blocks = static_cast<std::int64_t>(taps.size());
+  const std::int64_t channels = std::min<std::int64_t>(table->tile.channels, group_out_blocks * kBlock);
+  const std::int64_t chunk = tuned.chunk > 0 ? tuned.chunk : kWeightsInL1 / (tap_channels * channels * 4);
+  blocking.chunk = static_cast<std::int32_t>(std::clamp<std::int64_t>(chunk, 1, blocks));
+  // Neighbouring tiles share what their windows have in common.
+  const std::int64_t fresh = std::min(problem.window.strides[0], problem.window.kernel[0]) *
+                             std::min(problem.window.strides[1], problem.window.kernel[1]);
+  const std::int64_t tile_bytes = table->tile.pixels * fresh * problem.in_channels / dense_groups * 4;
+  const std::int64_t tiles =
+      tuned.tiles > 0 ? tuned.tiles : std::max(kInputInL2 / std::max<std::int64_t>(1, tile_bytes), kFewestTiles);
+  blocking.tiles = static_cast<std::int32_t>(std::clamp<std::int64_t>(tiles, 1, kernels::kConvTiles));
+  const int threads = context.options().threads;
+  grid = PlannedGrid(cost(), threads, tuned.panel_parts);
+  blocking.panel_parts = grid.of(threads).panel_parts;
+  step.blocking = blocking;
+}
+
 bool rows_are_contiguous(const Placement& p) { return p.row_stride == p.shape[3] * kBlock; }
 
 }  // namespace
@@ -330,6 +354,7 @@ void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
   Step& step = c.step();
   step.algorithm = d->plain ? "im2col_gemm_plain" : (d->grouped() ? "im2col_gemm_grouped" : "im2col_gemm");
   step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
+  d->plan_blocking(c);
   c.packed(kConvW);
   if (c.has_input(kConvB)) c.packed(kConvB);
   if (c.has_input(kConvScale)) c.packed(kConvScale);

@@ -32,6 +32,9 @@ struct WinogradConv {
   std::int64_t group = 0;  // tiles transformed at a time
   bool shared = false;     // threads split the panels over one shared V; otherwise they split the tiles
   std::ptrdiff_t v_xi = 0, v_block = 0;
+  PlannedGrid
+      grid;  // shared: who multiplies what of a group; panels first, as then filters are read once, but tiles too
+             // where there are more threads than panels
 
   [[nodiscard]] std::int64_t points() const { return (m + 2) * (m + 2); }
   [[nodiscard]] std::int64_t tiles() const { return tile_rows * tile_columns; }
@@ -45,6 +48,8 @@ struct WinogradConv {
   void multiply(const RunArgs& args, const float* v, float* scratch, std::int64_t image, Range tile_range,
                 Range panel_range) const;
   void run_split_tiles(const RunArgs& args) const;
+  void plan_blocking(PlanContext& context);
+  [[nodiscard]] GridCost cost() const;
   [[nodiscard]] Part share_of(std::int64_t group_tiles, const RunArgs& args) const;
   void run_shared(const RunArgs& args) const;
 };
@@ -202,16 +207,20 @@ void WinogradConv::run_split_tiles(const RunArgs& args) const {
   }
 }
 
-/// Who multiplies what of a group of tiles: panels first, as then filters are read once, but tiles too where there are more
-/// threads than panels.
-Part WinogradConv::share_of(std::int64_t group_tiles, const RunArgs& args) const {
+/// Of a whole group of tiles.
+GridCost WinogradConv::cost() const {
   GridCost cost;
-  cost.pixel_units = base::ceil_div(group_tiles, table->tile.pixels);
+  cost.pixel_units = base::ceil_div(group, table->tile.pixels);
   cost.panels = panels();
   cost.unit_cycles = static_cast<double>(points() * in_blocks * kBlock * table->tile.pixels);
   cost.weight_bytes = static_cast<double>(weights->bytes());
-  cost.input_bytes = static_cast<double>(points() * in_blocks * kBlock * group_tiles * 4);
-  Part part = part_of(choose_grid(cost, args.threads), cost.pixel_units, cost.panels, args.thread);
+  cost.input_bytes = static_cast<double>(points() * in_blocks * kBlock * group * 4);
+  return cost;
+}
+
+Part WinogradConv::share_of(std::int64_t group_tiles, const RunArgs& args) const {
+  const std::int64_t units = base::ceil_div(group_tiles, table->tile.pixels);
+  Part part = part_of(grid.of(args.threads), units, panels(), args.thread);
   part.pixels.first = std::min(part.pixels.first * table->tile.pixels, group_tiles);
   part.pixels.last = std::min(part.pixels.last * table->tile.pixels, group_tiles);
   return part;
@@ -231,6 +240,23 @@ void WinogradConv::run_shared(const RunArgs& args) const {
   if (mine.pixels.first == mine.pixels.last || mine.panels.first == mine.panels.last) return;
   multiply(args, v + mine.pixels.first * kBlock, reinterpret_cast<float*>(args.thread_scratch), image,
            {first + mine.pixels.first, first + mine.pixels.last}, mine.panels);
+}
+
+/// Whether threads share a group of tiles and how many tiles it has, as the sizes of the caches suggest, where tuning has not
+/// found better.
+void WinogradConv::plan_blocking(PlanContext& context) {
+  Step& step = context.step();
+  const Blocking tuned = context.tuned_blocking(tuning_shape(problem, step.algorithm, operands.has_residual));
+  const int threads = context.options().threads;
+  shared = static_cast<std::int64_t>(weights->bytes()) > kResidentFilters;
+  if (tuned.panel_parts > 0 && threads > 1) shared = tuned.panel_parts > 1;
+  const std::int64_t channels = in_blocks * kBlock + (shared ? 0 : kernels::kWinogradChannels);
+  const std::int64_t in_cache = (shared ? kSharedBytes : kTransformedBytes) / (points() * channels * 4);
+  const std::int64_t most = tuned.tiles > 0 ? tuned.tiles : std::max<std::int64_t>(8, in_cache);
+  group = base::ceil_div(tiles(), base::ceil_div(tiles(), most));
+  grid = PlannedGrid(cost(), threads, tuned.panel_parts);
+  step.blocking.tiles = static_cast<std::int32_t>(group);
+  step.blocking.panel_parts = shared ? grid.of(threads).panel_parts : 1;
 }
 
 }  // namespace
@@ -255,19 +281,15 @@ void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, int m) {
   d->out_blocks = base::ceil_div(problem.out_channels, kBlock);
   d->tile_rows = base::ceil_div(problem.out_extent[0], m);
   d->tile_columns = base::ceil_div(problem.out_extent[1], m);
+  Step& step = c.step();
+  step.algorithm = m == 4 ? "winograd_f4x4_3x3" : "winograd_f2x2_3x3";
+  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
   d->pack(c);
-  d->shared = static_cast<std::int64_t>(d->weights->bytes()) > kResidentFilters;
-  const std::int64_t channels = d->in_blocks * kBlock + (d->shared ? 0 : kernels::kWinogradChannels);
-  const std::int64_t bytes_a_tile = d->points() * channels * 4;
-  const std::int64_t most = std::max<std::int64_t>(8, (d->shared ? kSharedBytes : kTransformedBytes) / bytes_a_tile);
-  d->group = base::ceil_div(d->tiles(), base::ceil_div(d->tiles(), most));
+  d->plan_blocking(c);
   d->v_block = d->group * kBlock;
   d->v_xi = d->in_blocks * d->v_block +
             kBlock;  // an odd number of lines, so that the points of a tile fall into different cache sets
   for (std::int64_t b = 0; b < d->in_blocks; ++b) d->taps.push_back(b * d->v_block);
-  Step& step = c.step();
-  step.algorithm = m == 4 ? "winograd_f4x4_3x3" : "winograd_f2x2_3x3";
-  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
   c.packed(kConvW);
   if (c.has_input(kConvB)) c.packed(kConvB);
   if (c.has_input(kConvScale)) c.packed(kConvScale);

@@ -30,6 +30,13 @@ Grid choose_grid(const GridCost& cost, int threads) {
   return best;
 }
 
+PlannedGrid::PlannedGrid(const GridCost& cost, int threads, int panel_parts)
+    : cost_(cost), threads_(threads), grid_(choose_grid(cost, threads)) {
+  if (panel_parts < 1) return;
+  grid_.panel_parts = std::min(panel_parts, threads);
+  grid_.pixel_parts = threads / grid_.panel_parts;
+}
+
 Part part_of(const Grid& grid, std::int64_t pixel_units, std::int64_t panels, int thread) {
   if (thread >= grid.pixel_parts * grid.panel_parts) return {};
   return {split(pixel_units, grid.pixel_parts, thread / grid.panel_parts),

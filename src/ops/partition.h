@@ -24,6 +24,20 @@ struct GridCost {
 /// The grid of at most `threads` parts whose slowest thread finishes first.
 Grid choose_grid(const GridCost& cost, int threads);
 
+/// The grid of a step: chosen when it is planned, for the threads it is planned for, and again only where others run it.
+class PlannedGrid {
+ public:
+  PlannedGrid() = default;
+  /// `panel_parts`: what tuning found; 0: the model of cost decides.
+  PlannedGrid(const GridCost& cost, int threads, int panel_parts);
+  [[nodiscard]] Grid of(int threads) const { return threads == threads_ ? grid_ : choose_grid(cost_, threads); }
+
+ private:
+  GridCost cost_;
+  int threads_ = 0;
+  Grid grid_;
+};
+
 struct Part {
   Range pixels, panels;
 };

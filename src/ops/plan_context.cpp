@@ -58,6 +58,14 @@ WeightStore::Buffer PlanContext::pack(std::size_t input, std::string_view what, 
   return weights_.get(key, bytes, fill, memory);
 }
 
+Blocking PlanContext::tuned_blocking(const std::string& shape) {
+  step_.tuning_key = options_.machine + " | " + shape;
+  if (options_.tuning == nullptr) return {};
+  const auto found = options_.tuning->blockings.find(step_.tuning_key);
+  step_.tuned = found != options_.tuning->blockings.end();
+  return step_.tuned ? found->second : Blocking{};
+}
+
 void PlanContext::packed(std::size_t input) {
   consumed(input);
   if (!pack_key().empty()) step_.packed_inputs |= 1U << input;  // without a key the packing is this plan's alone

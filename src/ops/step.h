@@ -10,6 +10,7 @@
 
 #include "graph/graph.h"
 #include "linnet/tensor.h"
+#include "linnet/tuning.h"
 
 namespace linnet::ops {
 
@@ -87,6 +88,9 @@ struct Step {
   std::uint32_t packed_inputs = 0;
   std::int64_t macs = 0;         // multiply-adds of the operator's definition (direct convolution), per run
   std::size_t weight_bytes = 0;  // packed constants this step reads
+  std::string tuning_key;        // in Tuning::blockings; empty where there is nothing to tune
+  Blocking blocking;             // in use; a 0 is nothing that this step could change
+  bool tuned = false;            // it comes from Tuning
 };
 
 /// [first, last) of part `part` when n items are split into `parts` contiguous, balanced ranges.

@@ -34,6 +34,12 @@ std::shared_ptr<const ShapePlan> PlanCache::plan_for(const graph::Graph& graph, 
   return plans_.front().plan;
 }
 
+std::shared_ptr<const ShapePlan> PlanCache::plan_once(const graph::Graph& graph, const std::vector<Shape>& shapes,
+                                                      const PlanTarget& target) {
+  const std::lock_guard lock(mutex_);
+  return plan_shapes(graph, shapes, {}, target, weights_);
+}
+
 std::shared_ptr<const ShapePlan> PlanCache::latest() const {
   const std::lock_guard lock(mutex_);
   return plans_.empty() ? nullptr : plans_.front().plan;

@@ -20,6 +20,9 @@ class PlanCache {
   /// in all calls.
   std::shared_ptr<const ShapePlan> plan_for(const graph::Graph& graph, const std::vector<Shape>& shapes,
                                             std::span<const Tensor> known, const PlanTarget& target);
+  /// The same for a target of which only the tuning differs: made now, and not kept. It shares the packed weights.
+  std::shared_ptr<const ShapePlan> plan_once(const graph::Graph& graph, const std::vector<Shape>& shapes,
+                                             const PlanTarget& target);
   /// The plan asked for last; null before the first.
   [[nodiscard]] std::shared_ptr<const ShapePlan> latest() const;
   [[nodiscard]] std::size_t weight_bytes() const { return weights_.bytes(); }

@@ -205,7 +205,12 @@ void Planner::plan_steps() {
   readers_.resize(at(graph_.value_count()));
   for (ValueId id = 0; id < graph_.value_count(); ++id)
     readers_[at(id)] = static_cast<std::int32_t>(graph_.value(id).consumers.size());
-  const ops::PlanOptions options{target_.winograd, target_.threads, &common_, target_.parallel_for};
+  const ops::PlanOptions options{.winograd = target_.winograd,
+                                 .threads = target_.threads,
+                                 .tuning = &target_.tuning,
+                                 .machine = target_.machine,
+                                 .common = &common_,
+                                 .parallel_for = target_.parallel_for};
   for (const NodeId id : graph_.order()) {
     const graph::Node& node = graph_.node(id);
     ops::Step step = ops::plan_node(graph_, id, *target_.table, options, weights_, placements_);

@@ -62,6 +62,8 @@ struct PlanTarget {
   decltype(ops::PlanOptions::parallel_for) parallel_for = nullptr;
   std::vector<std::string> disabled_passes;
   std::int64_t max_arena_bytes = 0;
+  Tuning tuning;
+  std::string machine;  // what its keys for this machine, ISA and number of threads begin with
   /// Called with a constant (by its id in the graph given to plan_shapes) once every step that reads it has packed its own
   /// copy, so that the caller may drop its bytes too. Empty: keep all.
   std::function<void(graph::ValueId)> on_packed;

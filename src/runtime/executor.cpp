@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "linnet/error.h"
+#include "plan/memory_plan.h"
 #include "runtime/cancellation.h"
 
 namespace linnet::runtime {
@@ -19,6 +20,15 @@ namespace {
 constexpr std::size_t kToTheEnd = std::numeric_limits<std::size_t>::max();
 
 }  // namespace
+
+std::byte* Arena::hold(std::size_t bytes) {
+  if (memory_.bytes() < bytes + plan::kArenaAlignment) {
+    memory_ = {};
+    memory_ = base::AlignedBuffer(bytes + plan::kArenaAlignment, base::AlignedBuffer::Fill::zero);
+  }
+  const auto misfit = reinterpret_cast<std::uintptr_t>(memory_.data()) % plan::kArenaAlignment;
+  return memory_.data() + (plan::kArenaAlignment - misfit) % plan::kArenaAlignment;
+}
 
 Executor::Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads, pid_t process)
     : plan_(std::move(plan)),

@@ -21,6 +21,16 @@ struct Profile {
   std::int64_t runs = 0;
 };
 
+/// Memory for the arenas of plans, as aligned as they want it.
+class Arena {
+ public:
+  /// At least `bytes`, zeroed unless they have been there before. Gives back what it has before it takes more.
+  std::byte* hold(std::size_t bytes);
+
+ private:
+  base::AlignedBuffer memory_;
+};
+
 /// A ShapePlan bound to an arena: every pointer resolved. One run at a time.
 class Executor {
  public:

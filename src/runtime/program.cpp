@@ -8,7 +8,6 @@
 #include "linnet/error.h"
 #include "ops/eager.h"
 #include "passes/pass.h"
-#include "plan/memory_plan.h"
 #include "runtime/cancellation.h"
 #include "runtime/control_flow.h"
 
@@ -135,15 +134,8 @@ void ProgramRunner::bind(SegmentState& state, std::shared_ptr<const plan::ShapeP
   if (state.bound == plan) return;
   state.executor.reset();
   state.bound = std::move(plan);
-  const std::size_t bytes = state.bound->arena_bytes + plan::kArenaAlignment;
-  if (state.arena.bytes() < bytes) {
-    state.arena = {};
-    state.arena = base::AlignedBuffer(bytes, base::AlignedBuffer::Fill::zero);
-  }
-  const auto misfit = reinterpret_cast<std::uintptr_t>(state.arena.data()) % plan::kArenaAlignment;
-  state.executor = std::make_unique<Executor>(
-      state.bound, state.arena.data() + (plan::kArenaAlignment - misfit) % plan::kArenaAlignment,
-      program_.options().target.threads, program_.options().target.process);
+  state.executor = std::make_unique<Executor>(state.bound, state.arena.hold(state.bound->arena_bytes),
+                                              program_.options().target.threads, program_.options().target.process);
   state.profile.seconds.assign(state.bound->steps.size(), 0.0);
   state.profile.runs = 0;
 }

@@ -88,7 +88,7 @@ class ProgramRunner {
   struct SegmentState {
     std::shared_ptr<PreparedSegment> prepared;
     std::shared_ptr<const plan::ShapePlan> bound;
-    base::AlignedBuffer arena;
+    Arena arena;
     std::unique_ptr<Executor> executor;
     Profile profile;
   };

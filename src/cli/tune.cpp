@@ -1,0 +1,124 @@
+// linnet tune: measures how a model's convolutions are best blocked on this machine, and keeps it in a file.
+#include <algorithm>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/model_folder.h"
+#include "cli/plan_options.h"
+#include "cli/progress.h"
+#include "cli/verbs.h"
+#include "linnet/error.h"
+#include "linnet/session.h"
+#include "linnet/tuning.h"
+
+namespace linnet::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct TuneVerbOptions {
+  std::string model;
+  PlanFlags plan;
+  int batch = 1;
+  double seconds = 30;
+  bool json = false;
+};
+
+std::string to_text(const Blocking& b) {
+  std::string text = std::to_string(b.tiles) + " tiles";
+  if (b.chunk != 0) text += ", chunk " + std::to_string(b.chunk);
+  return text + ", " + std::to_string(b.panel_parts) + (b.panel_parts == 1 ? " part" : " parts");
+}
+
+Json to_json(const Blocking& b) { return {{"tiles", b.tiles}, {"chunk", b.chunk}, {"panel_parts", b.panel_parts}}; }
+
+void print_json(const TuneVerbOptions& options, const std::string& file, const TuneResult& result) {
+  Json changed = Json::array();
+  for (const TunedShape& shape : result.changed) {
+    changed.push_back({{"key", shape.key},
+                       {"nodes", shape.nodes},
+                       {"before", to_json(shape.before)},
+                       {"after", to_json(shape.after)},
+                       {"before_ms", shape.before_ms},
+                       {"after_ms", shape.after_ms}});
+  }
+  const Json json = {{"model", options.model},
+                     {"file", file},
+                     {"shapes", result.shapes},
+                     {"before_ms", result.before_ms},
+                     {"after_ms", result.after_ms},
+                     {"changed", changed},
+                     {"entries", result.tuning.blockings.size()}};
+  std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+}
+
+void print_text(const std::string& file, const TuneResult& result) {
+  std::cout << std::fixed << std::setprecision(2) << result.shapes
+            << " shapes of convolutions measured; the network took " << result.before_ms << " ms before, "
+            << result.after_ms << " ms tuned\n";
+  for (const TunedShape& shape : result.changed) {
+    std::cout << std::setw(8) << shape.before_ms << " -> " << shape.after_ms << " ms  " << to_text(shape.before)
+              << " -> " << to_text(shape.after) << "  " << shape.key.substr(shape.key.rfind('|') + 2) << ", "
+              << shape.nodes.size() << (shape.nodes.size() == 1 ? " node" : " nodes") << '\n';
+  }
+  if (result.changed.empty()) {
+    std::cout << "Nothing was faster beyond the noise: the built-in model stands.\n";
+  } else {
+    std::cout << result.tuning.blockings.size() << " blockings are in " << file
+              << ", for SessionOptions::tuning and for this program.\n";
+  }
+}
+
+int run_tune(const TuneVerbOptions& options) {
+  const std::string file = options.plan.tuning.empty() ? default_tuning_file() : options.plan.tuning;
+  if (file.empty() || file == kNoTuning) {
+    throw Error(
+        ErrorCode::usage, "there is no place to keep what is found; give one with --tuning FILE",
+        {.file = {}, .node = {}, .op = {}, .where = "--tuning", .expected = "the path of a file", .found = file});
+  }
+  const Model model = Model::load(model_file(options.model));
+  SessionOptions session = session_options(options.plan, FileMayBeMissing::yes);
+  bind_open_shapes(session, model, options.batch, options.model);
+  TuneOptions tuning;
+  tuning.seconds = options.seconds;
+  TuneResult result;
+  {
+    const Progress progress;
+    tuning.on_progress = [&](double done) {
+      progress.show("tuning, " + std::to_string(std::lround(done * 100)) + " %");
+    };
+    result = tune(model, session, tuning);
+  }
+  if (!result.changed.empty()) {
+    const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+    std::error_code ignored;  // where it matters, save_tuning says so
+    if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
+    save_tuning(file, result.tuning);
+  }
+  options.json ? print_json(options, file, result) : print_text(file, result);
+  return 0;
+}
+
+}  // namespace
+
+void add_tune(CLI::App& app, Action& action) {
+  auto options = std::make_shared<TuneVerbOptions>();
+  CLI::App* verb = app.add_subcommand(
+      "tune", "Measure how a model's convolutions are best blocked here, and keep it: faster, and never another bit.");
+  verb->add_option("MODEL", options->model, "An ONNX file, - for standard input, or a folder in modelhub's layout.")
+      ->required();
+  add_plan_flags(*verb, options->plan);
+  verb->add_option("--batch", options->batch, "Images a run, where the model leaves the batch open.")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  verb->add_option("--seconds", options->seconds, "About how long to measure.")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  verb->add_flag("--json", options->json, "Print one JSON object.");
+  verb->callback([options, &action] { action = [options] { return run_tune(*options); }; });
+}
+
+}  // namespace linnet::cli

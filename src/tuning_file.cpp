@@ -1,0 +1,93 @@
+// Tuning as a text file: a first line that says what it is, then "key: tiles N, chunk N, panel_parts N", a line a blocking.
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <fstream>
+#include <string_view>
+
+#include "base/file.h"
+#include "base/out_of_memory.h"
+#include "linnet/error.h"
+#include "linnet/tuning.h"
+
+namespace linnet {
+
+namespace {
+
+constexpr std::string_view kFirstLine = "linnet-tuning 1";
+constexpr std::int64_t kMostBytes = 16 << 20;
+constexpr std::int32_t kMostOfAnything = 1 << 20;
+
+struct Field {
+  std::string_view name;
+  std::int32_t Blocking::*member;
+};
+constexpr Field kFields[] = {
+    {": tiles ", &Blocking::tiles}, {", chunk ", &Blocking::chunk}, {", panel_parts ", &Blocking::panel_parts}};
+
+/// Takes the fields off the end of `line`, last one first; what is left is the key. False: the line is none of ours.
+bool take_fields(std::string_view& line, Blocking& blocking) {
+  for (std::size_t i = std::size(kFields); i-- > 0;) {
+    const std::size_t at = line.rfind(kFields[i].name);
+    if (at == std::string_view::npos) return false;
+    std::int32_t& value = blocking.*kFields[i].member;
+    const char* const end = line.data() + line.size();
+    const auto [stop, error] = std::from_chars(line.data() + at + kFields[i].name.size(), end, value);
+    if (error != std::errc() || stop != end || value < 0 || value > kMostOfAnything) return false;
+    line = line.substr(0, at);
+  }
+  return !line.empty();
+}
+
+[[noreturn]] void bad_line(const std::string& path, std::size_t number, std::string_view expected,
+                           std::string_view found) {
+  throw Error(ErrorCode::format, "not a tuning file; delete it and run `linnet tune` again",
+              {.file = path,
+               .where = "line " + std::to_string(number),
+               .expected = std::string(expected),
+               .found = std::string(found.substr(0, 80))});
+}
+
+}  // namespace
+
+Tuning load_tuning(const std::string& path) {
+  return base::guard_memory([&] {
+    const auto file = base::FileBuffer::read(path, kMostBytes);
+    std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+    Tuning tuning;
+    for (std::size_t number = 1; number == 1 || !text.empty(); ++number) {
+      const std::size_t end = text.find('\n');
+      std::string_view line = text.substr(0, end);
+      text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+      const std::string_view whole = line;
+      Blocking blocking;
+      if (number == 1) {
+        if (line != kFirstLine) bad_line(path, number, kFirstLine, line);
+      } else if (!take_fields(line, blocking)) {
+        bad_line(path, number, "KEY: tiles N, chunk N, panel_parts N", whole);
+      } else {
+        tuning.blockings[std::string(line)] = blocking;
+      }
+    }
+    return tuning;
+  });
+}
+
+void save_tuning(const std::string& path, const Tuning& tuning) {
+  const std::string beside = path + ".tmp" + std::to_string(::getpid());
+  std::ofstream stream(beside);
+  stream << kFirstLine << '\n';
+  for (const auto& [key, blocking] : tuning.blockings) {
+    stream << key;
+    for (const Field& field : kFields) stream << field.name << blocking.*field.member;
+    stream << '\n';
+  }
+  stream.close();
+  if (!stream || std::rename(beside.c_str(), path.c_str()) != 0) {
+    std::remove(beside.c_str());
+    throw Error(ErrorCode::io, "cannot write the file", {.file = path});
+  }
+}
+
+}  // namespace linnet
