@@ -165,7 +165,7 @@ PlanReport Plan::State::report(const plan::ShapePlan* shapes) const {
   }
   for (const plan::PlannedStep& s : shapes->steps) {
     report.steps.push_back({s.step.name, s.step.op, s.step.algorithm, s.step.kernel, s.output, s.step.macs,
-                            s.step.weight_bytes, 0.0, s.step.tuned});
+                            s.step.weight_bytes, 0.0, s.step.tuning_key, s.step.tuned});
   }
   return report;
 }

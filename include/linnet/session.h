@@ -62,6 +62,7 @@ struct StepReport {
   std::int64_t macs = 0;
   std::size_t weight_bytes = 0;
   double milliseconds = 0;  ///< mean of the profiled runs; 0 without a profile
+  std::string tuning_key;   ///< in Tuning::blockings; empty where there is nothing to tune
   bool tuned = false;       ///< its blocking is from SessionOptions::tuning
 };
 

@@ -30,7 +30,7 @@ TEST_CASE("the program explains itself and refuses what is not a verb") {
   const Ran help = run_program({"--help"});
   CHECK(help.code == 0);
   CHECK(help.err.empty());
-  for (const char* const verb : {"classify", "verify", "inspect", "bench", "ops", "cpu"}) {
+  for (const char* const verb : {"classify", "verify", "inspect", "bench", "tune", "ops", "cpu"}) {
     INFO(verb);
     CHECK(help.out.find(verb) != std::string::npos);
     const Ran verb_help = run_program({verb, "--help"});
@@ -83,6 +83,33 @@ TEST_CASE("bench measures and says what it measured") {
   double all = 0;
   for (const Json& step : json["steps"]) all += step["ms"].get<double>();
   CHECK(all > 0);
+}
+
+TEST_CASE("tune keeps what it finds in a file that the other verbs take") {
+  const TempDir folder;
+  const std::string file = (folder.path() / "cache" / "tuning").string();
+  const Json json =
+      run_program({"tune", kModel, "--seconds", "0", "--threads", "2", "--tuning", file, "--json"}).json();
+  check_keys(json, {"model", "file", "shapes", "before_ms", "after_ms", "changed", "entries"});
+  CHECK(json["shapes"].get<int>() > 5);
+  CHECK(std::filesystem::exists(file) == !json["changed"].empty());
+
+  const std::vector<std::string> bench = {"bench", kModel, "--seconds", "0", "--threads", "2", "--json", "--tuning"};
+  const auto with = [&bench](const std::string& tuning) {
+    std::vector<std::string> arguments = bench;
+    arguments.push_back(tuning);
+    return run_program(arguments);
+  };
+  write_text(file, "linnet-tuning 1\nanother machine: tiles 8, chunk 1, panel_parts 1\n");
+  const Json untuned = with(file).json();
+  CHECK(
+      std::none_of(untuned["steps"].begin(), untuned["steps"].end(), [](const Json& s) { return s["tuned"] == true; }));
+  CHECK(with("none").code == 0);
+  CHECK(with((folder.path() / "missing").string()).code == exit_code(ErrorCode::io));
+  write_text(file, "something else");
+  CHECK(with(file).code == exit_code(ErrorCode::format));
+  CHECK(run_program({"tune", kModel, "--tuning", file}).code == exit_code(ErrorCode::format));
+  CHECK(run_program({"tune", kModel, "--tuning", "none"}).code == exit_code(ErrorCode::usage));
 }
 
 TEST_CASE("cpu names an instruction set that is available") {

@@ -1,0 +1,137 @@
+// Tuning: what it finds, where it is kept, and that no blocking changes a bit.
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "linnet/linnet.h"
+#include "support/data_dir.h"
+#include "support/program.h"
+#include "support/random_data.h"
+#include "support/temp_dir.h"
+#include "support/tensor_adapter.h"
+
+namespace {
+
+using namespace linnet;
+
+struct TunedNetwork {
+  std::string path;
+  Shape input;
+};
+
+std::string bundled_model() {
+  return (test::source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx").string();
+}
+
+std::vector<TunedNetwork> tuned_networks() {
+  std::vector<TunedNetwork> list = {{bundled_model(), {2, 3, 32, 32}}};
+  const auto squeezenet = test::data_dir() / "models" / "squeezenet1.0" / "model.onnx";
+  if (!test::skip_without(squeezenet)) list.push_back({squeezenet.string(), {1, 3, 227, 227}});
+  return list;
+}
+
+std::vector<float> values_of(const Tensor& tensor) {
+  const std::span<const float> values = tensor.data<float>();
+  return {values.begin(), values.end()};
+}
+
+ErrorCode refusal_of(const std::string& path) {
+  try {
+    (void)load_tuning(path);
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return ErrorCode::internal;
+}
+
+}  // namespace
+
+TEST_CASE("no blocking changes a bit") {
+  // The smallest, the greatest, more than there is, and some between.
+  const std::vector<Blocking> blockings = {
+      {1, 1, 1}, {64, 1, 2}, {3, 7, 3}, {0, 2, 0}, {9, 0, 1000}, {1 << 20, 1 << 20, 1 << 20}, {5, 1, 2}};
+  for (const TunedNetwork& network : tuned_networks()) {
+    INFO(network.path);
+    const Model model = Model::load(network.path);
+    test::Random random(7);
+    const Tensor input = test::from_reference(test::random_reals(random, network.input, -2, 2));
+    for (const int threads : {1, 2, 3}) {
+      SessionOptions options;
+      options.threads = threads;
+      Session untuned(model, options);
+      const std::vector<float> expected = values_of(untuned.run(input).at(0));
+      const PlanReport report = untuned.profile();
+      for (const Blocking& blocking : blockings) {
+        INFO(threads << " threads, tiles " << blocking.tiles << ", chunk " << blocking.chunk << ", panel_parts "
+                     << blocking.panel_parts);
+        options.tuning = {};
+        for (const StepReport& step : report.steps) {
+          CHECK_FALSE(step.tuned);
+          if (!step.tuning_key.empty()) options.tuning.blockings[step.tuning_key] = blocking;
+        }
+        CHECK(options.tuning.blockings.size() > 5);
+        Session tuned(model, options);
+        CHECK(values_of(tuned.run(input).at(0)) == expected);
+        for (const StepReport& step : tuned.profile().steps) CHECK(step.tuned == !step.tuning_key.empty());
+      }
+    }
+  }
+}
+
+TEST_CASE("tune measures every shape, and what it finds holds for so many threads only") {
+  const Model model = Model::load(bundled_model());
+  SessionOptions options;
+  options.threads = 2;
+  TuneOptions quickly;
+  quickly.seconds = 0;
+  double last = 0;
+  quickly.on_progress = [&last](double done) {
+    CHECK(done >= last);
+    last = done;
+  };
+  const TuneResult result = tune(model, options, quickly);
+  CHECK(last == 1);
+  CHECK(result.shapes > 5);
+  CHECK(result.changed.size() <= result.shapes);
+  CHECK(result.before_ms > 0);
+  CHECK(result.after_ms > 0);
+  for (const TunedShape& shape : result.changed) {
+    CHECK(result.tuning.blockings.at(shape.key) == shape.after);
+    CHECK_FALSE(shape.before == shape.after);
+    CHECK_FALSE(shape.nodes.empty());
+  }
+  options.tuning = result.tuning;
+  options.threads = 1;
+  for (const StepReport& step : Plan(model, options).report().steps) CHECK_FALSE(step.tuned);
+}
+
+TEST_CASE("a tuning comes back from its file as it was") {
+  const test::TempDir folder;
+  const std::string path = (folder.path() / "tuning").string();
+  Tuning tuning;
+  tuning.blockings["a processor: with a colon, and commas | im2col_gemm 1x3"] = {8, 0, 2};
+  tuning.blockings["another"] = {1 << 20, 16, 1};
+  save_tuning(path, tuning);
+  CHECK(load_tuning(path).blockings == tuning.blockings);
+  save_tuning(path, {});
+  CHECK(load_tuning(path).blockings.empty());
+  CHECK_THROWS_AS(save_tuning((folder.path() / "no" / "folder").string(), tuning), Error);
+}
+
+TEST_CASE("a file that is no tuning is refused") {
+  const test::TempDir folder;
+  const std::string path = (folder.path() / "tuning").string();
+  CHECK(refusal_of(path) == ErrorCode::io);
+  for (const char* const text :
+       {"", "linnet-tuning 2\n", "linnet-tuning 1\nkey\n", "linnet-tuning 1\n\n",
+        "linnet-tuning 1\nkey: tiles 1, chunk 2\n", "linnet-tuning 1\nkey: tiles -1, chunk 2, panel_parts 1\n",
+        "linnet-tuning 1\n: tiles 1, chunk 2, panel_parts 1\n",
+        "linnet-tuning 1\nkey: tiles 1, chunk 2, panel_parts 1 \n",
+        "linnet-tuning 1\nkey: tiles 1, chunk , panel_parts 1\n",
+        "linnet-tuning 1\nkey: tiles 99999999999, chunk 2, panel_parts 1\n"}) {
+    INFO(text);
+    test::write_text(path, text);
+    CHECK(refusal_of(path) == ErrorCode::format);
+  }
+}
