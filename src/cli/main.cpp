@@ -1,4 +1,4 @@
-// linnet: classify, verify, inspect, bench, ops, cpu, limits.
+// linnet: classify, verify, inspect, bench, tune, ops, cpu, limits.
 #include "cli/program.h"
 
 int main(int argc, char** argv) { return linnet::cli::run_program(argc, argv); }
