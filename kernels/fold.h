@@ -14,7 +14,7 @@ constexpr int64_t kFoldRows = 64;  // the same where rows are added to each othe
 /// One way to put terms together: `identity`, combine(V, V), lanes(V) for the 16 lanes of one vector, totals(double,
 /// double).
 struct Addition {
-  static constexpr float identity = 0.0f;
+  static constexpr float kIdentity = 0.0f;
   [[gnu::always_inline]] static inline V combine(const V& a, const V& b) { return V::add(a, b); }
   [[gnu::always_inline]] static inline float lanes(const V& v) { return V::sum(v); }
   [[gnu::always_inline]] static inline double totals(double a, double b) { return a + b; }
@@ -33,21 +33,21 @@ template <class F>
 }
 
 struct Multiplication {
-  static constexpr float identity = 1.0f;
+  static constexpr float kIdentity = 1.0f;
   [[gnu::always_inline]] static inline V combine(const V& a, const V& b) { return V::mul(a, b); }
   [[gnu::always_inline]] static inline float lanes(const V& v) { return fold_lanes(v, combine); }
   [[gnu::always_inline]] static inline double totals(double a, double b) { return a * b; }
 };
 
 struct Maximum {
-  static constexpr float identity = -__builtin_inff();
+  static constexpr float kIdentity = -__builtin_inff();
   [[gnu::always_inline]] static inline V combine(const V& a, const V& b) { return max_nan(a, b); }
   [[gnu::always_inline]] static inline float lanes(const V& v) { return fold_lanes(v, combine); }
   [[gnu::always_inline]] static inline double totals(double a, double b) { return a > b || a != a ? a : b; }
 };
 
 struct Minimum {
-  static constexpr float identity = __builtin_inff();
+  static constexpr float kIdentity = __builtin_inff();
   [[gnu::always_inline]] static inline V combine(const V& a, const V& b) { return min_nan(a, b); }
   [[gnu::always_inline]] static inline float lanes(const V& v) { return fold_lanes(v, combine); }
   [[gnu::always_inline]] static inline double totals(double a, double b) { return a < b || a != a ? a : b; }
@@ -57,7 +57,7 @@ struct Minimum {
 template <class Fold>
 [[gnu::always_inline]] static inline V first_or_identity(const V& v, int n) {
   float lanes[16];
-  V::store(lanes, V::set(Fold::identity));
+  V::store(lanes, V::set(Fold::kIdentity));
   V::store_first(lanes, v, n);
   return V::load(lanes);
 }
@@ -65,10 +65,10 @@ template <class Fold>
 /// All of term(x[i]), 0 <= i < n.
 template <class Fold, class Term>
 [[gnu::always_inline]] static inline double fold_row(const float* x, int64_t n, const Term& term) {
-  double total = static_cast<double>(Fold::identity);
+  double total = static_cast<double>(Fold::kIdentity);
   for (int64_t piece = 0; piece < n; piece += kFoldPiece, x += kFoldPiece) {
     const int64_t length = smaller_of(n - piece, kFoldPiece);
-    V s0 = V::set(Fold::identity), s1 = s0, s2 = s0, s3 = s0;
+    V s0 = V::set(Fold::kIdentity), s1 = s0, s2 = s0, s3 = s0;
     int64_t i = 0;
     for (; i + 64 <= length; i += 64) {
       s0 = Fold::combine(s0, term(V::load(x + i)));
@@ -90,10 +90,10 @@ template <class Fold, class Term>
 template <class Fold, class Term>
 [[gnu::always_inline]] static inline V fold_columns(const float* x, ptrdiff_t row, int64_t n, int lanes,
                                                     const Term& term) {
-  V total = V::set(Fold::identity);
+  V total = V::set(Fold::kIdentity);
   for (int64_t piece = 0; piece < n; piece += kFoldRows) {
     const int64_t end = smaller_of(n, piece + kFoldRows);
-    V sum = V::set(Fold::identity);
+    V sum = V::set(Fold::kIdentity);
     for (int64_t i = piece; i < end; ++i) {
       const float* p = x + i * row;
       sum = Fold::combine(sum, term(lanes == 16 ? V::load(p) : V::load_first(p, lanes)));

@@ -201,12 +201,9 @@ void add_bench(CLI::App& app, Action& action) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App* verb =
       app.add_subcommand("bench", "Measure a model: latency, throughput, GFLOP/s against the FMA peak, memory.");
-  verb->add_option("MODEL", options->model, "An ONNX file, - for standard input, or a folder in modelhub's layout.")
-      ->required();
+  add_model_argument(*verb, options->model);
   add_plan_flags(*verb, options->plan);
-  verb->add_option("--batch", options->batch, "Images a run, where the model leaves the batch open.")
-      ->check(CLI::Range(1, 65536))
-      ->capture_default_str();
+  add_batch_flag(*verb, options->batch);
   verb->add_option("--seconds", options->seconds, "How long to measure.")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();

@@ -162,8 +162,7 @@ void add_inspect(CLI::App& app, Action& action) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* verb = app.add_subcommand(
       "inspect", "Show a model: inputs, outputs, operators, parameters, multiply-adds, and the plan for this machine.");
-  verb->add_option("MODEL", options->model, "An ONNX file, - for standard input, or a folder in modelhub's layout.")
-      ->required();
+  add_model_argument(*verb, options->model);
   add_plan_flags(*verb, options->plan);
   verb->add_flag("--passes", options->passes, "What each rewrite of the graph did, and where it refused and why.");
   verb->add_flag("--graph", options->graph, "The graph after the rewrites, a node a line.");

@@ -40,6 +40,16 @@ Shape parse_shape(const std::string& text, std::size_t from) {
 
 }  // namespace
 
+void add_model_argument(CLI::App& verb, std::string& model) {
+  verb.add_option("MODEL", model, "An ONNX file, - for standard input, or a folder in modelhub's layout.")->required();
+}
+
+void add_batch_flag(CLI::App& verb, int& batch) {
+  verb.add_option("--batch", batch, "Images a run, where the model leaves the batch open.")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+}
+
 void add_plan_flags(CLI::App& verb, PlanFlags& flags) {
   verb.add_option("--threads", flags.threads, "Threads; 0: as many as the affinity mask and the cgroup allow.")
       ->capture_default_str();

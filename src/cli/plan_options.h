@@ -20,6 +20,12 @@ struct PlanFlags {
 
 constexpr const char* kNoTuning = "none";
 
+/// Adds MODEL, which is required.
+void add_model_argument(CLI::App& verb, std::string& model);
+
+/// Adds --batch.
+void add_batch_flag(CLI::App& verb, int& batch);
+
 /// Adds --threads, --convolution, --disable-pass, --shape, --output and --tuning.
 void add_plan_flags(CLI::App& verb, PlanFlags& flags);
 
