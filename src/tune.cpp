@@ -127,7 +127,8 @@ class Tuner {
     for (int round = 0; round < kFewestRounds || spent < share; ++round) {
       for (const std::unique_ptr<Trial>& trial : trials) trial->measure(input_bytes_);
       spent = std::chrono::duration<double>(Clock::now() - begin).count();
-      if (options_.on_progress) options_.on_progress((stage_ + std::min(1.0, spent / share)) / 4);
+      const double done = stage_ + (share > 0 ? std::min(1.0, spent / share) : 0);
+      if (options_.percent != nullptr) options_.percent->store(static_cast<int>(done * 25), std::memory_order_relaxed);
     }
     ++stage_;
   }
@@ -186,11 +187,13 @@ class Tuner {
       shape.after = new_step.blocking;
     }
     result.shapes = shapes.size();
+    if (options_.percent != nullptr) options_.percent->store(100, std::memory_order_relaxed);
     for (auto& [key, shape] : shapes) {
       if (shape.before == shape.after || result.after_ms >= result.before_ms) continue;
       shape.key = key;
       shape.before_ms = before.time_of(key) * 1e3;
       shape.after_ms = after.time_of(key) * 1e3;
+      result.tuning.blockings[key] = shape.after;  // as it is used, which is no more than there is
       result.changed.push_back(std::move(shape));
     }
     return result;

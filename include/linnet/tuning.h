@@ -8,9 +8,9 @@
 //   linnet::Session session(model, options);                     // next time: options.tuning = linnet::load_tuning(...)
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -44,9 +44,8 @@ Tuning load_tuning(const std::string& path);
 void save_tuning(const std::string& path, const Tuning& tuning);
 
 struct TuneOptions {
-  double seconds = 30;  ///< about how long to measure
-  /// Called now and then with the share that is done, 0 to 1. May be empty.
-  std::function<void(double done)> on_progress;
+  double seconds = 30;                  ///< about how long to measure
+  std::atomic<int>* percent = nullptr;  ///< how much is done, 0 to 100; may be read from any thread
 };
 
 /// What tuning changed: convolutions of one shape, of which a network may have several.

@@ -1,9 +1,11 @@
 // linnet tune: measures how a model's convolutions are best blocked on this machine, and keeps it in a file.
-#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "cli/model_folder.h"
 #include "cli/plan_options.h"
@@ -72,6 +74,21 @@ void print_text(const std::string& file, const TuneResult& result) {
   }
 }
 
+TuneResult tune_with_progress(const Model& model, const SessionOptions& session, double seconds) {
+  std::atomic<int> percent = 0;
+  TuneOptions options;
+  options.seconds = seconds;
+  options.percent = &percent;
+  const std::jthread watch([&percent](const std::stop_token& done) {
+    const Progress progress;
+    while (!done.stop_requested()) {
+      progress.show("tuning, " + std::to_string(percent) + " %");
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
+  });
+  return tune(model, session, options);
+}
+
 int run_tune(const TuneVerbOptions& options) {
   const std::string file = options.plan.tuning.empty() ? default_tuning_file() : options.plan.tuning;
   if (file.empty() || file == kNoTuning) {
@@ -84,14 +101,7 @@ int run_tune(const TuneVerbOptions& options) {
   bind_open_shapes(session, model, options.batch, options.model);
   TuneOptions tuning;
   tuning.seconds = options.seconds;
-  TuneResult result;
-  {
-    const Progress progress;
-    tuning.on_progress = [&](double done) {
-      progress.show("tuning, " + std::to_string(std::lround(done * 100)) + " %");
-    };
-    result = tune(model, session, tuning);
-  }
+  const TuneResult result = tune_with_progress(model, session, options.seconds);
   if (!result.changed.empty()) {
     const std::filesystem::path folder = std::filesystem::path(file).parent_path();
     std::error_code ignored;  // where it matters, save_tuning says so

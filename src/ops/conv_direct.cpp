@@ -296,7 +296,7 @@ void DirectConv::plan_strips(Step& step) {
     floats = base::checked_mul(problem.in_channels * strip_in_rows, strip_width, "a staged strip");
   } else if (compact) {
     const std::int64_t row = base::checked_mul(problem.out_extent[1] * kBlock, group_in_blocks, "a staged strip");
-    strip_rows = std::clamp<std::int64_t>(kInputInL2 / (row * 4), 1, problem.out_extent[0]);
+    strip_rows = std::clamp<std::int64_t>(kInputInL2 / std::max<std::int64_t>(4, row * 4), 1, problem.out_extent[0]);
     floats = base::checked_mul(row, strip_rows, "a staged strip");
   }
   step.thread_scratch_bytes = base::to_size(floats * 4, "a staged strip");
@@ -308,8 +308,9 @@ void DirectConv::plan_blocking(PlanContext& context) {
   const Blocking tuned = context.tuned_blocking(tuning_shape(problem, step.algorithm, operands.has_residual));
   const auto blocks = static_cast<std::int64_t>(taps.size());
   const std::int64_t channels = std::min<std::int64_t>(table->tile.channels, group_out_blocks * kBlock);
-  const std::int64_t chunk = tuned.chunk > 0 ? tuned.chunk : kWeightsInL1 / (tap_channels * channels * 4);
-  blocking.chunk = static_cast<std::int32_t>(std::clamp<std::int64_t>(chunk, 1, blocks));
+  const std::int64_t chunk =
+      tuned.chunk > 0 ? tuned.chunk : kWeightsInL1 / std::max<std::int64_t>(1, tap_channels * channels * 4);
+  blocking.chunk = static_cast<std::int32_t>(std::max<std::int64_t>(1, std::min(chunk, blocks)));
   // Neighbouring tiles share what their windows have in common.
   const std::int64_t fresh = std::min(problem.window.strides[0], problem.window.kernel[0]) *
                              std::min(problem.window.strides[1], problem.window.kernel[1]);
