@@ -41,7 +41,7 @@ Tensor to_float32(const Tensor& tensor) {
 
 Tensor convert(const Tensor& tensor, DataType type) {
   // Every value of the narrow types is a float32, so going by way of it still rounds once.
-  const Tensor wide = to_float32(tensor);
+  Tensor wide = to_float32(tensor);
   if (type == tensor.type()) return tensor;
   switch (type) {
     case DataType::float32: return wide;
