@@ -16,6 +16,7 @@ namespace {
 constexpr std::int64_t kBlock = 16;
 constexpr std::int64_t kResidentFilters =
     3 << 20;  // filters up to so many bytes: each thread reads them all, tiles are split
+constexpr std::int64_t kNearFilters = 1 << 20;  // filters up to so many bytes come from L2 or L3, not from memory
 constexpr std::int64_t kTransformedBytes =
     384 * 1024;  // of one group of tiles and its products when tiles are split: stay in L2
 constexpr std::int64_t kSharedBytes = 1 << 20;  // of one group of tiles when all threads share it
@@ -248,7 +249,9 @@ void WinogradConv::plan_blocking(PlanContext& context) {
   Step& step = context.step();
   const Blocking tuned = context.tuned_blocking(tuning_shape(problem, step.algorithm, operands.has_residual));
   const int threads = context.options().threads;
-  shared = static_cast<std::int64_t>(weights->bytes()) > kResidentFilters;
+  // Where tiles are few, splitting them would leave the threads register tiles that are not full.
+  const bool few_tiles = tiles() * problem.images < threads * table->tile.pixels;
+  shared = static_cast<std::int64_t>(weights->bytes()) > kResidentFilters || (threads > 1 && few_tiles);
   if (tuned.panel_parts > 0 && threads > 1) shared = tuned.panel_parts > 1;
   const std::int64_t channels = in_blocks * kBlock + (shared ? 0 : kernels::kWinogradChannels);
   const std::int64_t in_cache = (shared ? kSharedBytes : kTransformedBytes) / (points() * channels * 4);
@@ -266,9 +269,13 @@ int winograd_tile(const ConvProblem& p) {
   const bool fits = w.kernel.size() == 2 && w.kernel[0] == 3 && w.kernel[1] == 3 && w.strides[0] == 1 &&
                     w.strides[1] == 1 && w.dilations[0] == 1 && w.dilations[1] == 1 && p.groups == 1;
   // With few channels the transforms, whose cost grows with the channels only once, outweigh the products saved.
-  if (!fits || p.in_channels < 32 || p.out_channels < 32 || p.late_activation) return 0;
+  if (!fits || p.in_channels < kBlock || p.out_channels < kBlock || p.late_activation) return 0;
   const std::int64_t edge = std::min(p.out_extent[0], p.out_extent[1]);
-  return edge >= 12 ? 4 : (edge >= 4 ? 2 : 0);
+  if (edge >= 12) return 4;
+  // Of a small output F(4x4) has few tiles to read its filters for, more than twice as large as those of F(2x2).
+  const bool near = p.in_channels <= kNearFilters / (36 * 4) / p.out_channels;
+  if (edge >= 7 && near) return 4;
+  return edge >= 4 ? 2 : 0;
 }
 
 void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, int m) {
