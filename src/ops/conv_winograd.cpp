@@ -16,7 +16,6 @@ namespace {
 constexpr std::int64_t kBlock = 16;
 constexpr std::int64_t kResidentFilters =
     3 << 20;  // filters up to so many bytes: each thread reads them all, tiles are split
-constexpr std::int64_t kNearFilters = 1 << 20;  // filters up to so many bytes come from L2 or L3, not from memory
 constexpr std::int64_t kTransformedBytes =
     384 * 1024;  // of one group of tiles and its products when tiles are split: stay in L2
 constexpr std::int64_t kSharedBytes = 1 << 20;  // of one group of tiles when all threads share it
@@ -249,9 +248,7 @@ void WinogradConv::plan_blocking(PlanContext& context) {
   Step& step = context.step();
   const Blocking tuned = context.tuned_blocking(tuning_shape(problem, step.algorithm, operands.has_residual));
   const int threads = context.options().threads;
-  // Where tiles are few, splitting them would leave the threads register tiles that are not full.
-  const bool few_tiles = tiles() * problem.images < threads * table->tile.pixels;
-  shared = static_cast<std::int64_t>(weights->bytes()) > kResidentFilters || (threads > 1 && few_tiles);
+  shared = static_cast<std::int64_t>(weights->bytes()) > kResidentFilters;
   if (tuned.panel_parts > 0 && threads > 1) shared = tuned.panel_parts > 1;
   const std::int64_t channels = in_blocks * kBlock + (shared ? 0 : kernels::kWinogradChannels);
   const std::int64_t in_cache = (shared ? kSharedBytes : kTransformedBytes) / (points() * channels * 4);
@@ -271,11 +268,7 @@ int winograd_tile(const ConvProblem& p) {
   // With few channels the transforms, whose cost grows with the channels only once, outweigh the products saved.
   if (!fits || p.in_channels < kBlock || p.out_channels < kBlock || p.late_activation) return 0;
   const std::int64_t edge = std::min(p.out_extent[0], p.out_extent[1]);
-  if (edge >= 12) return 4;
-  // Of a small output F(4x4) has few tiles to read its filters for, more than twice as large as those of F(2x2).
-  const bool near = p.in_channels <= kNearFilters / (36 * 4) / p.out_channels;
-  if (edge >= 7 && near) return 4;
-  return edge >= 4 ? 2 : 0;
+  return edge >= 12 ? 4 : (edge >= 4 ? 2 : 0);
 }
 
 void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, int m) {
