@@ -86,6 +86,7 @@ Plan::State::State(Model model, const SessionOptions& options, Initializers init
   select_outputs(graph_, options.outputs);
   graph_.remove_dead();
   if (runtime::needs_schedule(graph_)) {
+    passes::widen_bodies(graph_, options.disabled_passes);
     planned_inputs_ = value_infos(graph_, graph_.inputs);
     outputs_ = value_infos(graph_, graph_.outputs);
     program_ = std::make_unique<runtime::Program>(

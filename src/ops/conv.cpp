@@ -114,7 +114,7 @@ Dim infer_conv_shape(InferContext& c, DataType type, std::size_t filter) {
     const DimList extents = window_extents(c, window, spatial);
     std::copy(extents.begin(), extents.end(), out.begin() + 2);
   }
-  const Dim channels = out[1];
+  Dim channels = out[1];
   c.set_output(0, type, std::move(out));
   return channels;
 }

@@ -172,7 +172,8 @@ void infer_broadcast(InferContext& c, DataType type) {
     c.fail(ErrorCode::model, "the second operand does not broadcast to the first", c.input_label(1),
            graph::to_string(c.input(0)), graph::to_string(c.input(1)));
   }
-  c.set_output(0, type, one_way ? a : std::move(y));
+  if (one_way) y = a;
+  c.set_output(0, type, std::move(y));
 }
 
 Broadcast broadcast_operands(const PlanContext& c) {

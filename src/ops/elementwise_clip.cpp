@@ -51,7 +51,7 @@ void infer_clip(InferContext& c) {
     require_same_type(c, 0, i);
     const graph::TensorDesc& desc = c.input(i);
     // ONNX asks for a scalar; exporters also write [1].
-    if (desc.is_static() && desc.static_shape() != Shape{} && desc.static_shape() != Shape{1}) {
+    if (desc.is_static() && !desc.static_shape().empty() && desc.static_shape() != Shape{1}) {
       c.fail(ErrorCode::model, "a bound is one number", c.input_label(i), "a scalar", graph::to_string(desc));
     }
   }

@@ -1,9 +1,12 @@
 #include "passes/narrow_types.h"
 
 #include <algorithm>
+#include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
+#include "ops/control_flow.h"
 #include "passes/match.h"
 
 namespace linnet::passes {
@@ -69,6 +72,17 @@ ValueId source_of(const graph::Node& node) {
   return input_of(node, 0);
 }
 
+/// What the outputs of a subgraph are declared to be, the node's are.
+void take_types_of_body(const graph::Node& node, const graph::Graph& body, std::vector<DataType>& types) {
+  const std::size_t first = is_onnx(node, "Loop") ? 1 : 0;  // a Loop's subgraph also says whether to go on
+  for (std::size_t i = 0; i < node.outputs.size() && first + i < body.outputs.size(); ++i) {
+    const graph::TensorDesc& inside = body.value(body.outputs[first + i]).desc;
+    if (node.outputs[i] == kNoValue || inside.kind != ValueKind::tensor) continue;
+    DataType& type = types[static_cast<std::size_t>(node.outputs[i])];
+    if (type == DataType::undefined) type = inside.type;
+  }
+}
+
 bool outputs_are_alike(const graph::Node& node) {
   for (const std::string_view op : kAlike) {
     if (is_onnx(node, op)) return true;
@@ -90,11 +104,52 @@ DataType made_by_attribute(const graph::Node& node) {
   return DataType::undefined;
 }
 
+const graph::Graph* first_body(const graph::Node& node) {
+  if (is_onnx(node, "If")) return ops::find_body(node, "then_branch");
+  return is_onnx(node, "Loop") || is_onnx(node, "Scan") ? ops::find_body(node, "body") : nullptr;
+}
+
+std::optional<std::size_t> input_in_body(const graph::Node& node, const graph::Graph& body, std::size_t input) {
+  // The last inputs of both are the same; an If has a condition in front, an old Scan the sequences' lengths.
+  const std::size_t inside = input + body.inputs.size() - node.inputs.size();
+  return inside < body.inputs.size() ? std::optional(inside) : std::nullopt;
+}
+
+void run_in_bodies(graph::Graph& graph, const std::vector<DataType>& types, PassContext& context,
+                   void (*pass)(graph::Graph&, PassContext&)) {
+  for (const graph::NodeId id : graph.order()) {
+    const graph::Node& node = graph.node(id);
+    std::vector<std::pair<std::string, graph::Attribute>> changed;
+    for (const auto& [name, attribute] : node.attributes.entries()) {
+      const auto* body = std::get_if<std::shared_ptr<const graph::Graph>>(&attribute);
+      if (body == nullptr) continue;
+      auto copy = std::make_shared<graph::Graph>(**body);
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        const auto inside = input_in_body(node, *copy, i);
+        if (!inside || node.inputs[i] == kNoValue) continue;
+        DataType& type = copy->value(copy->inputs[*inside]).desc.type;
+        if (type == DataType::undefined) type = types[static_cast<std::size_t>(node.inputs[i])];
+      }
+      const int before = context.applied_count();
+      pass(*copy, context);
+      if (context.applied_count() == before) continue;
+      copy->sort();
+      copy->remove_dead();
+      changed.emplace_back(name, std::shared_ptr<const graph::Graph>(std::move(copy)));
+    }
+    for (auto& [name, body] : changed) graph.attributes(id).set(name, std::move(body));
+  }
+}
+
 std::vector<DataType> narrow_types(const graph::Graph& graph) {
   std::vector<DataType> types(static_cast<std::size_t>(graph.value_count()), DataType::undefined);
   for (ValueId id = 0; id < graph.value_count(); ++id) types[static_cast<std::size_t>(id)] = graph.value(id).desc.type;
   for (const graph::NodeId id : graph.order()) {
     const graph::Node& node = graph.node(id);
+    if (const graph::Graph* body = first_body(node)) {
+      take_types_of_body(node, *body, types);
+      continue;
+    }
     const ValueId source = source_of(node);
     if (const DataType made = made_by_attribute(node);
         made != DataType::undefined && !node.outputs.empty() && node.outputs[0] != kNoValue)

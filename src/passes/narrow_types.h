@@ -1,9 +1,12 @@
 // Where a graph has float16 and bfloat16, before anything is inferred.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "graph/graph.h"
+#include "passes/pass.h"
 
 namespace linnet::passes {
 
@@ -15,5 +18,14 @@ std::vector<DataType> narrow_types(const graph::Graph& graph);
 
 /// The 16-bit type that the node makes whatever its inputs are, as an attribute of Cast, EyeLike, ... says; else undefined.
 DataType made_by_attribute(const graph::Node& node);
+
+/// The first subgraph of an If, Loop or Scan; null for every other node. Its outputs tell the types of the node's.
+const graph::Graph* first_body(const graph::Node& node);
+/// Which input of its subgraphs an input of such a node is; none where only the node reads it.
+std::optional<std::size_t> input_in_body(const graph::Node& node, const graph::Graph& body, std::size_t input);
+
+/// The pass over the subgraphs of all nodes, told by `types` what they capture: from outside they keep their types.
+void run_in_bodies(graph::Graph& graph, const std::vector<DataType>& types, PassContext& context,
+                   void (*pass)(graph::Graph&, PassContext&));
 
 }  // namespace linnet::passes

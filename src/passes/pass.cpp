@@ -5,6 +5,7 @@
 #include "graph/verify.h"
 #include "linnet/error.h"
 #include "ops/op_def.h"
+#include "passes/narrow_types.h"
 #include "passes/pass_list.h"
 
 namespace linnet::passes {
@@ -41,6 +42,14 @@ void PassContext::refused(graph::NodeId node, std::string_view reason) {
 }
 
 std::span<const PassDef> all_passes() { return kPasses; }
+
+void widen_bodies(graph::Graph& graph, std::span<const std::string> disabled) {
+  const std::vector<DataType> types = narrow_types(graph);
+  PassContext context(graph);
+  if (std::find(disabled.begin(), disabled.end(), "round_float16") == disabled.end())
+    run_in_bodies(graph, types, context, round_float16);
+  run_in_bodies(graph, types, context, widen_float16);
+}
 
 std::vector<PassResult> run_passes(graph::Graph& graph, Stage stage, std::span<const std::string> disabled) {
   require_known(disabled);

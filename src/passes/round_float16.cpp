@@ -103,6 +103,7 @@ void round(Graph& graph, NodeId producer, std::size_t output, DataType type) {
 
 void round_float16(Graph& graph, PassContext& context) {
   const std::vector<DataType> types = narrow_types(graph);
+  run_in_bodies(graph, types, context, round_float16);
   std::vector<bool> unrounded(types.size(), false);
   const auto at = [](ValueId id) { return static_cast<std::size_t>(id); };
   const std::vector<NodeId> order = graph.order();
@@ -110,6 +111,7 @@ void round_float16(Graph& graph, PassContext& context) {
     const graph::Node& node = graph.node(id);
     const ValueId first = input_of(node, 0);
     if (is_exact(node) && (first == kNoValue || !unrounded[at(first)])) continue;
+    if (first_body(node) != nullptr) continue;  // its subgraphs' outputs have been rounded
     const std::vector<ValueId> outputs = node.outputs;
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       if (outputs[i] == kNoValue || !is_narrow(types[at(outputs[i])])) continue;

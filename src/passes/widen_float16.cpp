@@ -83,25 +83,45 @@ void widen_constant(Graph& graph, ValueId id) {
   value.desc.type = DataType::float32;
 }
 
-// A cast's result is rounded to 16 bits, and then taken back to 32 for those who compute with it.
-bool keep_rounding(Graph& graph, NodeId id) {
-  const DataType type = made_by_attribute(graph.node(id));
-  if (type == DataType::undefined || graph.node(id).outputs.empty()) return false;
-  const ValueId rounded = graph.node(id).outputs[0];
-  if (rounded == graph::kNoValue) return false;
-  graph.value(rounded).desc.type = type;
-  widen_at_input(graph, rounded);
-  return true;
+// The result of a cast, or of a subgraph, has 16 bits, and is then taken back to 32 for those who compute with it.
+bool makes_narrow(const graph::Node& node) {
+  return made_by_attribute(node) != DataType::undefined || first_body(node) != nullptr;
+}
+bool keep_rounding(Graph& graph, NodeId id, const std::vector<DataType>& types) {
+  if (!makes_narrow(graph.node(id))) return false;
+  bool kept = false;
+  const std::vector<ValueId> outputs = graph.node(id).outputs;
+  for (const ValueId output : outputs) {
+    if (output == graph::kNoValue || !is_narrow(types[static_cast<std::size_t>(output)])) continue;
+    graph.value(output).desc.type = types[static_cast<std::size_t>(output)];
+    widen_at_input(graph, output);
+    kept = true;
+  }
+  return kept;
 }
 
-// A BitCast reads the bytes of 16 bits: its operand is narrowed again. That rounds what was computed, as the model has it.
-void narrow_operand(Graph& graph, NodeId id, DataType type) {
-  const ValueId wide = graph.node(id).inputs[0];
+// An operand that must have 16 bits is narrowed again, which rounds what was computed, as the model has it: a BitCast reads
+// its bytes, a subgraph has declared it.
+struct NarrowOperand {
+  NodeId node;
+  std::size_t input;
+  DataType type;
+};
+void narrow_operand(Graph& graph, const NarrowOperand& operand) {
+  const auto& [id, input, type] = operand;
+  const ValueId wide = graph.node(id).inputs[input];
   graph::TensorDesc desc = graph.value(wide).desc;
   desc.type = type;
   const ValueId narrow = graph.add_value(graph.unique_name(graph.value(wide).name + "/16 bits"), std::move(desc));
   add_cast(graph, wide, narrow, type);
-  graph.set_input(id, 0, narrow);
+  graph.set_input(id, input, narrow);
+}
+
+bool wants_narrow(const graph::Node& node, std::size_t input) {
+  if (is_onnx(node, "BitCast")) return true;
+  const Graph* body = first_body(node);
+  const auto inside = body == nullptr ? std::nullopt : input_in_body(node, *body, input);
+  return inside && body->value(body->inputs[*inside]).desc.kind == ValueKind::tensor;
 }
 
 // Constant, ConstantOfShape: the bytes are an attribute.
@@ -123,16 +143,19 @@ bool widen_attributes(Graph& graph, NodeId id) {
 
 void widen_float16(Graph& graph, PassContext& context) {
   const std::vector<DataType> types = narrow_types(graph);
+  run_in_bodies(graph, types, context, widen_float16);
   const ValueId count = graph.value_count();
   const std::vector<NodeId> order = graph.order();
   const auto narrow = [&](ValueId id) {
     return id != graph::kNoValue && is_narrow(types[static_cast<std::size_t>(id)]);
   };
-  std::vector<std::pair<NodeId, DataType>> bit_casts;  // of 16-bit operands
+  std::vector<NarrowOperand> narrow_operands;
   for (const NodeId id : order) {
     const graph::Node& node = graph.node(id);
-    if (is_onnx(node, "BitCast") && !node.inputs.empty() && narrow(node.inputs[0]))
-      bit_casts.emplace_back(id, types[static_cast<std::size_t>(node.inputs[0])]);
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      if (narrow(node.inputs[i]) && wants_narrow(node, i))
+        narrow_operands.push_back({id, i, types[static_cast<std::size_t>(node.inputs[i])]});
+    }
   }
   for (ValueId id = 0; id < count; ++id) {
     if (!narrow(id)) continue;
@@ -141,7 +164,7 @@ void widen_float16(Graph& graph, PassContext& context) {
       if (!value.consumers.empty()) widen_at_input(graph, id);
     } else if (value.constant) {
       widen_constant(graph, id);
-    } else if (value.producer != kNoNode && made_by_attribute(graph.node(value.producer)) != DataType::undefined) {
+    } else if (value.producer != kNoNode && makes_narrow(graph.node(value.producer))) {
       continue;  // keep_rounding's
     } else if (value.graph_output && value.producer != kNoNode) {
       narrow_at_output(graph, id, types[static_cast<std::size_t>(id)]);
@@ -152,12 +175,12 @@ void widen_float16(Graph& graph, PassContext& context) {
     }
     context.applied();
   }
-  for (const auto& [id, type] : bit_casts) {
-    narrow_operand(graph, id, type);
+  for (const NarrowOperand& operand : narrow_operands) {
+    narrow_operand(graph, operand);
     context.applied();
   }
   for (const NodeId id : order) {
-    const bool rounded = keep_rounding(graph, id);
+    const bool rounded = keep_rounding(graph, id, types);
     const bool widened_here = widen_attributes(graph, id);
     if (rounded || widened_here) context.applied();
   }

@@ -104,5 +104,59 @@ TEST_CASE("A network gives the bits of its operators one by one", "[float16]") {
   CHECK(wide(session_of(whole, unrounded).run({known[0]})[0]) != wide(y));
 }
 
+/// s = s * k + x, twice, in a Loop whose body captures k, a result, and x, an input; then an If that captures the loop's.
+OnnxModel nested_model(DataType type) {
+  OnnxGraph body, negated, kept;
+  body.node(OnnxNode("Mul", {"s_in", "k"}, {"product"}))
+      .node(OnnxNode("Add", {"product", "x"}, {"s_out"}))
+      .node(OnnxNode("Identity", {"go_in"}, {"go_out"}))
+      .node(OnnxNode("Identity", {"product"}, {"collected"}))
+      .input("i", DataType::int64, {})
+      .input("go_in", DataType::boolean, {})
+      .input("s_in", type, {2})
+      .output("go_out", DataType::boolean, {})
+      .output("s_out", type, {2})
+      .output("collected", type, {2});
+  negated.node(OnnxNode("Neg", {"s"}, {"minus"})).output("minus", type, {2});
+  kept.node(OnnxNode("Identity", {"s"}, {"same"})).output("same", type, {2});
+  OnnxModel model;
+  model.graph.node(OnnxNode("Add", {"x", "step"}, {"k"}))
+      .node(OnnxNode("Loop", {"n", "", "x"}, {"s", "products"}, "loop").set("body", body))
+      .node(OnnxNode("If", {"negate"}, {"branch"}, "if").set("then_branch", negated).set("else_branch", kept))
+      .node(OnnxNode("Mul", {"branch", "k"}, {"y"}))
+      .input("n", DataType::int64, {})
+      .input("negate", DataType::boolean, {})
+      .input("x", type, {2})
+      .initializer("step", narrow(type, {1}, {1.0f / 3}))
+      .output("y", type, {2})
+      .output("products", type, {"N", 2});
+  return model;
+}
+
+TEST_CASE("Subgraphs take, round and give 16-bit floats", "[float16]") {
+  const DataType type = GENERATE(DataType::float16, DataType::bfloat16);
+  const bool negate = GENERATE(false, true);
+  const auto rounded = [type](float number) { return wide(narrow(type, {1}, {number}))[0]; };
+  const std::vector<float> xs = {rounded(0.7f), rounded(-1.3f)};
+  std::vector<float> expected, products(4);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const float k = rounded(xs[i] + rounded(1.0f / 3));
+    float s = xs[i];
+    for (std::size_t trip = 0; trip < 2; ++trip) {
+      products[trip * 2 + i] = rounded(s * k);
+      s = rounded(products[trip * 2 + i] + xs[i]);
+    }
+    expected.push_back(rounded((negate ? -s : s) * k));
+  }
+  Tensor truth(DataType::boolean, {});
+  truth.mutable_data<bool>()[0] = negate;
+  Session session = session_of(nested_model(type));
+  const std::vector<Tensor> results =
+      session.run({{"n", tensor<std::int64_t>({}, {2})}, {"negate", truth}, {"x", narrow(type, {2}, xs)}});
+  CHECK(results[0].type() == type);
+  CHECK(wide(results[0]) == expected);
+  CHECK(wide(results[1]) == products);
+}
+
 }  // namespace
 }  // namespace linnet::test::float16_test
