@@ -14,7 +14,6 @@ namespace linnet::ops {
 
 namespace {
 
-using graph::Dim;
 using graph::DimList;
 
 std::int64_t elements_of(const Shape& shape, std::size_t first, std::size_t last) {

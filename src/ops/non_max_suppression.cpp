@@ -11,7 +11,7 @@ namespace linnet::ops {
 
 namespace {
 
-enum Input : std::size_t { kBoxes, kScores, kMaxOutput, kIouThreshold, kScoreThreshold };
+constexpr std::size_t kBoxes = 0, kScores = 1, kMaxOutput = 2, kIouThreshold = 3, kScoreThreshold = 4;  // inputs
 
 struct Box {
   float top, left, bottom, right;

@@ -12,7 +12,6 @@ namespace linnet::ops {
 
 namespace {
 
-using graph::Dim;
 using graph::DimList;
 
 constexpr std::size_t kMostSpatialAxes = 3;
@@ -117,7 +116,7 @@ Window pool_window(const NodeContext& c, const DimList& spatial) {
 
 DimList pool_extents(const NodeContext& c, const DimList& spatial) {
   const Window window = pool_window(c, spatial);
-  const DimList extents = window_extents(c, window, spatial, c.attribute_int("ceil_mode", 0) != 0);
+  DimList extents = window_extents(c, window, spatial, c.attribute_int("ceil_mode", 0) != 0);
   for (std::size_t i = 0; i < extents.size(); ++i) {
     if (extents[i].known()) check_touches(c, window, i, spatial[i].value, extents[i].value);
   }
