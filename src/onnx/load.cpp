@@ -17,7 +17,6 @@ namespace linnet::onnx {
 
 namespace {
 
-using base::quote_name;
 using ModelProto = linnet_onnx::ModelProto;
 
 constexpr std::int64_t kOldestIr = 3, kNewestIr = 14;

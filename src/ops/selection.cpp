@@ -74,7 +74,7 @@ class SliceOrder {
     for (std::int64_t o = 0; o < slabs_.outer; ++o) {
       const T *x = data_ + (o * slabs_.along + a) * inner, *y = data_ + (o * slabs_.along + b) * inner;
       for (std::int64_t i = 0; i < inner; ++i) {
-        if (const auto order = compare(x[i], y[i]); order != 0) return order;
+        if (const auto order = compare(x[i], y[i]); std::is_neq(order)) return order;
       }
     }
     return std::weak_ordering::equivalent;
@@ -95,10 +95,11 @@ template <typename Order>
 Groups group_slices(std::int64_t count, const Order& order, bool sorted) {
   std::vector<std::int64_t> slices(static_cast<std::size_t>(count));
   std::iota(slices.begin(), slices.end(), std::int64_t{0});
-  std::stable_sort(slices.begin(), slices.end(), [&](std::int64_t a, std::int64_t b) { return order(a, b) < 0; });
+  std::stable_sort(slices.begin(), slices.end(),
+                   [&](std::int64_t a, std::int64_t b) { return std::is_lt(order(a, b)); });
   std::vector<std::vector<std::int64_t>> groups;
   for (const std::int64_t slice : slices) {
-    if (groups.empty() || order(groups.back().front(), slice) != 0) groups.emplace_back();
+    if (groups.empty() || std::is_neq(order(groups.back().front(), slice))) groups.emplace_back();
     groups.back().push_back(slice);
   }
   if (!sorted) std::sort(groups.begin(), groups.end());  // by where each stands first

@@ -136,7 +136,10 @@ void plan_mel_weight_matrix(PlanContext& c) {
     if (!(row >= 0 && row <= static_cast<double>(rows)))
       c.fail(ErrorCode::model, "a band lies beyond the spectrum", c.input_label(end == 0 ? 3 : 4));
   }
-  plan_elements(c, [scale, bands](std::int64_t i) { return scale.weight(static_cast<double>(i / bands), i % bands); });
+  plan_elements(c, [scale, bands](std::int64_t i) {
+    const std::int64_t row = i / bands;
+    return scale.weight(static_cast<double>(row), i % bands);
+  });
 }
 
 }  // namespace linnet::ops

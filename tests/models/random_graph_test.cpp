@@ -150,10 +150,10 @@ void check_seeds(std::uint64_t first, std::uint64_t count, Numbers numbers) {
 
 }  // namespace
 
-TEST_CASE("random networks: 200 agree with the oracle and with themselves") { check_seeds(0, 200, Numbers::real); }
-TEST_CASE("random networks: 100 of small integers are exact") { check_seeds(0, 100, Numbers::exact); }
+TEST_CASE("random networks: 350 agree with the oracle and with themselves") { check_seeds(0, 350, Numbers::real); }
+TEST_CASE("random networks: 150 of small integers are exact") { check_seeds(0, 150, Numbers::exact); }
 
 TEST_CASE("random networks: 10,000 agree with the oracle and with themselves", "[.nightly]") {
-  check_seeds(200, 9000, Numbers::real);
-  check_seeds(100, 1000, Numbers::exact);
+  check_seeds(350, 9000, Numbers::real);
+  check_seeds(150, 1000, Numbers::exact);
 }

@@ -203,9 +203,12 @@ std::string LayerBuilder::rearrange(const Name& x) {
   const std::int64_t axis = random_.integer(1, rank - 1), flag = random_.chance(0.5) ? 1 : 0;
   const std::int64_t extent = shape(x)[static_cast<std::size_t>(axis)];
   switch (random_.integer(0, 4)) {
-    case 0:  // only the values: rounding may exchange the indices of neighbours
+    case 0: {  // nobody reads the indices: rounding may exchange those of neighbours
       if (opset() < 11) return {};
-      return node("TopK", {x, ints({random_.integer(1, extent)})}, {{"axis", axis}, {"largest", flag}});
+      const std::vector<Name> outputs =
+          node_with_outputs("TopK", {x, ints({random_.integer(1, extent)})}, {{"axis", axis}, {"largest", flag}}, 2);
+      return outputs.empty() ? Name() : outputs[0];
+    }
     case 1:
       if (opset() < 14) return {};
       return node("Trilu", {x, ints({random_.integer(-2, 2)})}, {{"upper", flag}});
