@@ -18,7 +18,6 @@ namespace linnet::passes {
 namespace {
 
 using graph::Graph;
-using graph::kNoNode;
 using graph::kNoValue;
 using graph::Layout;
 using graph::NodeId;

@@ -61,7 +61,7 @@ bool rewrite_mean(Graph& graph, NodeId id) {
   const Node& node = graph.node(id);
   if (!is_onnx(node, "ReduceMean") || node.inputs.empty()) return false;
   const ops::NodeContext context(graph, id);
-  const graph::TensorDesc in = context.input(0);
+  const graph::TensorDesc& in = context.input(0);
   if (in.type != DataType::float32 || !in.has_rank() || in.shape->size() != 4) return false;
   if (reduced_axes(context, 4) != std::vector<std::int64_t>{2, 3}) return false;
   const int opset = node.opset;

@@ -18,7 +18,6 @@ namespace linnet::passes {
 namespace {
 
 using graph::Graph;
-using graph::kNoValue;
 using graph::NodeId;
 using graph::ValueId;
 

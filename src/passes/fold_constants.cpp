@@ -134,7 +134,7 @@ class Folder {
     }
     if (bytes > kBudgetBytes - folded_bytes_) return "the budget for folded constants is used up";
     const bool heavy =
-        node.domain != "" || std::find(std::begin(kHeavy), std::end(kHeavy), node.op_type) != std::end(kHeavy);
+        !node.domain.empty() || std::find(std::begin(kHeavy), std::end(kHeavy), node.op_type) != std::end(kHeavy);
     if (heavy && most_products(node, graph_, bytes / 4) > kMaxProducts)
       return "it is too much work to do while loading";
     return {};

@@ -15,7 +15,6 @@ namespace linnet::passes {
 namespace {
 
 using graph::Graph;
-using graph::kNoNode;
 using graph::NodeId;
 using graph::ValueId;
 

@@ -157,15 +157,17 @@ void widen_float16(Graph& graph, PassContext& context) {
         narrow_operands.push_back({id, i, types[static_cast<std::size_t>(node.inputs[i])]});
     }
   }
+  const auto kept = [&](ValueId id) {  // by keep_rounding
+    const NodeId producer = graph.value(id).producer;
+    return producer != kNoNode && makes_narrow(graph.node(producer));
+  };
   for (ValueId id = 0; id < count; ++id) {
-    if (!narrow(id)) continue;
+    if (!narrow(id) || kept(id)) continue;
     graph::Value& value = graph.value(id);
     if (value.graph_input) {
       if (!value.consumers.empty()) widen_at_input(graph, id);
     } else if (value.constant) {
       widen_constant(graph, id);
-    } else if (value.producer != kNoNode && makes_narrow(graph.node(value.producer))) {
-      continue;  // keep_rounding's
     } else if (value.graph_output && value.producer != kNoNode) {
       narrow_at_output(graph, id, types[static_cast<std::size_t>(id)]);
     } else if (is_narrow(value.desc.type)) {
