@@ -196,8 +196,7 @@ void Session::State::bind() {
   std::shared_ptr<const plan::ShapePlan> next = chosen->plan_for(shapes);
   executor.reset();
   bound.reset();
-  executor = std::make_unique<runtime::Executor>(next, arena.hold(next->arena_bytes), plan.state().target().threads,
-                                                 plan.state().target().process);
+  executor = std::make_unique<runtime::Executor>(next, arena.hold(next->arena_bytes), plan.state().target().threads);
   bound = std::move(next);
   profile.seconds.assign(bound->steps.size(), 0.0);
   profile.runs = 0;

@@ -1,7 +1,5 @@
 #include "target.h"
 
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdlib>
 #include <string>
@@ -12,6 +10,7 @@
 #include "linnet/version.h"
 #include "runtime/parallel_for.h"
 #include "runtime/peak.h"
+#include "runtime/team.h"
 
 namespace linnet {
 
@@ -57,7 +56,7 @@ plan::PlanTarget plan_target(const SessionOptions& options) {
   plan::PlanTarget target;
   target.table = kernels::table(cpu.selected);
   target.threads = runtime::startable_threads(options.threads == 0 ? kernels::default_threads(cpu) : options.threads);
-  target.process = ::getpid();
+  runtime::watch_forks();
   target.parallel_for = runtime::parallel_for;
   target.winograd = options.convolution == Convolution::automatic;
   target.disabled_passes = options.disabled_passes;

@@ -36,7 +36,7 @@ class Trial {
  public:
   Trial(std::shared_ptr<const plan::ShapePlan> plan, const plan::PlanTarget& target)
       : plan_(std::move(plan)),
-        executor_(plan_, arena_.hold(plan_->arena_bytes), target.threads, target.process),
+        executor_(plan_, arena_.hold(plan_->arena_bytes), target.threads),
         seconds_(plan_->steps.size()) {}
 
   void warm_up(std::span<const std::byte* const> inputs) {

@@ -243,6 +243,7 @@ Preprocessing preset(std::string_view name) {
 
 std::vector<std::string> list_presets() {
   std::vector<std::string> names;
+  names.reserve(std::size(kPresets));
   for (const NamedPreset& candidate : kPresets) names.emplace_back(candidate.name);
   return names;
 }

@@ -57,7 +57,6 @@ struct ShapePlan {
 struct PlanTarget {
   const kernels::Table* table = nullptr;
   int threads = 1;
-  int process = 0;  // that asked for the plan: in a child made by fork its threads are gone
   bool winograd = true;
   decltype(ops::PlanOptions::parallel_for) parallel_for = nullptr;
   std::vector<std::string> disabled_passes;

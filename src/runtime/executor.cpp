@@ -1,7 +1,6 @@
 #include "runtime/executor.h"
 
 #include <omp.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <limits>
@@ -10,6 +9,7 @@
 #include "linnet/error.h"
 #include "plan/memory_plan.h"
 #include "runtime/cancellation.h"
+#include "runtime/team.h"
 
 namespace linnet::runtime {
 
@@ -30,11 +30,10 @@ std::byte* Arena::hold(std::size_t bytes) {
   return memory_.data() + (plan::kArenaAlignment - misfit) % plan::kArenaAlignment;
 }
 
-Executor::Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads, pid_t process)
+Executor::Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads)
     : plan_(std::move(plan)),
       arena_(arena),
       threads_(threads),
-      process_(process),
       input_bytes_(plan_->inputs.size(), nullptr),
       faults_(plan_->steps.size()) {
   for (const plan::PlannedStep& step : plan_->steps) {
@@ -98,9 +97,7 @@ void Executor::run(std::span<const std::byte* const> inputs, Profile* profile, c
     }
   }
   // libgomp allocates a team even for a region of one thread.
-  // Nor does its team survive a fork: in the child its threads are gone, and waiting for them would never end. One thread
-  // computes the same bits.
-  if (threads_ == 1 || ::getpid() != process_) {
+  if (threads_ == 1 || !enter_team()) {
     walk(0, 1, profile, options);
   } else {
     // A nested region (the caller runs us inside one of its own) may give fewer threads: the walk takes what it gets.

@@ -1,8 +1,6 @@
 // Runs a ShapePlan on an arena: one parallel region a run, all threads through the steps together.
 #pragma once
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -34,9 +32,9 @@ class Arena {
 /// A ShapePlan bound to an arena: every pointer resolved. One run at a time.
 class Executor {
  public:
-  /// `arena` must hold plan->arena_bytes, 128-byte aligned, and outlive the executor. In any other process than `process` a
-  /// run takes one thread.
-  Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads, pid_t process);
+  /// `arena` must hold plan->arena_bytes, 128-byte aligned, and outlive the executor. In a child made by fork after a team
+  /// ran, a run takes one thread.
+  Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads);
 
   /// inputs[i] are the bytes of plan().inputs[i], aligned to their element. Allocates nothing. `profile` may be null.
   /// Throws Error(input) if the data break an operator's rules (an index out of range), and `cancelled` as `options` ask;
@@ -58,7 +56,6 @@ class Executor {
   std::shared_ptr<const plan::ShapePlan> plan_;
   std::byte* arena_;
   int threads_;
-  pid_t process_;
   std::vector<Pointers> pointers_;                // of each step
   std::vector<const std::byte*> input_bytes_;     // of this run
   std::vector<std::atomic<const char*>> faults_;  // of each step

@@ -135,7 +135,7 @@ void ProgramRunner::bind(SegmentState& state, std::shared_ptr<const plan::ShapeP
   state.executor.reset();
   state.bound = std::move(plan);
   state.executor = std::make_unique<Executor>(state.bound, state.arena.hold(state.bound->arena_bytes),
-                                              program_.options().target.threads, program_.options().target.process);
+                                              program_.options().target.threads);
   state.profile.seconds.assign(state.bound->steps.size(), 0.0);
   state.profile.runs = 0;
 }

@@ -145,6 +145,8 @@ TEST_CASE("L06: after a fork the child runs on and gets the same bits") {
   const std::vector<float> wide_expected = floats(run(file, {wide}).at(0));
   CHECK(in_child([&] { return floats(session.run(wide).at(0)) == wide_expected ? 0 : 1; }) == 0);
   CHECK(in_child([&] { return Plan(Model::load(file), with_threads(3)).report().steps.empty() ? 1 : 0; }) == 0);
+  CHECK(in_child(
+            [&] { return floats(Session(Model::load(file), with_threads(3)).run(x).at(0)) == expected ? 0 : 1; }) == 0);
 }
 
 TEST_CASE("L08: a run that is cancelled at any time ends soon and leaves the session ready") {
