@@ -262,8 +262,9 @@ std::string data_type_name(std::int64_t onnx_type) {
   // Newer than the installed definitions.
   constexpr std::string_view kNewer[] = {"float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz",
                                          "uint4",        "int4",           "float4e2m1", "float8e8m0"};
-  const std::int64_t index = onnx_type - 17;
-  if (index >= 0 && std::cmp_less(index, std::size(kNewer))) return std::string(kNewer[index]);
+  constexpr std::int64_t kFirstNewer = 17;  // compared before it is subtracted: the type may be any number
+  if (onnx_type >= kFirstNewer && std::cmp_less(onnx_type - kFirstNewer, std::size(kNewer)))
+    return std::string(kNewer[onnx_type - kFirstNewer]);
   return "type " + std::to_string(onnx_type);
 }
 

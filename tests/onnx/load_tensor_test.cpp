@@ -198,6 +198,8 @@ TEST_CASE("D07 D17: types that Linnet has not are refused where they are used") 
   CHECK(contains(used(onnx_tensor_header("w", 17, {1})).message(), "float8e4m3fn"));
   CHECK(contains(used(onnx_tensor_header("w", 99, {1})).message(), "type 99"));
   CHECK(contains(used(onnx_tensor_header("w", -1, {1})).message(), "type -1"));
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+  CHECK(contains(used(onnx_tensor_header("w", 1, {1}).number(2, kLeast)).message(), "type " + std::to_string(kLeast)));
   CHECK(contains(used(onnx_tensor_header("w", 0, {1})).message(), "type 0"));
   CHECK(contains(used(header(DataType::complex64, {1})).message(), "complex64"));
   CHECK(contains(used(header(DataType::float32, {1}).message(3, ProtoWriter().number(1, 0))).message(), "segments"));
