@@ -31,9 +31,12 @@ def worker(arguments):
     from peers import PEERS
 
     image = np.load(arguments.input)
-    begun = time.perf_counter()
+    peer = PEERS[arguments.worker]
     try:
-        engine = PEERS[arguments.worker](arguments.model, arguments.threads, list(image.shape))
+        if hasattr(peer, "prepare"):
+            peer.prepare(arguments.model, list(image.shape))
+        begun = time.perf_counter()
+        engine = peer(arguments.model, arguments.threads, list(image.shape))
     except ImportError as error:
         print(json.dumps({"missing": str(error)}))
         return
@@ -167,7 +170,8 @@ def draw(results, path):
     axes.set_yticklabels([f"{r['network']}, batch {r['batch']}, {r['threads']} threads" for r in rows])
     axes.invert_yaxis()
     axes.set_xlabel("Linnet's time / the peer's (below 1: Linnet is faster)")
-    axes.legend()
+    axes.margins(y=0.01)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=len(engines))
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     print(f"chart: {path}", file=sys.stderr)

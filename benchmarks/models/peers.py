@@ -1,8 +1,20 @@
-"""The other engines, each behind one class: load(model, threads, batch) and run(input) -> list of arrays.
+"""The other engines, each behind one class: made from (model, threads, shape), run(input) -> list of arrays.
 
-A class whose package is not installed raises ImportError when it is made; the benchmark then says so and goes on.
+A class whose package is not installed raises ImportError when it is made; the benchmark then says so and goes on. Where an
+engine has a format of its own, prepare(model, shape) converts the model beside the ONNX file first, which is not timed.
 """
+import importlib.util
 import os
+import subprocess
+import sys
+
+
+def convert(command, made):
+    """Runs a converter unless what it makes is there."""
+    if not os.path.exists(made):
+        subprocess.run(command, cwd=os.path.dirname(made), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    if not os.path.exists(made):
+        raise ImportError(f"{os.path.basename(command[0])} did not convert the model: no {made}")
 
 
 class OnnxRuntime:
@@ -43,15 +55,22 @@ class OpenVino:
 
 
 class Ncnn:
-    """ncnn, from a model that pnnx or onnx2ncnn made beside the ONNX file (model.ncnn.param, model.ncnn.bin)."""
+    """ncnn, from what its converter pnnx makes (model.ncnn.param, model.ncnn.bin)."""
+
+    @staticmethod
+    def prepare(model, shape):
+        package = importlib.util.find_spec("pnnx")  # not imported: that would ask for torch
+        if package is None:
+            raise ImportError("No module named 'pnnx'")
+        converter = os.path.join(package.submodule_search_locations[0], "pnnx")
+        sizes = "[" + ",".join(map(str, shape)) + "]"
+        convert([converter, model, f"inputshape={sizes}", "fp16=0"], os.path.splitext(model)[0] + ".ncnn.param")
 
     def __init__(self, model, threads, shape):
         import ncnn
 
         self.version = ncnn.__version__
         stem = os.path.splitext(model)[0] + ".ncnn"
-        if not os.path.exists(stem + ".param"):
-            raise ImportError(f"no {stem}.param: convert the model with pnnx first")
         if shape[0] != 1:
             raise ImportError("ncnn runs one image at a time")
         self.net = ncnn.Net()
@@ -69,15 +88,20 @@ class Ncnn:
 
 
 class Mnn:
-    """MNN, from a model that MNNConvert made beside the ONNX file (model.mnn)."""
+    """MNN, from what its converter makes (model.mnn)."""
+
+    @staticmethod
+    def prepare(model, shape):
+        program = "import sys; from MNN.tools.mnnconvert import main; sys.exit(main())"
+        made = os.path.splitext(model)[0] + ".mnn"
+        arguments = ["-f", "ONNX", "--modelFile", model, "--MNNModel", made, "--bizCode", "linnet"]
+        convert([sys.executable, "-c", program, *arguments], made)
 
     def __init__(self, model, threads, shape):
         import MNN
 
         self.version = MNN.version()
         converted = os.path.splitext(model)[0] + ".mnn"
-        if not os.path.exists(converted):
-            raise ImportError(f"no {converted}: convert the model with MNNConvert first")
         self.runtime = MNN.nn.create_runtime_manager(({"backend": "CPU", "numThread": threads, "precision": "high"},))
         self.module = MNN.nn.load_module_from_file(converted, [], [], runtime_manager=self.runtime)
         self.expr, self.numpy = MNN.expr, MNN.numpy
