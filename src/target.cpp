@@ -56,7 +56,7 @@ plan::PlanTarget plan_target(const SessionOptions& options) {
   plan::PlanTarget target;
   target.table = kernels::table(cpu.selected);
   target.threads = runtime::startable_threads(options.threads == 0 ? kernels::default_threads(cpu) : options.threads);
-  runtime::watch_forks();
+  runtime::end_teams_before_forks();
   target.parallel_for = runtime::parallel_for;
   target.winograd = options.convolution == Convolution::automatic;
   target.disabled_passes = options.disabled_passes;

@@ -9,7 +9,6 @@
 #include "linnet/error.h"
 #include "plan/memory_plan.h"
 #include "runtime/cancellation.h"
-#include "runtime/team.h"
 
 namespace linnet::runtime {
 
@@ -65,6 +64,7 @@ void Executor::walk(int thread, int threads, Profile* profile, const RunOptions&
   args.shared_scratch = arena_ + plan_->shared_scratch_offset;
   args.thread_scratch =
       arena_ + plan_->thread_scratch_offset + static_cast<std::size_t>(thread) * plan_->thread_scratch_stride;
+  Clock::time_point resumed = threads > 1 ? Clock::now() : Clock::time_point{};
   for (std::size_t i = 0; i < plan_->steps.size(); ++i) {
     const ops::Step& step = plan_->steps[i].step;
     args.inputs = pointers_[i].inputs.data();
@@ -76,9 +76,9 @@ void Executor::walk(int thread, int threads, Profile* profile, const RunOptions&
       step.run(args);
       if (thread == 0 && args.phase == step.phases - 1 && should_stop(options))
         last_step_.store(i, std::memory_order_relaxed);
-      // Alone we may stand in a region of the caller's, whose team must not be waited for.
       if (threads > 1) {
-#pragma omp barrier
+        barrier_.wait(threads, Clock::now() - resumed);
+        resumed = Clock::now();
       }
     }
     if (last_step_.load(std::memory_order_relaxed) <= i) return;
@@ -97,7 +97,7 @@ void Executor::run(std::span<const std::byte* const> inputs, Profile* profile, c
     }
   }
   // libgomp allocates a team even for a region of one thread.
-  if (threads_ == 1 || !enter_team()) {
+  if (threads_ == 1) {
     walk(0, 1, profile, options);
   } else {
     // A nested region (the caller runs us inside one of its own) may give fewer threads: the walk takes what it gets.

@@ -10,6 +10,7 @@
 
 #include "base/aligned_buffer.h"
 #include "plan/planner.h"
+#include "runtime/barrier.h"
 
 namespace linnet::runtime {
 
@@ -32,8 +33,7 @@ class Arena {
 /// A ShapePlan bound to an arena: every pointer resolved. One run at a time.
 class Executor {
  public:
-  /// `arena` must hold plan->arena_bytes, 128-byte aligned, and outlive the executor. In a child made by fork after a team
-  /// ran, a run takes one thread.
+  /// `arena` must hold plan->arena_bytes, 128-byte aligned, and outlive the executor.
   Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads);
 
   /// inputs[i] are the bytes of plan().inputs[i], aligned to their element. Allocates nothing. `profile` may be null.
@@ -62,6 +62,7 @@ class Executor {
   // The step after which all threads stop. Written by one thread before the barrier that ends this very step, so that all
   // threads, however late one reads it, leave after the same step.
   std::atomic<std::size_t> last_step_;
+  Barrier barrier_;
 };
 
 }  // namespace linnet::runtime

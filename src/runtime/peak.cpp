@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "runtime/team.h"
-
 namespace linnet::runtime {
 
 double measure_peak_gflops(const kernels::Table& table, int threads, double milliseconds) {
@@ -13,9 +11,8 @@ double measure_peak_gflops(const kernels::Table& table, int threads, double mill
   constexpr double kFlops = 960.0 * 16 * 2 * kRounds;  // of one call
   const Clock::time_point end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                                    std::chrono::duration<double, std::milli>(milliseconds));
-  const int team = threads > 1 && enter_team() ? threads : 1;
   double total = 0;
-#pragma omp parallel num_threads(team) reduction(+ : total)
+#pragma omp parallel num_threads(threads) reduction(+ : total)
   {
     alignas(64) float sink[16] = {};
     double best = 0;

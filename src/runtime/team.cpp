@@ -1,31 +1,15 @@
 #include "runtime/team.h"
 
+#include <omp.h>
 #include <pthread.h>
-
-#include <atomic>
 
 namespace linnet::runtime {
 
-namespace {
-
-std::atomic<bool> team_ran = false;
-std::atomic<bool> team_is_lost = false;
-
-void lose_team() {
-  if (team_ran.load(std::memory_order_relaxed)) team_is_lost.store(true, std::memory_order_relaxed);
-}
-
-}  // namespace
-
-void watch_forks() {
-  static const int registered = ::pthread_atfork(nullptr, nullptr, lose_team);
-  (void)registered;
-}
-
-bool enter_team() noexcept {
-  if (team_is_lost.load(std::memory_order_relaxed)) return false;
-  team_ran.store(true, std::memory_order_relaxed);
-  return true;
+void end_teams_before_forks() {
+  // Once a process. Refused memory, it leaves forks as they are without Linnet.
+  static const int kRegistered =
+      ::pthread_atfork([] { omp_pause_resource(omp_pause_soft, omp_get_initial_device()); }, nullptr, nullptr);
+  (void)kRegistered;
 }
 
 }  // namespace linnet::runtime

@@ -1,13 +1,11 @@
-// OpenMP's team of threads and fork: the team does not survive it.
+// The threads that OpenMP keeps between two parallel regions, and fork.
 #pragma once
 
 namespace linnet::runtime {
 
-/// To be called before the first enter_team(), outside of run(): it may allocate.
-void watch_forks();
-
-/// Whether a team may run now, and if so, that one does. In a child made by fork after that, its threads are gone and
-/// waiting for them would never end: there the answer is no, for ever. One thread computes the same bits.
-[[nodiscard]] bool enter_team() noexcept;
+/// From now on a thread that forks first ends the threads that OpenMP keeps for it. They would not exist in the child, whose
+/// first region would wait for them for ever; so parent and child start new ones with their next region. To be called
+/// outside of run(): it may allocate. A thread that forks inside of a parallel region of its own keeps them.
+void end_teams_before_forks();
 
 }  // namespace linnet::runtime
