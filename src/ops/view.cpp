@@ -20,6 +20,23 @@ StridedCopy dense_copy(const NodeContext& context, const Placement& from) {
   return {context, element_bytes(from.type), {{from.elements(), 1, 1}}};
 }
 
+/// A ratio of 0: training or not, nothing is dropped and nothing scaled. PyTorch exports such a node for stochastic depth 0.
+bool has_ratio_0(const NodeContext& c) {
+  const Tensor* ratio = c.constant(1);
+  if (ratio == nullptr || ratio->size() != 1) return false;
+  const auto* bytes = static_cast<const std::byte*>(ratio->raw());
+  return std::all_of(bytes, bytes + ratio->bytes(), [](std::byte b) { return b == std::byte{0}; });
+}
+
+void require_nothing_dropped(const NodeContext& c) {
+  if (!c.has_input(2) || has_ratio_0(c)) return;
+  const Tensor* training = c.constant(2);
+  if (training == nullptr)
+    c.fail(ErrorCode::unsupported, "training_mode must be known before the model runs", c.input_label(2), "a constant");
+  if (*static_cast<const std::byte*>(training->raw()) != std::byte{0})
+    c.fail(ErrorCode::unsupported, "Dropout is run for inference only", c.input_label(2), "false", "true");
+}
+
 bool has_mask(const NodeContext& context) { return context.has_output(1); }
 
 }  // namespace
@@ -45,25 +62,11 @@ void infer_identity(InferContext& c) {
   c.set(0, {c.input(0).type, c.input(0).shape, graph::Layout::plain, c.input(0).kind});
 }
 
-/// A ratio of 0: training or not, nothing is dropped and nothing scaled. PyTorch exports such a node for stochastic depth 0.
-bool drops_nothing(const InferContext& c) {
-  const Tensor* ratio = c.constant(1);
-  if (ratio == nullptr || ratio->size() != 1) return false;
-  const auto* bytes = static_cast<const std::byte*>(ratio->raw());
-  return std::all_of(bytes, bytes + ratio->bytes(), [](std::byte b) { return b == std::byte{0}; });
-}
-
 void infer_dropout(InferContext& c) {
-  if (is_runtime_input(c, 2) && !drops_nothing(c)) {
-    c.fail(ErrorCode::unsupported, "training_mode must be known before the model runs", c.input_label(2), "a constant");
-  }
-  if (const Tensor* training = c.constant(2)) {
-    if (training->type() != DataType::boolean || training->size() != 1) {
-      c.fail(ErrorCode::model, "training_mode is not a truth value", c.input_label(2), "bool[]",
-             graph::to_string(c.input(2)));
-    }
-    if (*static_cast<const std::byte*>(training->raw()) != std::byte{0} && !drops_nothing(c))
-      c.fail(ErrorCode::unsupported, "Dropout is run for inference only", c.input_label(2), "false", "true");
+  const Tensor* training = c.constant(2);
+  if (training != nullptr && (training->type() != DataType::boolean || training->size() != 1)) {
+    c.fail(ErrorCode::model, "training_mode is not a truth value", c.input_label(2), "bool[]",
+           graph::to_string(c.input(2)));
   }
   infer_identity(c);
   if (has_mask(c))
@@ -76,6 +79,7 @@ LayoutRule layout_identity(const NodeContext& c) {
 }
 
 void plan_dropout(PlanContext& c) {
+  require_nothing_dropped(c);
   if (!has_mask(c)) return plan_view(c);
   for (std::size_t i = 1; i < c.input_count(); ++i) c.consumed(i);
   c.step().algorithm = "strided_copy";

@@ -238,6 +238,11 @@ TEST_CASE("H17: Dropout does nothing; in training it is refused") {
   CHECK_REFUSED(model_of({OnnxNode("Dropout", {"x", "ratio", "yes"}, {"y"}, "drop")}, {{"x", {3}}},
                          {{"ratio", floats_of({}, 0.5F)}, {"yes", yes}}),
                 ErrorCode::unsupported, "drop");
+  // Both by nodes, as PyTorch exports a stochastic depth of 0.
+  const OnnxNode ratio = OnnxNode("Constant", {}, {"ratio"}).set("value", floats_of({}, 0.0F));
+  const OnnxNode training = OnnxNode("Constant", {}, {"yes"}).set("value", yes);
+  CHECK(result(model_of({ratio, training, OnnxNode("Dropout", {"x", "ratio", "yes"}, {"y"})}, {{"x", {3}}}),
+               {floats_of({3})}) == std::vector<float>(3, 1.0F));
 }
 
 TEST_CASE("H18: LRN over no channels is refused") {
