@@ -13,9 +13,9 @@
 
 namespace linnet {
 
-/// Whether small initializers that a caller may override (IR >= 4) count as constants: scales, axes and shapes, without which
-/// nothing can be planned. Nearly no caller overrides them, so a plan takes them for constants, and a second one, made when
-/// it is first needed, serves the runs that do override. Large ones, the weights, are read at run time by either.
+/// Whether initializers that a caller may override (IR >= 4) count as constants. Older PyTorch lists all weights so, and nearly
+/// no caller overrides them: a plan takes them for constants, and a second one, made when it is first needed, serves the runs
+/// that do override, with nothing folded into any of them.
 enum class Initializers : std::uint8_t { constant, overridable };
 
 /// The optimised graph and the shape-bound plans made of it. Thread-safe.

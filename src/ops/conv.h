@@ -84,7 +84,15 @@ void plan_conv_winograd(PlanContext& context, const ConvProblem& problem, int m)
 void plan_conv_depthwise(PlanContext& context, const ConvProblem& problem);
 void plan_conv_gather(PlanContext& context, const ConvProblem& problem, bool transposed);  // plain, any rank, any group
 
+/// ConvTranspose: nchw16c -> nchw16c, or -> plain where there are fewer than 16 output channels.
+void plan_conv_transpose_phases(PlanContext& context, const ConvProblem& problem);
+
 void plan_conv_double(PlanContext& context, const ConvProblem& problem, bool transposed);  // float64
+
+/// How many tiles and blocks of k a pass takes, by the sizes of the caches. A block has `block_k` k, a tile reads `tile_bytes` of
+/// input that no other tile does.
+Blocking cache_blocking(std::int64_t blocks, std::int64_t block_k, std::int64_t panel_channels,
+                        std::int64_t tile_bytes);
 
 /// Winograd's output tile edge m (2 or 4) for this operator, or 0: a function of the operator's shape alone.
 int winograd_tile(const ConvProblem& problem);

@@ -308,16 +308,15 @@ void DirectConv::plan_blocking(PlanContext& context) {
   const Blocking tuned = context.tuned_blocking(tuning_shape(problem, step.algorithm, operands.has_residual));
   const auto blocks = static_cast<std::int64_t>(taps.size());
   const std::int64_t channels = std::min<std::int64_t>(table->tile.channels, group_out_blocks * kBlock);
-  const std::int64_t chunk =
-      tuned.chunk > 0 ? tuned.chunk : kWeightsInL1 / std::max<std::int64_t>(1, tap_channels * channels * 4);
-  blocking.chunk = static_cast<std::int32_t>(std::max<std::int64_t>(1, std::min(chunk, blocks)));
   // Neighbouring tiles share what their windows have in common.
   const std::int64_t fresh = std::min(problem.window.strides[0], problem.window.kernel[0]) *
                              std::min(problem.window.strides[1], problem.window.kernel[1]);
   const std::int64_t tile_bytes = table->tile.pixels * fresh * problem.in_channels / dense_groups * 4;
-  const std::int64_t tiles =
-      tuned.tiles > 0 ? tuned.tiles : std::max(kInputInL2 / std::max<std::int64_t>(1, tile_bytes), kFewestTiles);
-  blocking.tiles = static_cast<std::int32_t>(std::clamp<std::int64_t>(tiles, 1, kernels::kConvTiles));
+  blocking = cache_blocking(blocks, tap_channels, channels, tile_bytes);
+  if (tuned.chunk > 0)
+    blocking.chunk =
+        static_cast<std::int32_t>(std::clamp<std::int64_t>(tuned.chunk, 1, std::max<std::int64_t>(1, blocks)));
+  if (tuned.tiles > 0) blocking.tiles = std::min(tuned.tiles, kernels::kConvTiles);
   const int threads = context.options().threads;
   grid = PlannedGrid(cost(), threads, tuned.panel_parts);
   blocking.panel_parts = grid.of(threads).panel_parts;
@@ -327,6 +326,16 @@ void DirectConv::plan_blocking(PlanContext& context) {
 bool rows_are_contiguous(const Placement& p) { return p.row_stride == p.shape[3] * kBlock; }
 
 }  // namespace
+
+Blocking cache_blocking(std::int64_t blocks, std::int64_t block_k, std::int64_t panel_channels,
+                        std::int64_t tile_bytes) {
+  const std::int64_t chunk = kWeightsInL1 / std::max<std::int64_t>(1, block_k * panel_channels * 4);
+  const std::int64_t tiles = std::max(kInputInL2 / std::max<std::int64_t>(1, tile_bytes), kFewestTiles);
+  Blocking blocking;
+  blocking.chunk = static_cast<std::int32_t>(std::max<std::int64_t>(1, std::min(chunk, blocks)));
+  blocking.tiles = static_cast<std::int32_t>(std::min<std::int64_t>(tiles, kernels::kConvTiles));
+  return blocking;
+}
 
 void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
   auto d = std::make_shared<DirectConv>();

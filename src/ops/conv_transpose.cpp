@@ -1,5 +1,7 @@
-// ConvTranspose: the gradient of a convolution with respect to its input, gathered instead of scattered.
+// ConvTranspose: the gradient of a convolution with respect to its input.
 #include <algorithm>
+#include <array>
+#include <numeric>
 #include <string>
 
 #include "base/checked_math.h"
@@ -104,6 +106,52 @@ void infer_conv_transpose(InferContext& c) {
   c.set_output(0, x.type, std::move(out));
 }
 
+namespace {
+
+/// The pixels around the input that some output pixel reads: rows before, columns before, rows after, columns after.
+std::array<std::int64_t, 4> reach(const NodeContext& c) {
+  const Shape x = c.input(kConvX).static_shape();
+  const std::vector<std::int64_t> kernel = kernel_of(c, *c.input(kConvW).shape);
+  const TransposedWindow t = transposed_window(c, kernel, {Dim(x[2]), Dim(x[3])});
+  std::array<std::int64_t, 4> pixels = {};
+  for (std::size_t axis = 0; axis < 2; ++axis) {
+    const std::int64_t stride = t.window.strides[axis], pad = t.window.pads_begin[axis];
+    const std::int64_t before = (kernel[axis] - 1) * t.window.dilations[axis] - pad;
+    pixels[axis] = base::ceil_div(std::max<std::int64_t>(0, before), stride);
+    pixels[axis + 2] = std::max<std::int64_t>(0, (t.out[axis] - 1 + pad) / stride - x[axis + 2] + 1);
+  }
+  return pixels;
+}
+
+}  // namespace
+
+/// Blocked where every output pixel has a tap: the phases of a stride wider than the window would be empty.
+LayoutRule layout_conv_transpose(const NodeContext& c) {
+  constexpr std::int64_t kMostReach = 256;
+  const Tensor* w = c.constant(kConvW);
+  if (w == nullptr || w->rank() != 4 || c.input(kConvX).type != DataType::float32 || !c.input(kConvX).is_static())
+    return {};
+  if (c.has_input(kConvB) && c.constant(kConvB) == nullptr) return {};
+  const std::int64_t groups = c.attribute_int("group", 1), in = w->shape()[0] / groups, out = w->shape()[1];
+  if (groups > 1 && (in % 16 != 0 || out % 16 != 0)) return {};
+  const Window window = read_window(c, {w->shape()[2], w->shape()[3]}, DimList(2));
+  for (std::size_t axis = 0; axis < 2; ++axis) {
+    // Taps a dilation apart meet every phase if the two have no common divisor and there are as many taps as phases.
+    const std::int64_t stride = window.strides[axis];
+    if (stride > w->shape()[axis + 2] || std::gcd(stride, window.dilations[axis]) != 1) return {};
+  }
+  const std::array<std::int64_t, 4> pixels = reach(c);
+  if (*std::max_element(pixels.begin(), pixels.end()) > kMostReach) return {};
+  return {LayoutRule::Preference::blocked, 1u << kConvX, out < 16};
+}
+
+Halo halo_conv_transpose(const NodeContext& c, std::size_t input) {
+  if (input != kConvX || !c.input(kConvX).is_static()) return {};
+  const std::array<std::int64_t, 4> pixels = reach(c);
+  return {static_cast<std::int32_t>(pixels[0]), static_cast<std::int32_t>(pixels[1]),
+          static_cast<std::int32_t>(pixels[2]), static_cast<std::int32_t>(pixels[3])};
+}
+
 void plan_conv_transpose(PlanContext& c) {
   const Shape &x = c.placement_in(kConvX).shape, &y = c.placement_out(0).shape, &w = c.placement_in(kConvW).shape;
   ConvProblem p;
@@ -119,6 +167,7 @@ void plan_conv_transpose(PlanContext& c) {
   c.step().macs = p.images * p.out_channels * (p.in_channels / p.groups) * p.taps();
   for (const std::int64_t extent : p.in_extent) c.step().macs *= extent;
   if (c.placement_in(kConvX).type == DataType::float64) return plan_conv_double(c, p, true);
+  if (c.placement_in(kConvX).layout == graph::Layout::nchw16c) return plan_conv_transpose_phases(c, p);
   plan_conv_gather(c, p, true);
 }
 

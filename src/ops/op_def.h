@@ -13,7 +13,8 @@
 
 namespace linnet::ops {
 
-/// Whether a node can work on nchw16c. If so, all its outputs are nchw16c, and the inputs of `blocked_inputs` must be.
+/// Whether a node can work on nchw16c. If so, the inputs of `blocked_inputs` must be nchw16c, and all its outputs are unless
+/// `plain_outputs` says otherwise.
 struct LayoutRule {
   enum class Preference : unsigned char {
     plain,    // row-major only
@@ -22,6 +23,7 @@ struct LayoutRule {
   };
   Preference preference = Preference::plain;
   std::uint32_t blocked_inputs = 0;  // bit i: input i
+  bool plain_outputs = false;
 };
 
 struct OpDef {

@@ -37,7 +37,7 @@ class LayoutAssigner {
       const Layout wanted = blocked && in_mask(rule, i) ? Layout::nchw16c : Layout::plain;
       if (graph_.value(input).desc.layout != wanted) graph_.set_input(id, i, reordered(input, wanted));
     }
-    if (!blocked) return;
+    if (!blocked || rule.plain_outputs) return;
     const std::vector<ValueId> outputs = graph_.node(id).outputs;
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       if (outputs[i] != kNoValue) make_blocked(id, i, outputs[i]);

@@ -53,6 +53,46 @@ Tensor integers(Shape shape, int seed) {
   return result;
 }
 
+TEST_CASE("ConvTranspose by phases", "[ops]") {
+  struct Window {
+    List kernel, strides;
+    AttributeList others;
+  };
+  const std::vector<Window> windows = {
+      {{2, 2}, {2, 2}, {}},                                                            // all phases read one pixel
+      {{4, 4}, {2, 2}, {{"pads", List{1, 1, 1, 1}}}},                                  // each phase four of its own
+      {{3, 3}, {2, 2}, {{"pads", List{1, 1, 1, 1}}, {"output_padding", List{1, 1}}}},  // one, two, two and four
+      {{3, 2}, {1, 2}, {{"pads", List{0, 1, 1, 0}}}},                                  // a stride along one axis only
+      {{5, 3}, {3, 2}, {{"auto_pad", std::string("SAME_LOWER")}}},                     //
+      {{3, 4}, {2, 3}, {{"dilations", List{3, 2}}, {"pads", List{2, 0, 1, 3}}}},       // taps three phases apart
+      {{3, 3}, {1, 1}, {{"pads", List{2, 2, 2, 2}}}},                                  // cut to the middle
+      {{2, 3}, {2, 2}, {{"output_shape", List{13, 20}}}},                              // wider than all taps reach
+      {{8, 8}, {8, 8}, {}},                                                            // 64 phases
+  };
+  for (const Window& window : windows) {
+    for (const List& channels : {List{3, 1}, List{16, 5}, List{17, 15}, List{5, 16}, List{33, 40}}) {
+      AttributeList attributes = window.others;
+      attributes.emplace_back("strides", window.strides);
+      INFO("kernel " << to_string(window.kernel) << ", channels " << to_string(channels));
+      const Tensor x = integers({2, channels[0], 5, 7}, 3), bias = integers({channels[1]}, 7);
+      const Tensor w = integers({channels[0], channels[1], window.kernel[0], window.kernel[1]}, 5);
+      const OpCase c = op_case("ConvTranspose", 11, {x, w, bias}, attributes);
+      CHECK(layout_rule(c, 0b110).plain_outputs == (channels[1] < 16));
+      check_blocked(c, 0b110);
+    }
+  }
+  const Tensor x = integers({1, 32, 9, 6}, 3), w = integers({32, 16, 3, 3}, 5);
+  check_blocked(op_case("ConvTranspose", 11, {x, w, Tensor()}, {{"group", std::int64_t{2}}, {"strides", List{2, 2}}}),
+                0b010);
+  const auto is_plain = [](const OpCase& c) {
+    return layout_rule(c, 0b110).preference == ops::LayoutRule::Preference::plain;
+  };
+  CHECK(is_plain(op_case("ConvTranspose", 11, {x, w}, {{"strides", List{4, 2}}})));  // phases without a tap
+  CHECK(is_plain(op_case("ConvTranspose", 11, {x, w}, {{"strides", List{2, 2}}, {"dilations", List{1, 2}}})));
+  CHECK(
+      is_plain(op_case("ConvTranspose", 11, {x, w}, {{"output_shape", List{4000, 10}}})));  // a halo out of proportion
+}
+
 TEST_CASE("Conv in groups, of which a block of 16 channels holds one or several", "[ops]") {
   for (const std::int64_t channels : {1, 2, 4, 8, 12, 16, 24, 32}) {
     for (const std::int64_t stride : {1, 2}) {

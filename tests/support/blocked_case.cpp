@@ -45,6 +45,10 @@ template <typename Visit>
 void each_element(const ops::Placement& p, const Visit& visit) {
   const Shape& s = p.shape;
   std::int64_t plain = 0;
+  if (p.layout == graph::Layout::plain) {
+    for (; plain < p.elements(); ++plain) visit(plain, plain);
+    return;
+  }
   for (std::int64_t n = 0; n < s[0]; ++n) {
     for (std::int64_t c = 0; c < s[1]; ++c) {
       for (std::int64_t h = 0; h < s[2]; ++h) {
@@ -59,6 +63,7 @@ void each_element(const ops::Placement& p, const Visit& visit) {
 /// The padded channels of pixels inside the halo.
 template <typename Visit>
 void each_padding(const ops::Placement& p, const Visit& visit) {
+  if (p.layout == graph::Layout::plain) return;
   ops::Placement whole = p;
   whole.shape[1] = p.channel_blocks() * 16;
   each_element(whole, [&](std::int64_t offset, std::int64_t plain) {
@@ -81,8 +86,13 @@ struct Setting {
   int threads = 1;
 };
 
+ops::Halo larger(const ops::Halo& a, const ops::Halo& b) {
+  return {std::max(a.top, b.top), std::max(a.left, b.left), std::max(a.bottom, b.bottom), std::max(a.right, b.right)};
+}
+
 std::vector<ops::Placement> placements_of(const graph::Graph& graph, const ops::LayoutRule& rule, const Setting& s) {
-  const graph::Node& node = graph.node(graph.order().front());
+  const graph::NodeId id = graph.order().front();
+  const graph::Node& node = graph.node(id);
   std::vector<ops::Placement> placements;
   for (graph::ValueId v = 0; v < graph.value_count(); ++v) {
     const graph::TensorDesc& d = graph.value(v).desc;
@@ -91,9 +101,9 @@ std::vector<ops::Placement> placements_of(const graph::Graph& graph, const ops::
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] != v || !in_mask(rule.blocked_inputs, i)) continue;
       layout = graph::Layout::nchw16c;
-      halo = s.in;
+      halo = larger(s.in, ops::require_operator(graph, id).halo(ops::NodeContext(graph, id), i));
     }
-    if (v == node.outputs[0]) {
+    if (v == node.outputs[0] && !rule.plain_outputs) {
       layout = graph::Layout::nchw16c;
       halo = s.out;
     }
