@@ -47,6 +47,7 @@ struct WinogradConv {
   void transform_input(const RunArgs& args, float* v, std::int64_t image, Range tile_range, Range blocks) const;
   void multiply(const RunArgs& args, const float* v, float* scratch, std::int64_t image, Range tile_range,
                 Range panel_range) const;
+  void activate(float* image, Range tile_range, Range panel_range) const;
   void run_split_tiles(const RunArgs& args) const;
   void plan_blocking(PlanContext& context);
   [[nodiscard]] GridCost cost() const;
@@ -190,6 +191,22 @@ void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch,
   a.panel_last = static_cast<int>(panel_range.last);
   a.scratch = scratch;
   table->winograd_output(a);
+  activate(a.output, tile_range, panel_range);
+}
+
+/// An activation that is no clamp, over the tiles just written.
+void WinogradConv::activate(float* image, Range tile_range, Range panel_range) const {
+  const std::int64_t vectors = table->tile.channels / kBlock, first_block = panel_range.first * vectors;
+  const std::int64_t blocks = std::min(panel_range.last * vectors, out_blocks) - first_block;
+  for (std::int64_t tile = tile_range.first; tile < tile_range.last;) {
+    const std::int64_t row = tile / tile_columns, end = std::min(tile_range.last, (row + 1) * tile_columns);
+    const std::int64_t y = row * m, x = tile % tile_columns * m;
+    const std::int64_t height = std::min<std::int64_t>(m, problem.out_extent[0] - y);
+    const std::int64_t width = std::min((end - row * tile_columns) * m, problem.out_extent[1]) - x;
+    float* const first = image + first_block * operands.out.plane_stride + y * operands.out.row_stride + x * kBlock;
+    apply_late_activation(problem, *table, operands.out, first, blocks, height, width);
+    tile = end;
+  }
 }
 
 /// Each thread takes its own tiles from input to output: no barrier, and every thread reads all filters.
@@ -266,7 +283,7 @@ int winograd_tile(const ConvProblem& p) {
   const bool fits = w.kernel.size() == 2 && w.kernel[0] == 3 && w.kernel[1] == 3 && w.strides[0] == 1 &&
                     w.strides[1] == 1 && w.dilations[0] == 1 && w.dilations[1] == 1 && p.groups == 1;
   // With few channels the transforms, whose cost grows with the channels only once, outweigh the products saved.
-  if (!fits || p.in_channels < kBlock || p.out_channels < kBlock || p.late_activation) return 0;
+  if (!fits || p.in_channels < kBlock || p.out_channels < kBlock) return 0;
   const std::int64_t edge = std::min(p.out_extent[0], p.out_extent[1]);
   return edge >= 12 ? 4 : (edge >= 4 ? 2 : 0);
 }

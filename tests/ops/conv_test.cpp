@@ -93,6 +93,23 @@ TEST_CASE("ConvTranspose by phases", "[ops]") {
       is_plain(op_case("ConvTranspose", 11, {x, w}, {{"output_shape", List{4000, 10}}})));  // a halo out of proportion
 }
 
+// Winograd writes whole tiles; what is no clamp comes after.
+TEST_CASE("an activation that is no clamp after a 3x3 convolution", "[ops]") {
+  for (const char* activation : {"Swish", "Sigmoid", "LeakyRelu"}) {
+    for (const List& extent : {List{12, 12}, List{13, 30}, List{5, 9}}) {
+      Tensor x = integers({2, 19, extent[0], extent[1]}, 3);
+      for (float& value : x.mutable_data<float>()) value /= 64;
+      const Tensor w = integers({32, 19, 3, 3}, 5), residual = integers({2, 32, extent[0], extent[1]}, 11);
+      OpCase c =
+          op_case("FusedConv", 1, {x, w, integers({32}, 7), Tensor(), residual},
+                  {{"pads", List{1, 1, 1, 1}}, {"activation", std::string(activation)}, {"activation_alpha", 0.5f}});
+      c.node.domain = "linnet";
+      INFO(activation << " at " << to_string(extent));
+      check_blocked(c, 0b110, {1e-5, 1e-4});
+    }
+  }
+}
+
 TEST_CASE("Conv in groups, of which a block of 16 channels holds one or several", "[ops]") {
   for (const std::int64_t channels : {1, 2, 4, 8, 12, 16, 24, 32}) {
     for (const std::int64_t stride : {1, 2}) {
