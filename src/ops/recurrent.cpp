@@ -1,5 +1,6 @@
 // RNN, GRU, LSTM. A sequence, that is one entry of the batch in one direction, is computed by one thread from its first
 // step to its last: no thread waits for another, and each sum has one order. Sums and states are in double.
+// recurrent_gemm.cpp has a faster way for the usual forms.
 #include "ops/recurrent.h"
 
 #include <array>
@@ -19,10 +20,6 @@ namespace {
 
 using graph::Dim;
 using graph::DimList;
-
-// Inputs and outputs that all three have, and those of the LSTM.
-constexpr std::size_t kX = 0, kW = 1, kR = 2, kB = 3, kLengths = 4, kInitialH = 5, kInitialC = 6, kPeepholes = 7;
-constexpr std::size_t kY = 0, kLastH = 1, kLastC = 2;
 
 std::int64_t gates_of(const NodeContext& c) { return c.op_type() == "LSTM" ? 4 : (c.op_type() == "GRU" ? 3 : 1); }
 
@@ -90,9 +87,9 @@ struct Parameters {
   const T *w, *r, *b, *p;
 
   Parameters(const Recurrence& k, const RunArgs& args, std::int64_t direction)
-      : w(args.in<T>(kW) + direction * k.gates * k.hidden * k.inputs),
-        r(args.in<T>(kR) + direction * k.gates * k.hidden * k.hidden),
-        b(k.biased ? args.in<T>(kB) + direction * 2 * k.gates * k.hidden : nullptr),
+      : w(args.in<T>(kRecurrentW) + direction * k.gates * k.hidden * k.inputs),
+        r(args.in<T>(kRecurrentR) + direction * k.gates * k.hidden * k.hidden),
+        b(k.biased ? args.in<T>(kRecurrentB) + direction * 2 * k.gates * k.hidden : nullptr),
         p(k.peepholes ? args.in<T>(kPeepholes) + direction * 3 * k.hidden : nullptr) {}
 };
 
@@ -164,114 +161,81 @@ void lstm_step(const Recurrence& k, const Functions& f, const Parameters<T>& p, 
   }
 }
 
-template <typename T>
-void read_state(const Recurrence& k, const T* from, double* to) {
-  for (std::int64_t j = 0; j < k.hidden; ++j) to[j] = from == nullptr ? 0 : static_cast<double>(from[j]);
-}
-template <typename T>
-void write_state(const Recurrence& k, const double* from, T* to) {
-  for (std::int64_t j = 0; j < k.hidden; ++j) to[j] = static_cast<T>(from[j]);
-}
-
 /// All steps of one sequence.
 template <typename T>
 void run_sequence(const Recurrence& k, const RunArgs& args, std::int64_t direction, std::int64_t entry) {
   const Parameters<T> p(k, args, direction);
   const Memory m(k, args.thread_scratch);
   const Functions& f = k.functions[static_cast<std::size_t>(direction)];
-  const std::int64_t state =
-      (k.batch_first ? entry * k.directions + direction : direction * k.batch + entry) * k.hidden;
-  read_state(k, k.initial_h ? args.in<T>(kInitialH) + state : nullptr, m.h);
-  read_state(k, k.initial_c ? args.in<T>(kInitialC) + state : nullptr, m.c);
-  std::int64_t length = k.steps;
-  if (k.lengths) length = args.in<std::int32_t>(kLengths)[entry];
-  if (length < 0 || length > k.steps) {
-    args.report("the length of a sequence is out of range");
-    length = 0;
-  }
-  const bool backwards = k.reverse || direction == 1;
-  for (std::int64_t step = 0; step < k.steps; ++step) {
-    const bool beyond = step >= length;
-    const std::int64_t at = backwards && !beyond ? length - 1 - step : step;
-    const std::int64_t row = k.batch_first ? entry * k.steps + at : at * k.batch + entry;
-    T* y = nullptr;
-    if (k.wants[kY])
-      y = args.out<T>(kY) +
-          (k.batch_first ? row * k.directions + direction : (at * k.directions + direction) * k.batch + entry) *
-              k.hidden;
-    if (beyond) {
-      if (y != nullptr) std::fill_n(y, k.hidden, T{0});
-      continue;
-    }
-    for (std::int64_t i = 0; i < k.inputs; ++i) m.x[i] = static_cast<double>(args.in<T>(kX)[row * k.inputs + i]);
+  walk_sequence<T>(k, args, direction, entry, m.h, m.c, [&](std::int64_t row) {
+    for (std::int64_t i = 0; i < k.inputs; ++i)
+      m.x[i] = static_cast<double>(args.in<T>(kRecurrentX)[row * k.inputs + i]);
     begin_gates(k, p, m);
     if (k.gates == 4) lstm_step(k, f, p, m);
     else if (k.gates == 3) gru_step(k, f, p, m);
     else rnn_step(k, f, p, m);
-    if (y != nullptr) write_state(k, m.h, y);
-  }
-  if (k.wants[kLastH]) write_state(k, m.h, args.out<T>(kLastH) + state);
-  if (k.wants[kLastC]) write_state(k, m.c, args.out<T>(kLastC) + state);
+  });
 }
 
 }  // namespace
 
 void infer_recurrent(InferContext& c) {
-  require_types(c, kX, kRealTypes);
-  const graph::TensorDesc &x = c.input(kX), &r = c.input(kR);
+  require_types(c, kRecurrentX, kRealTypes);
+  const graph::TensorDesc &x = c.input(kRecurrentX), &r = c.input(kRecurrentR);
   const Dim directions(directions_of(c));
   (void)recurrent_functions(c, directions.value);
   Dim hidden = c.has_attribute("hidden_size") ? Dim(c.attribute_int("hidden_size", 0)) : Dim();
   if (r.has_rank() && r.shape->size() == 3 && !hidden.known()) hidden = (*r.shape)[2];
   DimList rows(3);
-  require_shape(c, kX, x.type, rows);
+  require_shape(c, kRecurrentX, x.type, rows);
   if (x.has_rank()) rows = *x.shape;
   const Dim &steps = rows[batch_comes_first(c) ? 1 : 0], &batch = rows[batch_comes_first(c) ? 0 : 1];
   const Dim gates = times(gates_of(c), hidden);
-  require_shape(c, kW, x.type, {directions, gates, rows[2]});
-  require_shape(c, kR, x.type, {directions, gates, hidden});
-  require_shape(c, kB, x.type, {directions, times(2, gates)});
-  require_shape(c, kLengths, DataType::int32, {batch});
+  require_shape(c, kRecurrentW, x.type, {directions, gates, rows[2]});
+  require_shape(c, kRecurrentR, x.type, {directions, gates, hidden});
+  require_shape(c, kRecurrentB, x.type, {directions, times(2, gates)});
+  require_shape(c, kRecurrentLengths, DataType::int32, {batch});
   const DimList state = state_shape(c, batch, hidden);
   require_shape(c, kInitialH, x.type, state);
   require_shape(c, kInitialC, x.type, state);
   require_shape(c, kPeepholes, x.type, {directions, times(3, hidden)});
   c.set_output(
-      kY, x.type,
+      kRecurrentY, x.type,
       batch_comes_first(c) ? DimList{batch, steps, directions, hidden} : DimList{steps, directions, batch, hidden});
   c.set_output(kLastH, x.type, state);
   c.set_output(kLastC, x.type, state);
 }
 
 void plan_recurrent(PlanContext& c) {
-  const Placement& x = c.placement_in(kX);
+  const Placement& x = c.placement_in(kRecurrentX);
   Recurrence k;
   k.gates = gates_of(c);
   k.batch_first = batch_comes_first(c);
   k.steps = x.shape[k.batch_first ? 1 : 0];
   k.batch = x.shape[k.batch_first ? 0 : 1];
   k.inputs = x.shape[2];
-  k.hidden = c.placement_in(kR).shape[2];
+  k.hidden = c.placement_in(kRecurrentR).shape[2];
   k.directions = directions_of(c);
   k.functions = recurrent_functions(c, k.directions);
   if (c.has_attribute("clip")) k.clip = static_cast<double>(c.attribute_float("clip", 0));
   k.reverse = c.attribute_string("direction", "forward") == "reverse";
   k.linear_before_reset = c.attribute_int("linear_before_reset", 0) != 0;
   k.input_forget = c.attribute_int("input_forget", 0) != 0;
-  k.biased = c.has_input(kB);
-  k.lengths = c.has_input(kLengths);
+  k.biased = c.has_input(kRecurrentB);
+  k.lengths = c.has_input(kRecurrentLengths);
   k.initial_h = c.has_input(kInitialH);
   k.initial_c = c.has_input(kInitialC);
   k.peepholes = c.has_input(kPeepholes);
   for (std::size_t i = 0; i < k.wants.size(); ++i) k.wants[i] = c.has_output(i);
   Step& step = c.step();
-  step.algorithm = "sequences";
   step.macs = base::checked_product(std::array{k.steps, k.batch, k.directions, k.gates * k.hidden, k.inputs + k.hidden},
                                     "a recurrent operator");
+  if (plan_recurrent_gemm(c, k)) return;
+  step.algorithm = "sequences";
   step.thread_scratch_bytes =
       base::to_size(base::checked_mul(Memory::count(k), 8, "a recurrent operator"), "a recurrent operator");
-  step.run = [k, sequences = k.directions * k.batch, macs = step.macs, type = x.type](const RunArgs& args) {
-    const Range mine = thread_share(args, sequences, macs);
+  step.run = [k, macs = step.macs, type = x.type](const RunArgs& args) {
+    const Range mine = thread_share(args, k.sequences(), macs);
     visit_type<kRealTypes>(type, [&](auto element) {
       for (std::int64_t i = mine.first; i < mine.last; ++i)
         run_sequence<decltype(element)>(k, args, i / k.batch, i % k.batch);
