@@ -42,11 +42,19 @@ bool only_batch_is_open(const std::vector<ValueInfo>& inputs) {
   });
 }
 
+constexpr std::int64_t kSmallInitializer = 8;  // elements: a shape, scale or pad of the usual ranks
+
 }  // namespace
 
-/// Makes constants of the initializers that are inputs too, and keeps the model for the runs that override them.
+/// Makes constants of initializers that are inputs too, and keeps the model for the runs that override them.
 void Plan::State::freeze_initializers(const SessionOptions& options) {
-  const auto overridable = [this](graph::ValueId id) { return graph_.value(id).constant.has_value(); };
+  const bool normalizes = std::any_of(graph_.order().begin(), graph_.order().end(), [this](graph::NodeId id) {
+    return graph_.node(id).op_type == "BatchNormalization";
+  });
+  const auto overridable = [&](graph::ValueId id) {
+    const std::optional<Tensor>& constant = graph_.value(id).constant;
+    return constant.has_value() && (normalizes || constant->size() <= kSmallInitializer);
+  };
   if (std::none_of(graph_.inputs.begin(), graph_.inputs.end(), overridable)) return;
   source_ = std::make_shared<Model::State>();
   source_->graph = graph_;

@@ -13,9 +13,10 @@
 
 namespace linnet {
 
-/// Whether initializers that a caller may override (IR >= 4) count as constants. Older PyTorch lists all weights so, and nearly
-/// no caller overrides them: a plan takes them for constants, and a second one, made when it is first needed, serves the runs
-/// that do override, with nothing folded into any of them.
+/// Whether initializers that a caller may override (IR >= 4) count as constants: small ones - scales, axes, shapes - without which
+/// nothing can be planned, and all of a network with BatchNormalization, which is to be folded. Older PyTorch lists all weights
+/// so, and nearly no caller overrides them: a plan takes them for constants, and a second one, made when it is first needed,
+/// serves the runs that do. Other weights are read at run time by either.
 enum class Initializers : std::uint8_t { constant, overridable };
 
 /// The optimised graph and the shape-bound plans made of it. Thread-safe.

@@ -23,12 +23,13 @@ struct GatherConv {
   bool packed_at_run = false;  // the filter is not a constant
   WeightStore::Buffer weights, bias;
   bool has_bias = false, has_residual = false;
-  std::int64_t group_in = 0, group_out = 0, k = 0, group_floats = 0;
+  std::int64_t group_in = 0, group_out = 0, k = 0, group_floats = 0, in_pixels = 1;
   std::vector<std::vector<std::int32_t>> source;  // [axis][out * kernel + tap]: input coordinate, or -1 for none
 
   void fill_sources();
   void pack_group(const float* w, const double* scale, std::int64_t group, Range panels, float* to) const;
-  void gather(const float* x, std::int64_t first, std::int64_t count, float* rows) const;
+  void find_taps(std::int64_t first, std::int64_t count, std::int32_t* offsets) const;
+  void gather(const float* x, const std::int32_t* offsets, std::int64_t count, float* rows) const;
   void run(const RunArgs& args) const;
   void run_pixels(const RunArgs& args, const float* packed, std::int64_t image, std::int64_t group, std::int64_t first,
                   std::int64_t count) const;
@@ -78,15 +79,12 @@ void GatherConv::pack_group(const float* w, const double* scale, std::int64_t gr
   }
 }
 
-/// Rows [count][k] of the im2col matrix for output pixels [first, first + count); x is one image's group of channels.
-void GatherConv::gather(const float* x, std::int64_t first, std::int64_t count, float* rows) const {
+/// Where each tap of output pixels [first, first + count) lies in a channel of the input: [tap][pixel], -1 outside.
+void GatherConv::find_taps(std::int64_t first, std::int64_t count, std::int32_t* offsets) const {
   const std::size_t axes = source.size();
-  const std::int64_t taps = problem.taps();
-  std::int64_t in_pixels = 1;
-  for (const std::int64_t extent : problem.in_extent) in_pixels *= extent;
-  for (std::int64_t pixel = first; pixel < first + count; ++pixel) {
-    for (std::int64_t tap = 0; tap < taps; ++tap) {
-      std::int64_t offset = 0, stride = 1, rest_pixel = pixel, rest_tap = tap;
+  for (std::int64_t tap = 0; tap < problem.taps(); ++tap, offsets += kPixels) {
+    for (std::int64_t pixel = 0; pixel < count; ++pixel) {
+      std::int64_t offset = 0, stride = 1, rest_pixel = first + pixel, rest_tap = tap;
       bool inside = true;
       for (std::size_t axis = axes; axis-- > 0;) {
         const std::int64_t kernel = problem.window.kernel[axis];
@@ -98,8 +96,19 @@ void GatherConv::gather(const float* x, std::int64_t first, std::int64_t count, 
         offset += in * stride;
         stride *= problem.in_extent[axis];
       }
-      float* const row = rows + (pixel - first) * k + tap;
-      for (std::int64_t c = 0; c < group_in; ++c) row[c * taps] = inside ? x[c * in_pixels + offset] : 0.0f;
+      offsets[pixel] = inside ? static_cast<std::int32_t>(offset) : -1;
+    }
+  }
+}
+
+/// Rows [count][k] of the im2col matrix; x is one image's group of channels. A channel at a time: its pixels are neighbours.
+void GatherConv::gather(const float* x, const std::int32_t* offsets, std::int64_t count, float* rows) const {
+  const std::int64_t taps = problem.taps();
+  for (std::int64_t c = 0; c < group_in; ++c, x += in_pixels) {
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+      const std::int32_t* const from = offsets + tap * kPixels;
+      float* to = rows + c * taps + tap;
+      for (std::int64_t pixel = 0; pixel < count; ++pixel, to += k) *to = from[pixel] >= 0 ? x[from[pixel]] : 0.0f;
     }
   }
 }
@@ -109,9 +118,8 @@ void GatherConv::run_pixels(const RunArgs& args, const float* packed, std::int64
   float* const rows = reinterpret_cast<float*>(args.thread_scratch);
   const std::int64_t columns = base::round_up(group_out, kLanes);
   float* const product = rows + kPixels * k;
-  std::int64_t in_pixels = 1;
-  for (const std::int64_t extent : problem.in_extent) in_pixels *= extent;
-  gather(args.in<float>(kConvX) + (image * problem.groups + group) * group_in * in_pixels, first, count, rows);
+  const auto* const offsets = reinterpret_cast<const std::int32_t*>(product + kPixels * columns);
+  gather(args.in<float>(kConvX) + (image * problem.groups + group) * group_in * in_pixels, offsets, count, rows);
   const std::int64_t out_pixels = problem.out_pixels();
   const std::int64_t plane = (image * problem.groups + group) * group_out * out_pixels;
   kernels::GemmArguments g{};
@@ -167,11 +175,15 @@ void GatherConv::run(const RunArgs& args) const {
   }
   const float* const packed =
       packed_at_run ? reinterpret_cast<const float*>(args.shared_scratch) : weights->as<float>();
-  const std::int64_t chunks = base::ceil_div(problem.out_pixels(), kPixels);
-  const Range mine = split(problem.images * problem.groups * chunks, args.threads, args.thread);
+  // All groups and images of the same pixels after each other: they share what find_taps() says.
+  const std::int64_t chunks = base::ceil_div(problem.out_pixels(), kPixels), shares = problem.images * problem.groups;
+  const Range mine = split(shares * chunks, args.threads, args.thread);
+  auto* const offsets = reinterpret_cast<std::int32_t*>(reinterpret_cast<float*>(args.thread_scratch) +
+                                                        kPixels * (k + base::round_up(group_out, kLanes)));
   for (std::int64_t i = mine.first; i < mine.last; ++i) {
-    const std::int64_t chunk = i % chunks, group = i / chunks % problem.groups, image = i / chunks / problem.groups;
-    run_pixels(args, packed, image, group, chunk * kPixels, std::min(kPixels, problem.out_pixels() - chunk * kPixels));
+    const std::int64_t first = i / shares * kPixels, count = std::min(kPixels, problem.out_pixels() - first);
+    if (i == mine.first || i % shares == 0) find_taps(first, count, offsets);
+    run_pixels(args, packed, i % shares / problem.groups, i % problem.groups, first, count);
   }
 }
 
@@ -189,6 +201,10 @@ void plan_conv_gather(PlanContext& c, const ConvProblem& problem, bool transpose
   d->packed_at_run = c.constant(kConvW) == nullptr;
   d->has_bias = c.has_input(kConvB);
   d->has_residual = c.has_input(kConvResidual);
+  for (const std::int64_t extent : problem.in_extent) d->in_pixels *= extent;
+  if (d->in_pixels > std::numeric_limits<std::int32_t>::max())
+    c.fail(ErrorCode::limit, "a channel of a convolution's input is too large", c.input_label(kConvX),
+           "below 2^31 pixels", std::to_string(d->in_pixels));
   d->fill_sources();
   const std::size_t bytes =
       base::to_size(base::checked_mul(d->group_floats * problem.groups, 4, "packed weights"), "packed weights");
@@ -222,7 +238,8 @@ void plan_conv_gather(PlanContext& c, const ConvProblem& problem, bool transpose
     c.packed(kConvB);
   }
   step.thread_scratch_bytes = base::to_size(
-      base::checked_mul(kPixels * (d->k + base::round_up(d->group_out, kLanes)), 4, "scratch"), "scratch");
+      base::checked_mul(kPixels * (d->k + base::round_up(d->group_out, kLanes) + problem.taps()), 4, "scratch"),
+      "scratch");
   step.algorithm = "im2col_gemm_gathered";
   step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
   step.run = [d](const RunArgs& args) { d->run(args); };

@@ -283,7 +283,7 @@ int winograd_tile(const ConvProblem& p) {
   const bool fits = w.kernel.size() == 2 && w.kernel[0] == 3 && w.kernel[1] == 3 && w.strides[0] == 1 &&
                     w.strides[1] == 1 && w.dilations[0] == 1 && w.dilations[1] == 1 && p.groups == 1;
   // With few channels the transforms, whose cost grows with the channels only once, outweigh the products saved.
-  if (!fits || p.in_channels < kBlock || p.out_channels < kBlock) return 0;
+  if (!fits || p.in_channels < kBlock) return 0;
   const std::int64_t edge = std::min(p.out_extent[0], p.out_extent[1]);
   return edge >= 12 ? 4 : (edge >= 4 ? 2 : 0);
 }
