@@ -60,7 +60,10 @@ void Plan::State::freeze_initializers(const SessionOptions& options) {
   source_->graph = graph_;
   source_options_ = options;
   for (const graph::ValueId id : graph_.inputs) {
-    if (overridable(id)) graph_.value(id).graph_input = false;
+    if (!overridable(id)) continue;
+    graph::Value& value = graph_.value(id);
+    value.graph_input = false;
+    value.desc.shape = graph::DimList(value.constant->shape().begin(), value.constant->shape().end());
   }
   std::erase_if(graph_.inputs, overridable);
 }
@@ -123,10 +126,15 @@ void Plan::State::plan_ahead(const SessionOptions& options) {
     }
   }
   std::vector<Shape> shapes;
-  for (const ValueInfo& info : planned_inputs_) {
+  for (std::size_t input = 0; input < planned_inputs_.size(); ++input) {
+    const ValueInfo& info = planned_inputs_[input];
     const auto given = options.input_shapes.find(info.name);
     if (given != options.input_shapes.end()) {
       shapes.push_back(given->second);
+      continue;
+    }
+    if (info.optional) {
+      shapes.push_back(graph_.value(graph_.inputs[input]).constant->shape());
       continue;
     }
     Shape shape;

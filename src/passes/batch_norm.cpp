@@ -71,6 +71,32 @@ BatchNorm read_batch_norm(const graph::Graph& graph, graph::NodeId id) {
   return norm;
 }
 
+BatchNorm read_channel_constant(const graph::Graph& graph, graph::NodeId id, std::size_t x) {
+  const ops::NodeContext node(graph, id);
+  const graph::TensorDesc& in = node.input(x);
+  const Tensor* constant = node.constant(1 - x);
+  if (constant == nullptr || constant->type() != DataType::float32 || in.type != DataType::float32 || !in.has_rank() ||
+      in.shape->size() < 2 || !(*in.shape)[1].known() || constant->rank() > in.shape->size())
+    return refused_norm("it has no constant for each channel");
+  const auto channels = static_cast<std::size_t>((*in.shape)[1].value);
+  const std::size_t before = in.shape->size() - constant->rank();
+  for (std::size_t axis = 0; axis < constant->rank(); ++axis) {
+    const std::int64_t extent = constant->shape()[axis];
+    if (extent != 1 && (axis + before != 1 || extent != (*in.shape)[1].value))
+      return refused_norm("its constant is not one number a channel");
+  }
+  std::vector<double> values = to_doubles(*constant);
+  if (values.size() == 1) values.assign(channels, values[0]);
+  if (!std::all_of(values.begin(), values.end(), [](double v) { return std::abs(v) <= kLargestScale; }))
+    return refused_norm("its constant is not finite or too large");
+  const bool factor = node.op_type() == "Mul";
+  BatchNorm norm;
+  norm.mean.assign(channels, 0.0);
+  norm.scale = factor ? values : std::vector<double>(channels, 1.0);
+  norm.offset = factor ? std::vector<double>(channels, 0.0) : std::move(values);
+  return norm;
+}
+
 graph::ValueId add_rounded(graph::Graph& graph, std::string_view stem, const std::vector<double>& values) {
   Tensor tensor(DataType::float32, {static_cast<std::int64_t>(values.size())});
   std::transform(values.begin(), values.end(), tensor.mutable_data<float>().begin(),

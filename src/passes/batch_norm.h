@@ -18,6 +18,10 @@ struct BatchNorm {
 /// out of float's range is refused: the folded network would differ from the model's.
 BatchNorm read_batch_norm(const graph::Graph& graph, graph::NodeId id);
 
+/// The same of an Add or Mul whose operand 1 - `x` is a constant, one number or one a channel: a bias as Paddle writes it, a
+/// scale. Empty, with a refusal, where it is another.
+BatchNorm read_channel_constant(const graph::Graph& graph, graph::NodeId id, std::size_t x);
+
 /// `values` as a float32 constant [n], each rounded once, named after `stem`.
 graph::ValueId add_rounded(graph::Graph& graph, std::string_view stem, const std::vector<double>& values);
 

@@ -1,10 +1,11 @@
 // One meaning, one spelling: exporters write the same thing in several ways, and each later pass, layout rule and kernel
-// should have to know one. All rewrites but the last two are the same sum or product; those drop a rounding or two:
+// should have to know one. All rewrites but the last three are the same sum or product; those drop a rounding or two:
 //   Sum of two                                        -> Add
 //   ReduceMean over the spatial axes                  -> GlobalAveragePool (and Flatten where keepdims = 0)
 //   AveragePool, MaxPool with one window for all      -> GlobalAveragePool, GlobalMaxPool
 //   x * Sigmoid(x)                                    -> Swish
 //   x * HardSigmoid(x, 1/6, 1/2); x * Clip(x + 3, 0, 6) / 6 in any order   -> HardSwish
+//   x * (Erf(x / sqrt(2)) + 1) / 2 in any order       -> Gelu
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -197,12 +198,60 @@ bool rewrite_swish(Graph& graph, NodeId id) {
   return false;
 }
 
+// The operand of a product beside a constant near `factor`; kNoValue where it is no such product.
+ValueId multiplied_by(const Graph& graph, ValueId value, double factor) {
+  const Node* node = producer_of(graph, value);
+  if (node == nullptr || !is_onnx(*node, "Mul") || node->inputs.size() != 2) return kNoValue;
+  for (const std::size_t i : {std::size_t{0}, std::size_t{1}}) {
+    if (near(constant_scalar(graph, node->inputs[i]), factor)) return node->inputs[1 - i];
+  }
+  return kNoValue;
+}
+
+// Whether `value` is Erf(x / sqrt(2)) + 1.
+bool is_one_plus_erf(const Graph& graph, ValueId value, ValueId x) {
+  const Node* sum = producer_of(graph, value);
+  if (sum == nullptr || !is_onnx(*sum, "Add") || sum->inputs.size() != 2) return false;
+  const std::size_t one = constant_scalar(graph, sum->inputs[0]) == 1.0f ? 0 : 1;
+  if (constant_scalar(graph, sum->inputs[one]) != 1.0f) return false;
+  const Node* erf = producer_of(graph, sum->inputs[1 - one]);
+  if (erf == nullptr || !is_onnx(*erf, "Erf")) return false;
+  if (multiplied_by(graph, erf->inputs[0], std::sqrt(0.5)) == x) return true;
+  const Node* quotient = producer_of(graph, erf->inputs[0]);
+  return quotient != nullptr && is_onnx(*quotient, "Div") && quotient->inputs[0] == x &&
+         near(constant_scalar(graph, quotient->inputs[1]), std::sqrt(2.0));
+}
+
+// As in rewrite_swish, nodes in between stay if someone else reads them.
+bool rewrite_gelu(Graph& graph, NodeId id) {
+  const Node& node = graph.node(id);
+  if (!is_onnx(node, "Mul") || node.inputs.size() != 2 || node.outputs.empty()) return false;
+  if (graph.value(node.outputs[0]).desc.type != DataType::float32) return false;
+  const auto replace = [&](ValueId x, ValueId gate) {
+    if (x == kNoValue || gate == kNoValue || !is_one_plus_erf(graph, gate, x)) return false;
+    if (!same_shape(graph.value(x).desc, graph.value(graph.node(id).outputs[0]).desc)) return false;
+    replace_node(graph, id, "Gelu", 20, x);
+    return true;
+  };
+  if (const Node* product = producer_of(graph, multiplied_by(graph, node.outputs[0], 0.5));
+      product != nullptr && is_onnx(*product, "Mul") && product->inputs.size() == 2) {
+    const ValueId a = product->inputs[0], b = product->inputs[1];
+    return replace(a, b) || replace(b, a);
+  }
+  for (const std::size_t i : {std::size_t{0}, std::size_t{1}}) {
+    const ValueId a = node.inputs[i], b = node.inputs[1 - i];
+    if (replace(multiplied_by(graph, a, 0.5), b) || replace(a, multiplied_by(graph, b, 0.5))) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void canonicalize_operators(Graph& graph, PassContext& context) {
   const std::vector<NodeId> order = graph.order();
   for (const NodeId id : order) {
-    if (rewrite_sum(graph, id) || rewrite_mean(graph, id) || rewrite_pool(graph, id) || rewrite_swish(graph, id))
+    if (rewrite_sum(graph, id) || rewrite_mean(graph, id) || rewrite_pool(graph, id) || rewrite_swish(graph, id) ||
+        rewrite_gelu(graph, id))
       context.applied();
   }
 }

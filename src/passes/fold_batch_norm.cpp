@@ -1,9 +1,12 @@
 // BatchNormalization after Conv, ConvTranspose or Gemm is a scale of the filter's output channels and another bias:
 //   s * (conv(x, w) + b - mean) + offset = conv(x, s * w) + ((b - mean) * s + offset)
+// So is an Add or a Mul with a constant, one number or one a channel (Paddle writes a convolution's bias as such an Add). All is
 // computed in double and rounded once. A Conv keeps the model's own weights and gets the scale as an input beside them
 // (fused_operators.h); so weights that several nodes share, or that the file maps into memory, need no copy. ConvTranspose
 // and Gemm get new weights: they are few and small. BatchNormalization *before* a convolution cannot be folded: where the
 // convolution pads, it pads after the normalisation.
+#include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "base/checked_math.h"
@@ -43,15 +46,34 @@ std::vector<double> bias_of(const ops::NodeContext& node) {
   return node.constant(2) == nullptr ? std::vector<double>{} : to_doubles(*node.constant(2));
 }
 
+// W times the scale of its columns, rounded once; `channel(i)`: that of element i. Without a scale the model's own bytes do.
+template <typename Channel>
+void scale_weights(Graph& graph, NodeId id, const BatchNorm& norm, const Channel& channel) {
+  if (std::all_of(norm.scale.begin(), norm.scale.end(), [](double scale) { return scale == 1.0; })) return;
+  const Tensor weights = *ops::NodeContext(graph, id).constant(1);
+  Tensor scaled(DataType::float32, weights.shape());
+  const std::span<const float> in = weights.data<float>();
+  const std::span<float> out = scaled.mutable_data<float>();
+  for (std::size_t i = 0; i < in.size(); ++i)
+    out[i] = static_cast<float>(static_cast<double>(in[i]) * norm.scale[channel(i)]);
+  graph.set_input(id, 1, graph.add_constant(graph.unique_name(graph.label(id) + "/weights"), std::move(scaled)));
+}
+
 std::string fold_into_conv(Graph& graph, NodeId id, const BatchNorm& norm) {
   const ops::NodeContext conv(graph, id);
-  if (is_fused(conv.node(), "FusedConv")) return "the convolution is fused with something else already";
+  if (activation_of(graph, id) != "none" || conv.has_input(kConvResidual))
+    return "the convolution is fused with something else already";
   const auto channels = static_cast<std::int64_t>(norm.scale.size());
   if (conv.constant(1)->rank() < 3 || conv.constant(1)->shape()[0] != channels) return "the channel counts differ";
   const std::vector<double> bias = bias_of(conv);
   if (!bias.empty() && bias.size() != norm.scale.size()) return "the channel counts differ";
   const ValueId folded_bias = add_folded_bias(graph, id, bias, norm);
-  const Tensor scale = Tensor::of<double>({channels}, norm.scale);
+  std::vector<double> factors = norm.scale;
+  if (conv.constant(kConvWeightScale) != nullptr) {
+    const std::vector<double> before = to_doubles(*conv.constant(kConvWeightScale));
+    std::transform(factors.begin(), factors.end(), before.begin(), factors.begin(), std::multiplies<>());
+  }
+  const Tensor scale = Tensor::of<double>({channels}, factors);
   const ValueId weight_scale = graph.add_constant(graph.unique_name(graph.label(id) + "/weight_scale"), scale);
   make_fused(graph, id);
   graph.set_input(id, kConvBias, folded_bias);
@@ -72,18 +94,13 @@ std::string fold_into_conv_transpose(Graph& graph, NodeId id, const BatchNorm& n
       (!bias.empty() && bias.size() != norm.scale.size())) {
     return "the channel counts differ";
   }
-  Tensor scaled(DataType::float32, weights.shape());
-  const std::span<const float> in = weights.data<float>();
-  const std::span<float> out = scaled.mutable_data<float>();
-  const std::size_t taps = in.empty() ? 0 : in.size() / static_cast<std::size_t>(rows * columns);
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    const auto cell = static_cast<std::int64_t>(i / taps);  // row * columns + column
-    const std::int64_t group = cell / columns / (rows / groups);
-    const auto channel = static_cast<std::size_t>(group * columns + cell % columns);
-    out[i] = static_cast<float>(static_cast<double>(in[i]) * norm.scale[channel]);
-  }
+  const std::int64_t taps = weights.size() / std::max<std::int64_t>(1, rows * columns);
   const ValueId folded_bias = add_folded_bias(graph, id, bias, norm);
-  graph.set_input(id, 1, graph.add_constant(graph.unique_name(graph.label(id) + "/weights"), std::move(scaled)));
+  scale_weights(graph, id, norm, [&](std::size_t i) {
+    const std::int64_t cell = static_cast<std::int64_t>(i) / taps;  // row * columns + column
+    const std::int64_t group = cell / columns / (rows / groups);
+    return static_cast<std::size_t>(group * columns + cell % columns);
+  });
   graph.set_input(id, 2, folded_bias);
   return {};
 }
@@ -104,30 +121,35 @@ std::string fold_into_gemm(Graph& graph, NodeId id, const BatchNorm& norm) {
   const auto beta = static_cast<double>(gemm.attribute_float("beta", 1.0f));
   for (double& b : bias) b *= beta;
 
-  Tensor scaled(DataType::float32, weights.shape());
-  const std::span<const float> in = weights.data<float>();
-  const std::span<float> out = scaled.mutable_data<float>();
-  const std::size_t row = static_cast<std::size_t>(weights.shape()[1]);
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    out[i] = static_cast<float>(static_cast<double>(in[i]) * norm.scale[transposed ? i / row : i % row]);
-  }
+  const auto row = static_cast<std::size_t>(weights.shape()[1]);
   const ValueId folded_bias = add_folded_bias(graph, id, bias, norm);
-  graph.set_input(id, 1, graph.add_constant(graph.unique_name(graph.label(id) + "/weights"), std::move(scaled)));
+  scale_weights(graph, id, norm, [&](std::size_t i) { return transposed ? i / row : i % row; });
   graph.set_input(id, 2, folded_bias);
   graph.attributes(id).erase("beta");
   return {};
 }
 
-std::string fold(Graph& graph, NodeId norm_id, NodeId target) {
-  const graph::Node& node = graph.node(target);
-  if (std::string reason = why_not_private(graph, graph.node(norm_id).inputs[0]); !reason.empty()) return reason;
+bool takes_norm(const graph::Node* node) {
+  return node != nullptr && (is_convolution(*node) || is_onnx(*node, "Gemm") || is_onnx(*node, "ConvTranspose"));
+}
+
+// Folds node `id`, which reads operand `x` from such a node; why not, or nothing.
+std::string fold(Graph& graph, NodeId id, std::size_t x) {
+  const ValueId between = graph.node(id).inputs[x];
+  const NodeId target = graph.value(between).producer;
+  if (std::string reason = why_not_private(graph, between); !reason.empty()) return reason;
   const ops::NodeContext context(graph, target);
   if (std::string reason = why_not_constant(context, 1, false); !reason.empty()) return reason;
   if (std::string reason = why_not_constant(context, 2, true); !reason.empty()) return reason;
-  const BatchNorm norm = read_batch_norm(graph, norm_id);
+  const bool normalizes = is_onnx(graph.node(id), "BatchNormalization");
+  const BatchNorm norm = normalizes ? read_batch_norm(graph, id) : read_channel_constant(graph, id, x);
   if (!norm.refusal.empty()) return norm.refusal;
-  if (is_convolution(node)) return fold_into_conv(graph, target, norm);
-  return is_onnx(node, "Gemm") ? fold_into_gemm(graph, target, norm) : fold_into_conv_transpose(graph, target, norm);
+  const graph::Node& node = graph.node(target);
+  const std::string reason = is_convolution(node)    ? fold_into_conv(graph, target, norm)
+                             : is_onnx(node, "Gemm") ? fold_into_gemm(graph, target, norm)
+                                                     : fold_into_conv_transpose(graph, target, norm);
+  if (reason.empty()) absorb(graph, target, id);
+  return reason;
 }
 
 }  // namespace
@@ -135,23 +157,22 @@ std::string fold(Graph& graph, NodeId norm_id, NodeId target) {
 void fold_batch_norm(Graph& graph, PassContext& context) {
   const std::vector<NodeId> order = graph.order();
   for (const NodeId id : order) {
-    if (!is_onnx(graph.node(id), "BatchNormalization")) continue;
-    const ValueId x = input_of(graph.node(id), 0);
-    const graph::Node* producer = producer_of(graph, x);
-    const bool foldable = producer != nullptr && (is_convolution(*producer) || is_onnx(*producer, "Gemm") ||
-                                                  is_onnx(*producer, "ConvTranspose"));
-    if (!foldable) {
+    const graph::Node& node = graph.node(id);
+    const bool normalizes = is_onnx(node, "BatchNormalization");
+    const bool computes = is_onnx(node, "Add") || is_onnx(node, "Mul");
+    if ((!normalizes && !computes) || node.inputs.empty()) continue;
+    const std::size_t x = computes && !takes_norm(producer_of(graph, node.inputs[0])) ? 1 : 0;
+    const graph::Node* const producer = producer_of(graph, input_of(node, x));
+    if (!takes_norm(producer)) {
+      if (!normalizes) continue;
       const std::string found = producer == nullptr ? "an input or a constant" : "a " + graph::op_label(*producer);
       context.refused(id, "it follows " + found + ", not a Conv, ConvTranspose or Gemm");
       continue;
     }
-    const NodeId target = graph.value(x).producer;
-    if (const std::string reason = fold(graph, id, target); !reason.empty()) {
-      context.refused(id, reason);
-      continue;
-    }
-    absorb(graph, target, id);
-    context.applied();
+    // An Add of two results is none of ours, and nothing to report.
+    if (computes && !graph.value(node.inputs[1 - x]).is_constant()) continue;
+    if (const std::string reason = fold(graph, id, x); !reason.empty()) context.refused(id, reason);
+    else context.applied();
   }
 }
 

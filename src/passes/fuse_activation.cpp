@@ -30,6 +30,7 @@ std::optional<Activation> read_activation(const Graph& graph, NodeId id) {
   if (!node.node().domain.empty()) return std::nullopt;
   const std::string& op = node.op_type();
   if (op == "Relu" || op == "Sigmoid" || op == "Tanh" || op == "HardSwish") return Activation{op, 0, 0, {}};
+  if (op == "Gelu" && node.attribute_string("approximate", "none") == "none") return Activation{op, 0, 0, {}};
   if (op == "Swish") return Activation{op, node.attribute_float("alpha", 1.0f), 0, {}};
   if (op == "LeakyRelu") return Activation{op, node.attribute_float("alpha", 0.01f), 0, {}};
   if (op == "Elu") return Activation{op, node.attribute_float("alpha", 1.0f), 0, {}};

@@ -13,7 +13,8 @@
 // Reorder     the same tensor in another layout: attribute to = "nchw16c" | "plain".
 //
 // activation is the name of the ONNX operator ("none" or absent: no activation) with its parameters by position:
-//   Relu; Clip alpha = min, beta = max; LeakyRelu alpha; Elu alpha; HardSigmoid alpha, beta; Sigmoid; Tanh; HardSwish; Swish alpha
+//   Relu; Clip alpha = min, beta = max; LeakyRelu alpha; Elu alpha; HardSigmoid alpha, beta; Sigmoid; Tanh; HardSwish; Swish alpha;
+//   Gelu (not approximated)
 #pragma once
 
 #include <cstddef>

@@ -36,6 +36,7 @@ SEGMENTERS = ["fcn_resnet50", "deeplabv3_resnet50"]
 DETECTORS = ["ssdlite320_mobilenet_v3_large", "fasterrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn"]
 # Those whose attention windows, stems or adaptive pooling (vgg too) ask for a size; all others run on small pictures.
 SIDES = {"alexnet": 224, "inception_v3": 149, "maxvit_t": 224, "vit_b_16": 224, "vit_b_32": 224}
+SHARPNESS = 2  # factor of the weights of a detector's class scores: apart from each other, not all 1
 DETECTOR_SIDES = {"min_size": 128, "max_size": 192}
 ONNX_TYPES = {torch.float32: 1, torch.uint8: 2, torch.int32: 6, torch.int64: 7, torch.bool: 9}
 
@@ -72,6 +73,15 @@ def calibrate(model, example, another):
     model.eval()
 
 
+def sharpen(model):
+    """Makes a detector sure of something: with scores that all but tie, the order of what it finds would be left to rounding,
+    and below its threshold it finds nothing."""
+    for name, module in model.named_modules():
+        classifies = any(part in name for part in ("cls_score", "cls_logits", "classification_head"))
+        if classifies and isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)) and module.bias is not None:
+            module.weight.data *= SHARPNESS
+
+
 def picture(size):
     """Smooth structure and noise: a plain random picture leaves deep layers nothing but its mean."""
     height, width = size
@@ -99,6 +109,8 @@ def build(name):
         if parameter.dim() > 1 and not parameter.any():  # the last layer of the vision transformers
             torch.nn.init.normal_(parameter, std=0.02)
     calibrate(model, example, another)
+    if name in DETECTORS:
+        sharpen(model)
     return model, example
 
 

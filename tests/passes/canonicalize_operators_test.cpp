@@ -103,6 +103,43 @@ TEST_CASE("HardSwish is recognised in each of its spellings") {
   CHECK(operators(b.graph) == "HardSwish");
 }
 
+TEST_CASE("Gelu is recognised in each of its spellings") {
+  GraphBuilder b = image();
+  b.floats("root", {}, {1.41421354f}).floats("reciprocal", {1}, {0.707106769f}).floats("one", {}, {1});
+  b.floats("half", {}, {0.5f});
+  const bool divides = GENERATE(true, false);
+  if (divides) b.node("Div", {"x", "root"}, {"t"});
+  else b.node("Mul", {"reciprocal", "x"}, {"t"});
+  b.node("Erf", {"t"}, {"e"});
+  SECTION("(x * s) / 2") {
+    b.node("Add", {"e", "one"}, {"s"}).node("Mul", {"x", "s"}, {"m"}).node("Mul", {"m", "half"}, {"y"});
+  }
+  SECTION("(s * x) / 2") {
+    b.node("Add", {"one", "e"}, {"s"}).node("Mul", {"s", "x"}, {"m"}).node("Mul", {"half", "m"}, {"y"});
+  }
+  SECTION("(x / 2) * s") {
+    b.node("Add", {"e", "one"}, {"s"}).node("Mul", {"x", "half"}, {"m"}).node("Mul", {"m", "s"}, {"y"});
+  }
+  SECTION("x * (s / 2)") {
+    b.node("Add", {"e", "one"}, {"s"}).node("Mul", {"half", "s"}, {"m"}).node("Mul", {"x", "m"}, {"y"});
+  }
+  b.output("y");
+  CHECK(check_pass(b.graph, kCanonicalizeOperators, 1e-6).applied == 1);
+  CHECK(operators(b.graph) == "Gelu");
+}
+
+TEST_CASE("look-alikes of Gelu stay") {
+  GraphBuilder b = image();
+  b.input("z", {2, 3, 5, 4}).floats("root", {}, {1.41421354f}).floats("one", {}, {1}).floats("half", {}, {0.5f});
+  b.floats("two", {}, {2});
+  const std::string t = GENERATE("x", "z"), divisor = GENERATE("root", "two"), term = GENERATE("one", "half"),
+                    factor = GENERATE("half", "two");
+  if (t == "x" && divisor == "root" && term == "one" && factor == "half") return;
+  b.node("Div", {t, divisor}, {"d"}).node("Erf", {"d"}, {"e"}).node("Add", {"e", term}, {"s"});
+  b.node("Mul", {"x", "s"}, {"m"}).node("Mul", {"m", factor}, {"y"}).output("y");
+  CHECK(run_pass(b.graph, kCanonicalizeOperators).applied == 0);
+}
+
 TEST_CASE("look-alikes of HardSwish and Swish stay") {
   GraphBuilder b = image();
   b.input("z", {2, 3, 5, 4})

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "passes/graph_builder.h"
 #include "passes/pass_list.h"
 
@@ -85,6 +87,44 @@ TEST_CASE("MXNet's spatial = 0 with statistics per channel is an ordinary BatchN
   b.graph.attributes(b.graph.value(b.id("y")).producer).set("spatial", std::int64_t{0});
   b.graph.set_op(b.graph.value(b.id("y")).producer, "BatchNormalization", "", 7);
   CHECK(run_pass(b.graph, kFoldBatchNorm).applied == 1);
+}
+
+TEST_CASE("a term or factor of each channel is folded as a BatchNormalization is") {
+  const Shape shape = GENERATE(Shape{1, 8, 1, 1}, Shape{8, 1, 1}, Shape{}, Shape{1});
+  const std::string first = GENERATE("Add", "Mul"), second = GENERATE("Add", "Mul");
+  const std::string op = GENERATE("Conv", "ConvTranspose");
+  GraphBuilder b;
+  b.input("x", {1, 8, 5, 5}).random("w", {8, 8, 2, 2}).random("a", shape, 0.5f, 2).random("b", shape, 0.5f, 2);
+  b.statistics("bn", 8);
+  b.node(op, {"x", "w"}, {"c"}, {{"strides", Ints{2, 2}}});
+  b.node(first, {"c", "a"}, {"d"}).node(second, {"b", "d"}, {"e"}).batch_norm("e", "bn", "y").output("y");
+  CHECK(check_pass(b.graph, kFoldBatchNorm).applied == 3);
+  CHECK(operators(b.graph) == (op == "Conv" ? "FusedConv" : op));
+}
+
+TEST_CASE("a term of each column is folded into a Gemm, whose weights stay the model's") {
+  GraphBuilder b;
+  b.input("x", {3, 4}).random("w", {4, 8}).random("a", GENERATE(Shape{8}, Shape{1, 8}));
+  b.node("Gemm", {"x", "w"}, {"c"}).node("Add", {"c", "a"}, {"y"}).output("y");
+  const void* weights = b.graph.value(b.id("w")).constant->raw();
+  CHECK(check_pass(b.graph, kFoldBatchNorm).applied == 1);
+  CHECK(operators(b.graph) == "Gemm");
+  CHECK(b.graph.value(writer(b.graph, "y").inputs[1]).constant->raw() == weights);
+}
+
+TEST_CASE("an Add or Mul stays") {
+  GraphBuilder b;
+  b.input("x", {1, 4, 8, 8}).random("w", {8, 4, 1, 1}).input("z", {1, 8, 1, 1});
+  b.node("Conv", {"x", "w"}, {"c"});
+  SECTION("of a constant for each column") { b.random("a", {8}).node("Add", {"c", "a"}, {"y"}); }
+  SECTION("of a constant for each pixel") { b.random("a", {8, 8, 8}).node("Mul", {"c", "a"}, {"y"}); }
+  SECTION("of a constant that raises the rank") { b.random("a", {1, 1, 1, 1, 1}).node("Add", {"c", "a"}, {"y"}); }
+  SECTION("of what is no constant") { b.node("Mul", {"c", "z"}, {"y"}); }
+  SECTION("of what is not finite") {
+    b.floats("a", {}, {std::numeric_limits<float>::infinity()}).node("Add", {"a", "c"}, {"y"});
+  }
+  b.output("y");
+  CHECK(run_pass(b.graph, kFoldBatchNorm).applied == 0);
 }
 
 TEST_CASE("fold_batch_norm refuses") {

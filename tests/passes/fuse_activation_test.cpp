@@ -30,7 +30,8 @@ TEST_CASE("each activation is fused into a convolution with its parameters") {
                           Case{"LeakyRelu", {{"alpha", 0.5f}}, 13, 0.5f, 0}, Case{"Elu", {{"alpha", 2.0f}}, 13, 2, 0},
                           Case{"HardSigmoid", {}, 13, 0.2f, 0.5f},
                           Case{"HardSigmoid", {{"alpha", 0.25f}, {"beta", 0.375f}}, 13, 0.25f, 0.375f},
-                          Case{"Swish", {}, 24, 1, 0}, Case{"Clip", {{"min", -1.0f}, {"max", 6.0f}}, 7, -1, 6},
+                          Case{"Swish", {}, 24, 1, 0}, Case{"Gelu", {}, 20, 0, 0},
+                          Case{"Clip", {{"min", -1.0f}, {"max", 6.0f}}, 7, -1, 6},
                           Case{"Clip", {{"min", 0.0f}}, 7, 0, std::numeric_limits<float>::max()});
   GraphBuilder b = one_conv();
   b.node(c.op, {"c"}, {"y"}, c.attributes, c.opset).output("y");

@@ -129,6 +129,17 @@ TEST_CASE("I07: what the caller may override is folded nowhere and the override 
   CHECK(floats(session.run({{"x", x}}).at(0)) == usual);
 }
 
+TEST_CASE("I07: an initializer that is an input of open shape") {
+  OnnxModel model = network({conv("x", "c"), norm("c", "y")});
+  for (const char* name : {"s1", "t1"}) model.graph.input(name, DataType::float32, {"C"});
+  const std::vector<std::byte> file = model.bytes();
+  const Tensor x = random_tensor({1, 4, 5, 5}, 3);
+  Session session(Model::load(file), one_thread());
+  const std::vector<float> usual = floats(session.run({{"x", x}}).at(0));
+  CHECK(usual == floats(run(network({conv("x", "c"), norm("c", "y")}), {x}).at(0)));
+  CHECK(floats(session.run({{"x", x}, {"t1", floats_of({4}, 7)}}).at(0)) != usual);
+}
+
 TEST_CASE("I08: below IR 4 the same initializers are constants and an override is refused") {
   OnnxModel model = network({conv("x", "c"), norm("c", "y")}, {}, {}, 3);
   model.graph.input("s1", DataType::float32, {4});

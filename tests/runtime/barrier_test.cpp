@@ -33,7 +33,8 @@ TEST_CASE("a barrier lets nobody through before all are there, round after round
   for (const int threads : {1, 2, 3, 8}) {
     constexpr int kRounds = 3000;
     Barrier barrier;
-    std::vector<int> round(static_cast<std::size_t>(threads));  // plain: the barrier alone orders what is written and read
+    std::vector<int> round(
+        static_cast<std::size_t>(threads));  // plain: the barrier alone orders what is written and read
     std::atomic<int> early = 0;
     on_threads(threads, [&](int thread) {
       for (int i = 1; i <= kRounds; ++i) {
