@@ -187,7 +187,75 @@ void plan_weighted(PlanContext& c, const ResizeOptions& o, const std::vector<Res
   else plan_passes<float>(c, std::move(passes), o.extrapolation);
 }
 
+/// Nearest is one tap of weight 1; so is an axis that stays, and an axis whose positions are the pixels' own.
+Pass nearest_pass(const ResizeOptions& o, const ResizeAxis& axis) {
+  Pass pass;
+  pass.taps = 1;
+  pass.index = nearest_table(o, axis, 1);
+  pass.weight.assign(pass.index.size(), 1.0f);
+  return pass;
+}
+
+/// Rows and columns of an nchw16c tensor: the sums of the passes, column after column, without anything in between.
+struct BlockedResize {
+  Placement in, out;
+  Pass rows, columns;
+
+  void run(const RunArgs& args) const {
+    const std::int64_t blocks = out.channel_blocks(), height = out.shape[2], units = out.shape[0] * blocks * height;
+    const Range mine = thread_share(args, units, units * out.shape[3] * kernels::kBlock);
+    for (std::int64_t unit = mine.first; unit < mine.last; ++unit) {
+      const std::int64_t plane = unit / height, image = plane / blocks, block = plane % blocks, y = unit % height;
+      const float* const from = args.in<float>(0) + in.origin + image * in.image_stride + block * in.plane_stride;
+      float* to =
+          args.out<float>(0) + out.origin + image * out.image_stride + block * out.plane_stride + y * out.row_stride;
+      for (std::int64_t x = 0; x < out.shape[3]; ++x, to += kernels::kBlock) sum(from, y, x, to);
+    }
+  }
+
+  void sum(const float* plane, std::int64_t y, std::int64_t x, float* to) const {
+    constexpr int kLanes = kernels::kBlock;
+    float result[kLanes], row[kLanes];
+    for (std::int64_t i = 0; i < rows.taps; ++i) {
+      const auto row_entry = static_cast<std::size_t>(y * rows.taps + i);
+      const float* const line = plane + rows.index[row_entry] * in.row_stride;
+      for (std::int64_t k = 0; k < columns.taps; ++k) {
+        const auto entry = static_cast<std::size_t>(x * columns.taps + k);
+        const float* const pixel = line + columns.index[entry] * kLanes;
+        const float w = columns.weight[entry];
+        for (int lane = 0; lane < kLanes; ++lane) row[lane] = k == 0 ? pixel[lane] * w : row[lane] + pixel[lane] * w;
+      }
+      const float w = rows.weight[row_entry];
+      for (int lane = 0; lane < kLanes; ++lane) result[lane] = i == 0 ? row[lane] * w : result[lane] + row[lane] * w;
+    }
+    std::copy_n(result, kLanes, to);
+  }
+};
+
+void plan_blocked(PlanContext& c, const ResizeOptions& o, const std::vector<ResizeAxis>& axes) {
+  BlockedResize resize{c.placement_in(0), c.placement_out(0), {}, {}};
+  const auto pass = [&](std::size_t axis) {
+    const bool weighted = o.mode != ResizeMode::nearest && axes[axis].active(o.transform);
+    return weighted ? make_pass(o, axes[axis], resize.in.shape, axis) : nearest_pass(o, axes[axis]);
+  };
+  resize.rows = pass(2);
+  resize.columns = pass(3);
+  c.step().algorithm = o.mode == ResizeMode::nearest ? "nearest" : (o.mode == ResizeMode::linear ? "linear" : "cubic");
+  c.step().run = [resize = std::move(resize)](const RunArgs& args) { resize.run(args); };
+}
+
 }  // namespace
+
+/// Batch and channels must stay, and all positions lie inside.
+LayoutRule layout_resize(const NodeContext& c) {
+  const graph::TensorDesc& input = c.input(0);
+  if (!can_be_blocked(input) || !input.is_static() || input.shape->size() != 4 || !resize_is_known(c)) return {};
+  const ResizeOptions options = read_resize_options(c);
+  const std::vector<ResizeAxis> axes = read_resize_axes(c, *input.shape);
+  const auto stays = [&](const ResizeAxis& axis) { return axis.in == axis.out && !axis.active(options.transform); };
+  if (!stays(axes[0]) || !stays(axes[1]) || options.transform == ResizeTransform::tf_crop_and_resize) return {};
+  return {LayoutRule::Preference::follow, 1};
+}
 
 /// Resize and Upsample.
 void infer_resize(InferContext& c) {
@@ -220,6 +288,8 @@ void plan_resize(PlanContext& c) {
   if (c.placement_out(0).elements() == 0) {  // no tables: beside an extent of 0 another may be beyond all memory
     c.step().algorithm = "nothing";
     c.step().run = [](const RunArgs&) {};
+  } else if (c.placement_in(0).layout == graph::Layout::nchw16c) {
+    plan_blocked(c, options, axes);
   } else if (options.mode == ResizeMode::nearest) {
     plan_nearest(c, options, axes);
   } else {

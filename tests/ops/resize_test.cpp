@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "support/blocked_case.h"
 #include "support/op_case.h"
 #include "support/random_data.h"
 #include "support/tensor_adapter.h"
@@ -127,6 +128,29 @@ TEST_CASE("Resize of some axes, keeping their ratio", "[ops]") {
     check_op(by_sizes(x, {9, 7}, list));
     check_op(by_sizes(x, {3, 7}, with(mode("linear"), list)), kRounding);
   }
+}
+
+TEST_CASE("Resize of rows and columns in nchw16c gives the bits of the plain one", "[ops]") {
+  const Tensor x = random_image({2, 21, 5, 7});
+  for (const char* m : {"nearest", "linear", "cubic"}) {
+    for (const char* t : kTransforms) {
+      CAPTURE(m, t);
+      const AttributeList list = with(mode(m), transform(t));
+      check_blocked(by_scales(x, {1, 1, 2, 3}, list), 0b100);
+      check_blocked(by_sizes(x, {2, 21, 5, 11}, list), 0b1000);
+      if (t != std::string("align_corners")) check_blocked(by_scales(x, {1, 1, 0.5f, 0.4f}, list), 0b100);
+    }
+    check_blocked(by_sizes(x, {2, 21, 3, 4}, with(mode(m), {flag("antialias")})), 0b1000);
+  }
+  check_blocked(op_case("Upsample", 9, {x, tensor<float>({4}, {1, 1, 2, 2})}, mode("linear")), 0b10);
+  const auto is_plain = [](const OpCase& c, std::uint32_t constants) {
+    return layout_rule(c, constants).preference == ops::LayoutRule::Preference::plain;
+  };
+  CHECK(is_plain(by_scales(x, {1, 2, 2, 2}, {}), 0b100));
+  CHECK(is_plain(
+      op_case("Resize", 19, {x, tensor<float>({8}, {0, 0, 0, 0, 1, 1, 2, 2}), tensor<float>({4}, {1, 1, 2, 2})},
+              transform("tf_crop_and_resize")),
+      0b110));
 }
 
 TEST_CASE("Upsample and the first Resize", "[ops]") {
