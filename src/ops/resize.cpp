@@ -209,6 +209,11 @@ struct BlockedResize {
       const float* const from = args.in<float>(0) + in.origin + image * in.image_stride + block * in.plane_stride;
       float* to =
           args.out<float>(0) + out.origin + image * out.image_stride + block * out.plane_stride + y * out.row_stride;
+      if (rows.taps == 1 && columns.taps == 1) {  // of weight 1
+        const float* const line = from + rows.index[static_cast<std::size_t>(y)] * in.row_stride;
+        for (const std::int64_t x : columns.index) to = std::copy_n(line + x * kernels::kBlock, kernels::kBlock, to);
+        continue;
+      }
       for (std::int64_t x = 0; x < out.shape[3]; ++x, to += kernels::kBlock) sum(from, y, x, to);
     }
   }
