@@ -124,7 +124,7 @@ WeightStore::Buffer RecurrentGemm::pack_weights(PlanContext& context, std::size_
   const std::int64_t floats = packed_matrix_floats(inner, gates);
   const std::size_t bytes =
       base::to_size(base::checked_mul(floats, k.directions * 4, "a packed matrix"), "a packed matrix");
-  const WeightStore::Buffer packed = context.pack(input, "recurrent", bytes, [&](std::byte* to) {
+  WeightStore::Buffer packed = context.pack(input, "recurrent", bytes, [&](std::byte* to) {
     for (std::int64_t direction = 0; direction < k.directions; ++direction) {
       pack_matrix(*table, context.constant(input)->data<float>().data() + direction * gates * inner, 1, inner, inner,
                   gates, {0, matrix_panels(*table, gates)}, reinterpret_cast<float*>(to) + direction * floats);

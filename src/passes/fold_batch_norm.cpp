@@ -145,9 +145,9 @@ std::string fold(Graph& graph, NodeId id, std::size_t x) {
   const BatchNorm norm = normalizes ? read_batch_norm(graph, id) : read_channel_constant(graph, id, x);
   if (!norm.refusal.empty()) return norm.refusal;
   const graph::Node& node = graph.node(target);
-  const std::string reason = is_convolution(node)    ? fold_into_conv(graph, target, norm)
-                             : is_onnx(node, "Gemm") ? fold_into_gemm(graph, target, norm)
-                                                     : fold_into_conv_transpose(graph, target, norm);
+  std::string reason = is_convolution(node)    ? fold_into_conv(graph, target, norm)
+                       : is_onnx(node, "Gemm") ? fold_into_gemm(graph, target, norm)
+                                               : fold_into_conv_transpose(graph, target, norm);
   if (reason.empty()) absorb(graph, target, id);
   return reason;
 }
