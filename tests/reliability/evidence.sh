@@ -51,46 +51,27 @@ catalogue() {
     "$good of $rows rows ($nightly nightly only), $ran tests, $seconds s"
 }
 
-# What a test program says with WARN, from one run of it.
-damage() {
-  local code=0
-  "$build/release/tests/test_reliability" '~[nightly] B0*' >"$log/damage" 2>&1 || code=1
-  verdict 'truncations' $code "$(sum_of "$log/damage" truncations) refused or right"
-  verdict 'flipped bits' $code "$(sum_of "$log/damage" flips) refused or run"
+# counted NAME LOG FOLDER CASES UNIT DETAIL: one run of a test program that says how much it did.
+counted() {
+  local code=0 start=$SECONDS
+  "$build/release/tests/test_$3" "$4" >"$log/$2" 2>&1 || code=1
+  verdict "$1" $code "$(sum_of "$log/$2" "$5") $6, $((SECONDS - start)) s"
 }
 
-allocations() {
-  local code=0
-  "$build/release/tests/test_reliability" 'L10*' >"$log/allocations" 2>&1 || code=1
-  verdict 'failing allocations' $code "$(sum_of "$log/allocations" 'allocations failed') points"
-}
-
-# replay_* mutates blindly in any build; libFuzzer's programs are used where they are built.
 fuzzing() {
-  local target executions=0 findings=0 engine='blind mutation' seeds
-  "$build/release/tests/fuzz/make_seeds" "$log/seeds" >/dev/null
+  local target executions=0 findings=0 engine='blind mutation'
   [ ! -x "$build/fuzz/tests/fuzz/fuzz_load" ] || engine='libFuzzer, ASan, UBSan'
   for target in "${targets[@]}"; do
-    case $target in
-      load | plan | run) seeds=model ;;
-      infer | preprocess) seeds=noise ;;
-      differential) seeds=networks ;;
-      image) seeds=picture ;;
-      *) seeds=$target ;;
-    esac
-    if [ -x "$build/fuzz/tests/fuzz/fuzz_$target" ]; then
-      mkdir -p "$build/fuzz/corpus/$target"
-      (cd "$log" && "$build/fuzz/tests/fuzz/fuzz_$target" -max_total_time="$fuzz_seconds" -max_len=65536 -timeout=20 \
-        -rss_limit_mb=2048 -print_final_stats=1 "$build/fuzz/corpus/$target" "$log/seeds/$seeds") >"$log/fuzz_$target" 2>&1 ||
-        findings=$((findings + 1))
-      executions=$((executions + $(grep -oE 'number_of_executed_units: [0-9]+' "$log/fuzz_$target" | grep -oE '[0-9]+$' || echo 0)))
-    else
-      (cd "$log" && "$build/release/tests/fuzz/replay_$target" --mutate "$fuzz_seconds" "$log/seeds/$seeds") \
-        >"$log/fuzz_$target" 2>&1 || findings=$((findings + 1))
-      executions=$((executions + $(sum_of "$log/fuzz_$target" inputs) + $(sum_of "$log/fuzz_$target" mutations)))
-    fi
+    (cd "$log" && "$root/tests/fuzz/fuzz.sh" "$target" "$fuzz_seconds") >"$log/fuzz_$target" 2>&1 || findings=$((findings + 1))
+    executions=$((executions + $(executions_in "$log/fuzz_$target")))
   done
   verdict "fuzzing (${#targets[@]} targets, $engine)" "$findings" "$executions executions, $findings findings"
+}
+
+# executions_in LOG: as libFuzzer, or a replay, counts them at its end; at an early end libFuzzer's last line counts.
+executions_in() {
+  { grep -oE '(number_of_executed_units: *|^#)[0-9]+|[0-9]+ (inputs|mutations)' "$1" || echo 0; } |
+    awk '/#/ { last = substr($0, 2); next } /units/ { total = $NF; last = 0; next } { total += $1 } END { print total + last }'
 }
 
 # group NAME FILE PATTERN
@@ -115,24 +96,26 @@ coverage() {
     return
   fi
   find "$build/coverage" -name '*.gcda' -delete
-  cases coverage coverage '^(graph|onnx|ops|passes|reliability|models|reference_check|e2e|fuzz)[:/]'
+  cases coverage coverage '^(graph|onnx|ops|passes|runtime|reliability|models|reference_check|e2e|fuzz)[:/]'
   local lines branches
   gcovr -r "$root" "$build/coverage/src" -f "$root/src/(onnx|plan|runtime)/" --exclude-throw-branches \
     --exclude-unreachable-branches --print-summary >"$log/coverage_files" 2>&1 || true
   lines=$(grep -oE '^lines: [0-9.]+' "$log/coverage_files" | grep -oE '[0-9.]+' || echo 0)
   branches=$(grep -oE '^branches: [0-9.]+' "$log/coverage_files" | grep -oE '[0-9.]+' || echo 0)
   verdict 'coverage of loader, planner, runtime' \
-    "$(awk -v l="$lines" -v b="$branches" 'BEGIN { print !(l >= 92 && b >= 80) }')" "$lines % of lines, $branches % of branches"
+    "$(awk -v f="$failed" -v l="$lines" -v b="$branches" 'BEGIN { print f + !(l >= 92 && b >= 80) }')" "$lines % of lines, $branches % of branches"
 }
 
 line evidence result detail
 line '---' '---' '---'
 catalogue
-damage
-allocations
+counted 'truncations' truncations reliability '~[nightly] B01*' truncations 'refused or right'
+counted 'flipped bits' flips reliability '~[nightly] B02*' flips 'refused or run'
+counted 'failing allocations' allocations reliability 'L10*' 'allocations failed' points
 fuzzing
-group 'kernels at guard pages, all ISAs' kernels '^kernels:'
-group 'cancellation, threads, fork, soak' lifecycle ': (L0|L1|J1)'
+counted 'kernels at guard pages, all ISAs' kernels kernels '~[nightly]' 'guarded cases' cases
+counted 'soak' soak reliability '~[nightly] L14*' runs 'runs without growth'
+group 'cancellation, threads, fork' lifecycle ': (L0|L1[^04]|J1)'
 group 'damaged pictures' pictures ': M[0-2]|JPEG|PNG'
 group 'random networks against the oracle' models '^models:'
 group 'same bits: threads, ISA, batch, passes' bits '^e2e:.*(changes no bit|same|pass)'

@@ -334,6 +334,7 @@ void soak(int runs) {
   for (int i = 0; i < runs; ++i) session.run(inputs, outputs);
   CHECK(open_descriptors() == descriptors);
   if (!kSanitized) CHECK(resident_bytes() - before < std::int64_t{1} << 20);
+  WARN(runs << " runs");
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ namespace linnet::test {
 class GuardBuffer {
  public:
   enum Side { after, before };
+  inline static long made = 0;
 
   /// Floats, all NaN: what a kernel should not have read shows in its result.
   explicit GuardBuffer(std::size_t floats, Side side = after) : floats_(floats) {
@@ -31,6 +32,7 @@ class GuardBuffer {
     char* first = base_ + page + (side == after ? used - floats * sizeof(float) : 0);
     data_ = reinterpret_cast<float*>(first);
     std::fill_n(data_, floats_, std::numeric_limits<float>::quiet_NaN());
+    ++made;
   }
   explicit GuardBuffer(const std::vector<float>& values, Side side = after) : GuardBuffer(values.size(), side) {
     std::copy(values.begin(), values.end(), data_);

@@ -9,6 +9,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <sstream>
 #include <string>
@@ -60,9 +61,20 @@ inline std::string first_difference(const std::vector<float>& actual, const std:
   return text.str();
 }
 
+/// Cases of on_every_isa with operands at guard pages; said as the program ends.
+struct GuardedCases {
+  long count = 0;
+  ~GuardedCases() {
+    if (count > 0) std::printf("%ld guarded cases\n", count);
+  }
+};
+inline GuardedCases guarded_cases;
+
 template <class Run>
 std::vector<float> on_every_isa(const Run& run) {
+  const long before = GuardBuffer::made;
   const std::vector<float> expected = run(*kernels::table(kernels::Isa::scalar));
+  guarded_cases.count += GuardBuffer::made != before;
   for (const kernels::Table* table : runnable_tables()) {
     INFO("ISA " << kernels::name(table->isa));
     CHECK(first_difference(run(*table), expected) == "");
