@@ -35,7 +35,7 @@ std::vector<std::int64_t> nearest_table(const ResizeOptions& o, const ResizeAxis
   std::vector<std::int64_t> table(static_cast<std::size_t>(axis.out));
   for (std::size_t i = 0; i < table.size(); ++i) {
     const auto x = static_cast<std::int64_t>(i);
-    const float at = axis.active(o.transform) ? axis.source(o.transform, x) : static_cast<float>(x);
+    const float at = axis.active(o.transform) ? axis.source<float>(o.transform, x) : static_cast<float>(x);
     if (!axis.active(o.transform)) table[i] = x * stride;
     else if (!axis.covers(o.transform, at)) table[i] = TableCopy::kFill;
     else table[i] = std::clamp<std::int64_t>(nearest(o.rounding, axis, at), 0, axis.in - 1) * stride;
@@ -109,7 +109,7 @@ struct Pass {
 };
 
 /// The weights of one position. Computed in double and rounded once.
-void add_taps(const ResizeOptions& o, const ResizeAxis& axis, float at, Pass& pass) {
+void add_taps(const ResizeOptions& o, const ResizeAxis& axis, double at, Pass& pass) {
   const double stretch = o.antialias ? std::min(1.0, static_cast<double>(axis.scale)) : 1.0;
   const auto first = static_cast<std::int64_t>(std::floor(at)) + 1 - pass.taps / 2;
   std::vector<double> weights(static_cast<std::size_t>(pass.taps));
@@ -118,8 +118,7 @@ void add_taps(const ResizeOptions& o, const ResizeAxis& axis, float at, Pass& pa
     const std::int64_t position = first + k;
     const bool inside = position >= 0 && position < axis.in;
     double& w = weights[static_cast<std::size_t>(k)];
-    w = o.exclude_outside && !inside ? 0
-                                     : filter(o, (static_cast<double>(position) - static_cast<double>(at)) * stretch);
+    w = o.exclude_outside && !inside ? 0 : filter(o, (static_cast<double>(position) - at) * stretch);
     total += w;
     pass.index.push_back(std::clamp<std::int64_t>(position, 0, axis.in - 1));
   }
@@ -137,8 +136,8 @@ Pass make_pass(const ResizeOptions& o, const ResizeAxis& axis, const Shape& shap
   const double stretch = o.antialias ? std::min(1.0, static_cast<double>(axis.scale)) : 1.0;
   pass.taps = -2 * static_cast<std::int64_t>(std::floor(-support / stretch));
   for (std::int64_t x = 0; x < axis.out; ++x) {
-    const float at = axis.source(o.transform, x);
-    const bool covered = axis.covers(o.transform, at);
+    const auto at = axis.source<double>(o.transform, x);
+    const bool covered = axis.covers(o.transform, axis.source<float>(o.transform, x));
     pass.outside.push_back(covered ? 0 : 1);
     add_taps(o, axis, covered ? at : 0, pass);
   }

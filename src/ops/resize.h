@@ -36,8 +36,7 @@ struct ResizeOptions {
 };
 ResizeOptions read_resize_options(const NodeContext& context);
 
-/// One axis. Coordinates are computed in float, as the models' authors saw them computed: in double, 3 * 1/3 would round
-/// down to another pixel.
+/// One axis.
 struct ResizeAxis {
   std::int64_t in = 0, out = 0;
   float scale = 1;
@@ -48,8 +47,10 @@ struct ResizeAxis {
   [[nodiscard]] bool active(ResizeTransform transform) const {
     return in != out || scale != 1 || transform == ResizeTransform::tf_crop_and_resize;
   }
-  /// Where position x of the result lies in the input.
-  [[nodiscard]] float source(ResizeTransform transform, std::int64_t x) const;
+  /// Where position x of the result lies in the input, computed in float or double. Pixels are chosen by float, as the models'
+  /// authors saw them chosen: in double, 3 * 1/3 would round down to another one. Weights come from double.
+  template <typename Real>
+  [[nodiscard]] Real source(ResizeTransform transform, std::int64_t x) const;
   /// False where the result is the extrapolation value.
   [[nodiscard]] bool covers(ResizeTransform transform, float at) const {
     return transform != ResizeTransform::tf_crop_and_resize || (at >= 0 && at <= static_cast<float>(in - 1));

@@ -215,24 +215,30 @@ std::vector<ResizeAxis> read_resize_axes(const NodeContext& c, const graph::DimL
   return axes;
 }
 
-float ResizeAxis::source(ResizeTransform transform, std::int64_t position) const {
-  const auto x = static_cast<float>(position), length = static_cast<float>(in), result = static_cast<float>(out);
+template <typename Real>
+Real ResizeAxis::source(ResizeTransform transform, std::int64_t position) const {
+  const auto x = static_cast<Real>(position), length = static_cast<Real>(in), result = static_cast<Real>(out);
+  const auto factor = static_cast<Real>(scale), half = static_cast<Real>(0.5);
+  const auto begin = static_cast<Real>(roi_begin), end = static_cast<Real>(roi_end);
   switch (transform) {
-    case ResizeTransform::half_pixel: return (x + 0.5f) / scale - 0.5f;
+    case ResizeTransform::half_pixel: return (x + half) / factor - half;
     case ResizeTransform::half_pixel_symmetric: {
       // The centre of the image stays in the centre, also where the extent was rounded.
-      const float adjustment = result / resized;
-      return length / 2 * (1 - adjustment) + (x + 0.5f) / scale - 0.5f;
+      const Real adjustment = result / static_cast<Real>(resized);
+      return length / 2 * (1 - adjustment) + (x + half) / factor - half;
     }
-    case ResizeTransform::pytorch_half_pixel: return out > 1 ? (x + 0.5f) / scale - 0.5f : 0;
+    case ResizeTransform::pytorch_half_pixel: return out > 1 ? (x + half) / factor - half : 0;
     case ResizeTransform::align_corners: return out > 1 ? x * (length - 1) / (result - 1) : 0;
-    case ResizeTransform::asymmetric: return x / scale;
-    case ResizeTransform::tf_half_pixel_for_nn: return (x + 0.5f) / scale;
+    case ResizeTransform::asymmetric: return x / factor;
+    case ResizeTransform::tf_half_pixel_for_nn: return (x + half) / factor;
     case ResizeTransform::tf_crop_and_resize:
-      if (out <= 1) return 0.5f * (roi_begin + roi_end) * (length - 1);
-      return roi_begin * (length - 1) + x * (roi_end - roi_begin) * (length - 1) / (result - 1);
+      if (out <= 1) return half * (begin + end) * (length - 1);
+      return begin * (length - 1) + x * (end - begin) * (length - 1) / (result - 1);
   }
   return 0;
 }
+
+template float ResizeAxis::source<float>(ResizeTransform, std::int64_t) const;
+template double ResizeAxis::source<double>(ResizeTransform, std::int64_t) const;
 
 }  // namespace linnet::ops

@@ -86,6 +86,12 @@ TEST_CASE("Linear and cubic Resize", "[ops]") {
         std::vector<double>{0, 0.25, 0.75, 1});
 }
 
+TEST_CASE("Weights far from the first pixel are as exact as those near it", "[ops]") {
+  // A coordinate near 19 in float would be off by 1e-6, and so would the result.
+  check_op(by_sizes(random_image({2, 3, 4, 20}), {2, 3, 4, 57}, with(mode("linear"), transform("align_corners"))),
+           {2e-7, 1e-7});
+}
+
 TEST_CASE("Resize refuses what ONNX's text and reference implementation answer differently", "[ops]") {
   const Tensor x = random_image({1, 1, 4, 4}), whole = tensor<float>({8}, {0, 0, 0, 0, 1, 1, 1, 1});
   for (const char* m : {"nearest", "linear", "cubic"}) {
