@@ -3,8 +3,10 @@
 //   Tensor x = Tensor::of_reals(Type::float32, {2, 2}, {1, 2, 3, 4});
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -68,9 +70,10 @@ struct Tensor {
   [[nodiscard]] double number(std::int64_t i) const;
   /// Element i truncated to an integer.
   [[nodiscard]] std::int64_t integer(std::int64_t i) const;
-  /// Nothing where no errors are carried.
+  /// Nothing where no errors are carried. Zero times an error without a bound, which is NaN, has none either.
   void set_error(std::int64_t i, double error) {
-    if (!errors.empty()) errors[static_cast<std::size_t>(i)] = error;
+    if (!errors.empty())
+      errors[static_cast<std::size_t>(i)] = std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
   }
   void set(std::int64_t i, double value) { reals[static_cast<std::size_t>(i)] = value; }
   void set_integer(std::int64_t i, std::int64_t value) { integers[static_cast<std::size_t>(i)] = value; }
