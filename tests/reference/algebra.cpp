@@ -153,7 +153,7 @@ Outputs det(const Call& call) {
     for (std::int64_t k = 0; k < n * n; ++k) matrix.push_back(x.number(i * n * n + k));
     const Determinant determinant = expand_row(matrix, static_cast<std::size_t>(n));
     y.set(i, determinant.value);
-    if (!y.errors.empty()) y.errors[static_cast<std::size_t>(i)] = sum_factor(0) * determinant.magnitude;
+    y.set_error(i, sum_factor(0) * determinant.magnitude);
   }
   return {y};
 }

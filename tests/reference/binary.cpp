@@ -132,7 +132,7 @@ Outputs arithmetic(const Call& call) {
     }
     const double value = real_result(call, a.number(i), b.number(j));
     y.set(at.flat(), value);
-    if (!y.errors.empty()) y.errors[static_cast<std::size_t>(at.flat())] = real_error(call, a, i, b, j, value);
+    if (!y.errors.empty()) y.set_error(at.flat(), real_error(call, a, i, b, j, value));
   }
   return {y};
 }

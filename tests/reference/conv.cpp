@@ -59,7 +59,7 @@ class Convolution {
           const std::int64_t i = plane + position(window_.output, d, h, w);
           const Sum sum = at(n, m, {d, h, w}, i);
           y.set(i, sum.value);
-          if (!y.errors.empty()) y.errors[static_cast<std::size_t>(i)] = error(m, sum);
+          y.set_error(i, error(m, sum));
         });
       }
     }
@@ -171,7 +171,7 @@ Outputs conv_transpose(const Call& call) {
     const std::int64_t m = i / volume(window.output) % (out_channels * group);
     if (call.has(2)) sum.add(call.in(2).number(m), call.in(2).error(m));
     y.set(i, sum.value);
-    if (!y.errors.empty()) y.errors[static_cast<std::size_t>(i)] = sum.propagated + sum_factor(y.terms) * sum.magnitude;
+    y.set_error(i, sum.propagated + sum_factor(y.terms) * sum.magnitude);
   }
   return {y};
 }

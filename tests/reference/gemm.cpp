@@ -44,7 +44,7 @@ void store(Tensor& tensor, std::int64_t i, double value, double error) {
     return;
   }
   tensor.set(i, value);
-  if (!tensor.errors.empty()) tensor.errors[static_cast<std::size_t>(i)] = error;
+  tensor.set_error(i, error);
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ Outputs top_k(const Call& call) {
     for (std::int64_t i = 0; i < k; ++i) {
       const std::int64_t to = flatten(shape, place(i)), from = order[static_cast<std::size_t>(i)];
       values.copy_element(to, x, flatten(x.shape, place(from)));
-      if (!values.errors.empty()) values.errors[static_cast<std::size_t>(to)] = error;
+      values.set_error(to, error);
       indices.set_integer(to, from);
     }
   }

@@ -154,7 +154,7 @@ Outputs reduce(const Call& call) {
     }
     const Reduced reduced = reduce_group(call.node().op_type, x, group);
     y.set(i, reduced.value);
-    if (!y.errors.empty()) y.errors[static_cast<std::size_t>(i)] = reduced.error;
+    y.set_error(i, reduced.error);
   }
   return {y};
 }

@@ -256,7 +256,7 @@ Outputs resize(const Call& call) {
     // Weights computed from float32 coordinates are off by as much as the coordinates.
     const double own =
         terms == 1 ? 0 : (sum_factor(terms) + 16 * kUnitRoundoff * (1 + largest_coordinate)) * sum.magnitude;
-    if (!y.errors.empty()) y.errors[static_cast<std::size_t>(at.flat())] = sum.propagated + own;
+    y.set_error(at.flat(), sum.propagated + own);
   }
   return {y};
 }

@@ -248,7 +248,7 @@ Outputs cast(const Call& call) {
     if (is_real(to)) {
       y.set(i, round_to(to, x.number(i)));
       const double own = unit_roundoff(to) > unit_roundoff(x.type) ? unit_roundoff(to) * std::fabs(x.number(i)) : 0;
-      if (!y.errors.empty()) y.errors[static_cast<std::size_t>(i)] = x.error(i) == 0 ? 0 : x.error(i) + 2 * own;
+      y.set_error(i, x.error(i) == 0 ? 0 : x.error(i) + 2 * own);
     } else if (to == Type::boolean) {
       y.set_integer(i, x.number(i) != 0 ? 1 : 0);
     } else {
