@@ -16,6 +16,9 @@ if(LINNET_WARNINGS)
   # For the layers that do arithmetic on numbers out of a file: no silent narrowing.
   set(LINNET_STRICT_FLAGS -Wconversion -Wsign-conversion)
 endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND CMAKE_CXX_FLAGS MATCHES "-fsanitize=[^ ]*undefined")
+  list(APPEND LINNET_STRICT_FLAGS -fsanitize=implicit-conversion -fno-sanitize-recover=implicit-conversion)
+endif()
 
 # linnet_glob(<variable> <pattern>...): sources, found again at each build, so that adding a file needs no edit here.
 function(linnet_glob variable)

@@ -82,7 +82,8 @@ std::string tuning_shape(const ConvProblem& problem, const std::string& algorith
 void plan_conv_direct(PlanContext& context, const ConvProblem& problem);  // nchw16c (or a plain first layer) -> nchw16c
 void plan_conv_winograd(PlanContext& context, const ConvProblem& problem, int m);
 void plan_conv_depthwise(PlanContext& context, const ConvProblem& problem);
-void plan_conv_gather(PlanContext& context, const ConvProblem& problem, bool transposed);  // plain, any rank, any group
+// Plain, any rank, any group (src/ops/conv_gather.h).
+void plan_conv_gather(PlanContext& context, const ConvProblem& problem, bool transposed);
 
 /// ConvTranspose: nchw16c -> nchw16c, or -> plain where there are fewer than 16 output channels.
 void plan_conv_transpose_phases(PlanContext& context, const ConvProblem& problem);

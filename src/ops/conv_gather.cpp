@@ -1,12 +1,10 @@
-// Convolution and transposed convolution on plain tensors of any rank, grouping and dilation: the rows of the im2col
-// matrix of a few pixels are gathered into scratch and multiplied by the packed filters. The general way, not the fast one.
+#include "ops/conv_gather.h"
+
 #include <algorithm>
 #include <limits>
-#include <memory>
 #include <string>
 
 #include "base/checked_math.h"
-#include "ops/conv.h"
 #include "ops/matrix.h"
 #include "ops/op_def.h"
 
@@ -14,28 +12,41 @@ namespace linnet::ops {
 
 namespace {
 
-constexpr std::int64_t kPixels = 48;  // gathered at a time: a multiple of every ISA's tile height up to 8
+/// The rows of a convolution or a transposed one: the input at a grid of places that is the same for all images.
+class WindowRows final : public ConvRows {
+ public:
+  WindowRows(const ConvProblem& problem, bool transposed);
+  [[nodiscard]] std::int64_t place_bytes() const override { return problem_.taps() * kPixels * 4; }
+  void locate(const RunArgs& args, std::int64_t image, std::int64_t first, std::int64_t count,
+              std::byte* places) const override;
+  void gather(const RunArgs& args, std::int64_t image, std::int64_t group, const std::byte* places, std::int64_t count,
+              float* rows) const override;
+
+ private:
+  ConvProblem problem_;
+  std::int64_t in_pixels_ = 1;
+  std::vector<std::vector<std::int32_t>> source_;  // [axis][out * kernel + tap]: input coordinate, or -1 for none
+};
 
 struct GatherConv {
   const kernels::Table* table = nullptr;
   ConvProblem problem;
+  ConvRowInputs inputs;
   bool transposed = false;
   bool packed_at_run = false;  // the filter is not a constant
   WeightStore::Buffer weights, bias;
   bool has_bias = false, has_residual = false;
-  std::int64_t group_in = 0, group_out = 0, k = 0, group_floats = 0, in_pixels = 1;
-  std::vector<std::vector<std::int32_t>> source;  // [axis][out * kernel + tap]: input coordinate, or -1 for none
+  std::int64_t group_in = 0, group_out = 0, k = 0, group_floats = 0;
+  std::shared_ptr<const ConvRows> rows;
 
-  void fill_sources();
   void pack_group(const float* w, const double* scale, std::int64_t group, Range panels, float* to) const;
-  void find_taps(std::int64_t first, std::int64_t count, std::int32_t* offsets) const;
-  void gather(const float* x, const std::int32_t* offsets, std::int64_t count, float* rows) const;
   void run(const RunArgs& args) const;
   void run_pixels(const RunArgs& args, const float* packed, std::int64_t image, std::int64_t group, std::int64_t first,
                   std::int64_t count) const;
 };
 
-void GatherConv::fill_sources() {
+WindowRows::WindowRows(const ConvProblem& problem, bool transposed) : problem_(problem) {
+  for (const std::int64_t extent : problem.in_extent) in_pixels_ *= extent;
   const Window& w = problem.window;
   for (std::size_t axis = 0; axis < w.kernel.size(); ++axis) {
     std::vector<std::int32_t> table_of_axis;
@@ -54,7 +65,45 @@ void GatherConv::fill_sources() {
         table_of_axis.push_back(inside ? static_cast<std::int32_t>(in) : -1);
       }
     }
-    source.push_back(std::move(table_of_axis));
+    source_.push_back(std::move(table_of_axis));
+  }
+}
+
+/// Where each tap lies in a channel of the input: [tap][pixel], -1 outside.
+void WindowRows::locate(const RunArgs& /*args*/, std::int64_t /*image*/, std::int64_t first, std::int64_t count,
+                        std::byte* places) const {
+  auto* offsets = reinterpret_cast<std::int32_t*>(places);
+  const std::size_t axes = source_.size();
+  for (std::int64_t tap = 0; tap < problem_.taps(); ++tap, offsets += kPixels) {
+    for (std::int64_t pixel = 0; pixel < count; ++pixel) {
+      std::int64_t offset = 0, stride = 1, rest_pixel = first + pixel, rest_tap = tap;
+      bool inside = true;
+      for (std::size_t axis = axes; axis-- > 0;) {
+        const std::int64_t kernel = problem_.window.kernel[axis];
+        const std::int64_t out = rest_pixel % problem_.out_extent[axis], t = rest_tap % kernel;
+        rest_pixel /= problem_.out_extent[axis];
+        rest_tap /= kernel;
+        const std::int32_t in = source_[axis][static_cast<std::size_t>(out * kernel + t)];
+        inside = inside && in >= 0;
+        offset += in * stride;
+        stride *= problem_.in_extent[axis];
+      }
+      offsets[pixel] = inside ? static_cast<std::int32_t>(offset) : -1;
+    }
+  }
+}
+
+/// A channel at a time: its pixels are neighbours.
+void WindowRows::gather(const RunArgs& args, std::int64_t image, std::int64_t group, const std::byte* places,
+                        std::int64_t count, float* rows) const {
+  const std::int64_t taps = problem_.taps(), channels = problem_.in_channels / problem_.groups, k = channels * taps;
+  const float* x = args.in<float>(kConvX) + (image * problem_.groups + group) * channels * in_pixels_;
+  for (std::int64_t c = 0; c < channels; ++c, x += in_pixels_) {
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+      const std::int32_t* const from = reinterpret_cast<const std::int32_t*>(places) + tap * kPixels;
+      float* to = rows + c * taps + tap;
+      for (std::int64_t pixel = 0; pixel < count; ++pixel, to += k) *to = from[pixel] >= 0 ? x[from[pixel]] : 0.0f;
+    }
   }
 }
 
@@ -79,61 +128,28 @@ void GatherConv::pack_group(const float* w, const double* scale, std::int64_t gr
   }
 }
 
-/// Where each tap of output pixels [first, first + count) lies in a channel of the input: [tap][pixel], -1 outside.
-void GatherConv::find_taps(std::int64_t first, std::int64_t count, std::int32_t* offsets) const {
-  const std::size_t axes = source.size();
-  for (std::int64_t tap = 0; tap < problem.taps(); ++tap, offsets += kPixels) {
-    for (std::int64_t pixel = 0; pixel < count; ++pixel) {
-      std::int64_t offset = 0, stride = 1, rest_pixel = first + pixel, rest_tap = tap;
-      bool inside = true;
-      for (std::size_t axis = axes; axis-- > 0;) {
-        const std::int64_t kernel = problem.window.kernel[axis];
-        const std::int64_t out = rest_pixel % problem.out_extent[axis], t = rest_tap % kernel;
-        rest_pixel /= problem.out_extent[axis];
-        rest_tap /= kernel;
-        const std::int32_t in = source[axis][static_cast<std::size_t>(out * kernel + t)];
-        inside = inside && in >= 0;
-        offset += in * stride;
-        stride *= problem.in_extent[axis];
-      }
-      offsets[pixel] = inside ? static_cast<std::int32_t>(offset) : -1;
-    }
-  }
-}
-
-/// Rows [count][k] of the im2col matrix; x is one image's group of channels. A channel at a time: its pixels are neighbours.
-void GatherConv::gather(const float* x, const std::int32_t* offsets, std::int64_t count, float* rows) const {
-  const std::int64_t taps = problem.taps();
-  for (std::int64_t c = 0; c < group_in; ++c, x += in_pixels) {
-    for (std::int64_t tap = 0; tap < taps; ++tap) {
-      const std::int32_t* const from = offsets + tap * kPixels;
-      float* to = rows + c * taps + tap;
-      for (std::int64_t pixel = 0; pixel < count; ++pixel, to += k) *to = from[pixel] >= 0 ? x[from[pixel]] : 0.0f;
-    }
-  }
-}
-
 void GatherConv::run_pixels(const RunArgs& args, const float* packed, std::int64_t image, std::int64_t group,
                             std::int64_t first, std::int64_t count) const {
-  float* const rows = reinterpret_cast<float*>(args.thread_scratch);
+  float* const matrix = reinterpret_cast<float*>(args.thread_scratch);
   const std::int64_t columns = base::round_up(group_out, kLanes);
-  float* const product = rows + kPixels * k;
-  const auto* const offsets = reinterpret_cast<const std::int32_t*>(product + kPixels * columns);
-  gather(args.in<float>(kConvX) + (image * problem.groups + group) * group_in * in_pixels, offsets, count, rows);
+  float* const product = matrix + ConvRows::kPixels * k;
+  rows->gather(args, image, group, reinterpret_cast<const std::byte*>(product + ConvRows::kPixels * columns), count,
+               matrix);
   const std::int64_t out_pixels = problem.out_pixels();
   const std::int64_t plane = (image * problem.groups + group) * group_out * out_pixels;
   kernels::GemmArguments g{};
   // A bias known at run time only comes last: there is nothing to pack, and its sum is then the one of a plain im2col GEMM.
-  const float* const late_bias = has_bias && bias == nullptr ? args.in<float>(kConvB) + group * group_out : nullptr;
+  const float* const late_bias =
+      has_bias && bias == nullptr ? args.in<float>(inputs.bias) + group * group_out : nullptr;
   if (has_residual) {
-    const float* const residual = args.in<float>(kConvResidual) + plane;
+    const float* const residual = args.in<float>(*inputs.residual) + plane;
     for (std::int64_t p = 0; p < count; ++p) {
       for (std::int64_t m = 0; m < group_out; ++m) product[p * columns + m] = residual[m * out_pixels + first + p];
     }
     g.residual = product;
     g.residual_row = columns;
   }
-  g.a = rows;
+  g.a = matrix;
   g.a_row = k;
   g.weights = packed + group * group_floats;
   g.bias = bias != nullptr ? bias->as<float>() + group * columns : nullptr;
@@ -175,37 +191,47 @@ void GatherConv::run(const RunArgs& args) const {
   }
   const float* const packed =
       packed_at_run ? reinterpret_cast<const float*>(args.shared_scratch) : weights->as<float>();
-  // All groups and images of the same pixels after each other: they share what find_taps() says.
+  // All groups and images of the same pixels after each other: they share places.
+  constexpr std::int64_t kPixels = ConvRows::kPixels;
   const std::int64_t chunks = base::ceil_div(problem.out_pixels(), kPixels), shares = problem.images * problem.groups;
+  const std::int64_t sharing = rows->moves_with_image() ? problem.groups : shares;
   const Range mine = split(shares * chunks, args.threads, args.thread);
-  auto* const offsets = reinterpret_cast<std::int32_t*>(reinterpret_cast<float*>(args.thread_scratch) +
-                                                        kPixels * (k + base::round_up(group_out, kLanes)));
+  std::byte* const places = args.thread_scratch + kPixels * (k + base::round_up(group_out, kLanes)) * 4;
   for (std::int64_t i = mine.first; i < mine.last; ++i) {
     const std::int64_t first = i / shares * kPixels, count = std::min(kPixels, problem.out_pixels() - first);
-    if (i == mine.first || i % shares == 0) find_taps(first, count, offsets);
-    run_pixels(args, packed, i % shares / problem.groups, i % problem.groups, first, count);
+    const std::int64_t image = i % shares / problem.groups;
+    if (i == mine.first || i % sharing == 0) rows->locate(args, image, first, count, places);
+    run_pixels(args, packed, image, i % problem.groups, first, count);
   }
 }
 
 }  // namespace
 
 void plan_conv_gather(PlanContext& c, const ConvProblem& problem, bool transposed) {
+  plan_conv_rows(c, problem, {kConvB, kConvScale, kConvResidual},
+                 std::make_shared<const WindowRows>(problem, transposed), transposed);
+}
+
+void plan_conv_rows(PlanContext& c, const ConvProblem& problem, const ConvRowInputs& inputs,
+                    std::shared_ptr<const ConvRows> rows, bool transposed) {
   auto d = std::make_shared<GatherConv>();
   d->table = &c.kernels();
   d->problem = problem;
+  d->inputs = inputs;
+  d->rows = std::move(rows);
   d->transposed = transposed;
   d->group_in = problem.in_channels / problem.groups;
   d->group_out = problem.out_channels / problem.groups;
   d->k = base::checked_mul(d->group_in, problem.taps(), "a convolution's sum");
   d->group_floats = packed_matrix_floats(d->k, d->group_out);
   d->packed_at_run = c.constant(kConvW) == nullptr;
-  d->has_bias = c.has_input(kConvB);
-  d->has_residual = c.has_input(kConvResidual);
-  for (const std::int64_t extent : problem.in_extent) d->in_pixels *= extent;
-  if (d->in_pixels > std::numeric_limits<std::int32_t>::max())
+  d->has_bias = c.has_input(inputs.bias);
+  d->has_residual = inputs.residual && c.has_input(*inputs.residual);
+  std::int64_t in_pixels = 1;
+  for (const std::int64_t extent : problem.in_extent) in_pixels *= extent;
+  if (in_pixels > std::numeric_limits<std::int32_t>::max())
     c.fail(ErrorCode::limit, "a channel of a convolution's input is too large", c.input_label(kConvX),
-           "below 2^31 pixels", std::to_string(d->in_pixels));
-  d->fill_sources();
+           "below 2^31 pixels", std::to_string(in_pixels));
   const std::size_t bytes =
       base::to_size(base::checked_mul(d->group_floats * problem.groups, 4, "packed weights"), "packed weights");
   Step& step = c.step();
@@ -215,7 +241,7 @@ void plan_conv_gather(PlanContext& c, const ConvProblem& problem, bool transpose
   } else {
     const Range all = {0, matrix_panels(*d->table, d->group_out)};
     d->weights = c.pack(kConvW, transposed ? "gather transposed" : "gather", bytes, [&](std::byte* to) {
-      const Tensor* scale = c.constant(kConvScale);
+      const Tensor* scale = inputs.scale ? c.constant(*inputs.scale) : nullptr;
       for (std::int64_t g = 0; g < problem.groups; ++g) {
         d->pack_group(c.constant(kConvW)->data<float>().data(),
                       scale != nullptr ? scale->data<double>().data() : nullptr, g, all,
@@ -224,21 +250,24 @@ void plan_conv_gather(PlanContext& c, const ConvProblem& problem, bool transpose
     });
     step.weight_bytes = bytes;
     c.packed(kConvW);
-    if (c.has_input(kConvScale)) c.packed(kConvScale);
+    if (inputs.scale && c.has_input(*inputs.scale)) c.packed(*inputs.scale);
   }
-  const Tensor* bias = c.constant(kConvB);
+  const Tensor* bias = c.constant(inputs.bias);
   if (bias != nullptr) {
     const std::int64_t columns = base::round_up(d->group_out, kLanes);
-    d->bias = c.pack(kConvB, "gather bias", base::to_size(columns * problem.groups * 4, "a bias"), [&](std::byte* to) {
-      for (std::int64_t g = 0; g < problem.groups; ++g) {
-        std::copy_n(bias->data<float>().data() + g * d->group_out, d->group_out,
-                    reinterpret_cast<float*>(to) + g * columns);
-      }
-    });
-    c.packed(kConvB);
+    d->bias =
+        c.pack(inputs.bias, "gather bias", base::to_size(columns * problem.groups * 4, "a bias"), [&](std::byte* to) {
+          for (std::int64_t g = 0; g < problem.groups; ++g) {
+            std::copy_n(bias->data<float>().data() + g * d->group_out, d->group_out,
+                        reinterpret_cast<float*>(to) + g * columns);
+          }
+        });
+    c.packed(inputs.bias);
   }
   step.thread_scratch_bytes = base::to_size(
-      base::checked_mul(kPixels * (d->k + base::round_up(d->group_out, kLanes) + problem.taps()), 4, "scratch"),
+      base::checked_add(
+          base::checked_mul(ConvRows::kPixels * 4, d->k + base::round_up(d->group_out, kLanes), "scratch"),
+          d->rows->place_bytes(), "scratch"),
       "scratch");
   step.algorithm = "im2col_gemm_gathered";
   step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);

@@ -206,7 +206,7 @@ void plan_dynamic_quantize_linear(PlanContext& c) {
       high = std::max(high, x[i]);
     }
     const float scale = high == low ? 1.0f : (high - low) / 255.0f;
-    const std::int32_t zero = round_small(std::clamp(-low / scale, 0.0f, 255.0f));
+    const std::int32_t zero = quantized<std::uint8_t>(-low / scale, 0);  // an endless range is 0 everywhere
     if (args.thread == 0 && wants[1]) *args.out<float>(1) = scale;
     if (args.thread == 0 && wants[2]) *args.out<std::uint8_t>(2) = static_cast<std::uint8_t>(zero);
     const Range mine = thread_share(args, n, n, kElementUnit);

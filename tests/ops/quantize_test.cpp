@@ -81,6 +81,15 @@ TEST_CASE("DynamicQuantizeLinear", "[ops]") {
   check_op(op_case("DynamicQuantizeLinear", 11, {tensor<float>({2}, {0, 0})}, {}, 3));
 }
 
+TEST_CASE("DynamicQuantizeLinear of a range without end", "[ops]") {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const Tensor x = tensor<float>({4}, {-kInfinity, kInfinity, std::numeric_limits<float>::quiet_NaN(), 7});
+  const std::vector<Tensor> y = run(op_case("DynamicQuantizeLinear", 11, {x}, {}, 3));
+  CHECK(values<std::uint8_t>(y[0]) == std::vector<std::uint8_t>{0, 0, 0, 0});
+  CHECK(values<float>(y[1]) == std::vector<float>{kInfinity});
+  CHECK(values<std::uint8_t>(y[2]) == std::vector<std::uint8_t>{0});
+}
+
 TEST_CASE("ConvInteger and QLinearConv sum exactly", "[ops]") {
   const AttributeList grouped = {{"group", std::int64_t{2}}, {"pads", List{1, 0, 1, 1}}, {"strides", List{2, 1}}};
   const Tensor x = bytes<Uint8>({2, 4, 5, 40}, 37), w = bytes<Int8>({6, 2, 3, 3}, 53);

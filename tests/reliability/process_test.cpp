@@ -266,7 +266,6 @@ TEST_CASE("L18: without /proc and /sys, without locked memory and huge pages") {
 }
 
 TEST_CASE("L19: in an old container that knows neither openat2 nor sched_getaffinity") {
-  const std::vector<float> expected = sample_run(1);
   if (in_own_process("L19*")) return;
   std::vector<long> unknown = {SYS_sched_getaffinity, SYS_madvise, SYS_getcpu};
 #ifdef SYS_openat2
@@ -276,7 +275,9 @@ TEST_CASE("L19: in an old container that knows neither openat2 nor sched_getaffi
   cpu_set_t set;
   REQUIRE(sched_getaffinity(0, sizeof set, &set) != 0);
   CHECK(cpu_info().default_threads >= 1);
-  for (const int threads : {0, 1, 2}) CHECK(sample_run(threads) == expected);
+  // Nothing has run before: the OpenMP runtime, too, starts without these calls.
+  const std::vector<float> alone = sample_run(1);
+  for (const int threads : {0, 2}) CHECK(sample_run(threads) == alone);
   const TempDir folder;
   write_bytes(folder.path() / "w.bin", std::vector<std::byte>(8));
   OnnxModel model = model_of({OnnxNode("Add", {"x", "w"}, {"y"})}, {{"x", {2}}});
