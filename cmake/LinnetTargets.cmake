@@ -17,7 +17,7 @@ if(LINNET_WARNINGS)
   set(LINNET_STRICT_FLAGS -Wconversion -Wsign-conversion)
 endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND CMAKE_CXX_FLAGS MATCHES "-fsanitize=[^ ]*undefined")
-  list(APPEND LINNET_STRICT_FLAGS -fsanitize=implicit-conversion -fno-sanitize-recover=implicit-conversion)
+  list(APPEND LINNET_STRICT_FLAGS -fsanitize=implicit-integer-truncation -fno-sanitize-recover=implicit-integer-truncation)
 endif()
 
 # linnet_glob(<variable> <pattern>...): sources, found again at each build, so that adding a file needs no edit here.

@@ -45,13 +45,20 @@ TransposedWindow transposed_window(const NodeContext& c, const std::vector<std::
   const std::string auto_pad = c.attribute_string("auto_pad", "NOTSET");
   for (std::size_t axis = 0; axis < n; ++axis) {
     if (!spatial[axis].known()) continue;
+    if (padding[axis] < 0) {
+      c.fail(ErrorCode::model, "output_padding is negative", "attribute 'output_padding'", "0 or more",
+             std::to_string(padding[axis]));
+    }
+    constexpr const char* kWhat = "an output extent";
+    const std::int64_t reach = base::checked_mul(kernel[axis] - 1, t.window.dilations[axis], kWhat);
     const std::int64_t full =
-        base::checked_add(base::checked_mul(t.window.strides[axis], spatial[axis].value - 1, "an output extent"),
-                          padding[axis] + (kernel[axis] - 1) * t.window.dilations[axis] + 1, "an output extent");
+        base::checked_add(base::checked_mul(t.window.strides[axis], spatial[axis].value - 1, kWhat),
+                          base::checked_add(padding[axis], base::checked_add(reach, 1, kWhat), kWhat), kWhat);
     const bool same = auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
     if (!wanted.empty() || same) {
-      const std::int64_t out =
-          wanted.empty() ? spatial[axis].value * t.window.strides[axis] : wanted[axis + wanted.size() - n];
+      const std::int64_t out = wanted.empty() ? base::checked_mul(spatial[axis].value, t.window.strides[axis], kWhat)
+                                              : wanted[axis + wanted.size() - n];
+      if (out < 0) c.fail(ErrorCode::model, "the output extent is negative", "spatial axis " + std::to_string(axis));
       pads_for_output(t.window, axis, std::max<std::int64_t>(0, full - out), auto_pad == "SAME_UPPER");
       t.out[axis] = out;
     } else {

@@ -33,7 +33,10 @@ std::int64_t effective_kernel(const Window& w, std::size_t axis) {
 /// SAME: the output extent is ceil(in / stride), and the odd pixel of padding goes to the end (UPPER) or the beginning.
 void pad_same(Window& w, std::size_t axis, std::int64_t in, bool upper) {
   const std::int64_t out = base::ceil_div(in, w.strides[axis]);
-  const std::int64_t total = std::max<std::int64_t>(0, (out - 1) * w.strides[axis] + effective_kernel(w, axis) - in);
+  const std::int64_t last = base::checked_mul(out - 1, w.strides[axis], "a padded extent");  // where its window begins
+  const std::int64_t total = std::max<std::int64_t>(
+      0,
+      base::checked_sub(base::checked_add(last, effective_kernel(w, axis), "a padded extent"), in, "a padded extent"));
   w.pads_begin[axis] = upper ? total / 2 : total - total / 2;
   w.pads_end[axis] = total - w.pads_begin[axis];
 }
@@ -78,7 +81,7 @@ std::int64_t window_extent(const NodeContext& context, const Window& w, std::siz
                  "at most " + std::to_string(padded), std::to_string(effective_kernel(w, axis)));
   }
   std::int64_t out = (ceil_mode ? base::ceil_div(room, w.strides[axis]) : room / w.strides[axis]) + 1;
-  if (ceil_mode && (out - 1) * w.strides[axis] >= in + w.pads_begin[axis]) --out;
+  if (ceil_mode && base::checked_mul(out - 1, w.strides[axis], "a padded extent") >= in + w.pads_begin[axis]) --out;
   return out;
 }
 

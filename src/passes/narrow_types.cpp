@@ -72,14 +72,31 @@ ValueId source_of(const graph::Node& node) {
   return input_of(node, 0);
 }
 
-/// What the outputs of a subgraph are declared to be, the node's are.
+/// The types of the values of a graph, whose inputs are of types that the graph itself may not state.
+std::vector<DataType> types_inside(const graph::Graph& graph, std::vector<DataType> types);
+
+std::vector<DataType> stated_types(const graph::Graph& graph) {
+  std::vector<DataType> types(static_cast<std::size_t>(graph.value_count()), DataType::undefined);
+  for (ValueId id = 0; id < graph.value_count(); ++id) types[static_cast<std::size_t>(id)] = graph.value(id).desc.type;
+  return types;
+}
+
+/// What the outputs of a subgraph are, the node's are.
 void take_types_of_body(const graph::Node& node, const graph::Graph& body, std::vector<DataType>& types) {
+  std::vector<DataType> inside = stated_types(body);
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const auto input = input_in_body(node, body, i);
+    if (!input || node.inputs[i] == kNoValue) continue;
+    DataType& type = inside[static_cast<std::size_t>(body.inputs[*input])];
+    if (type == DataType::undefined) type = types[static_cast<std::size_t>(node.inputs[i])];
+  }
+  inside = types_inside(body, std::move(inside));
   const std::size_t first = is_onnx(node, "Loop") ? 1 : 0;  // a Loop's subgraph also says whether to go on
   for (std::size_t i = 0; i < node.outputs.size() && first + i < body.outputs.size(); ++i) {
-    const graph::TensorDesc& inside = body.value(body.outputs[first + i]).desc;
-    if (node.outputs[i] == kNoValue || inside.kind != ValueKind::tensor) continue;
+    const ValueId output = body.outputs[first + i];
+    if (node.outputs[i] == kNoValue || body.value(output).desc.kind != ValueKind::tensor) continue;
     DataType& type = types[static_cast<std::size_t>(node.outputs[i])];
-    if (type == DataType::undefined) type = inside.type;
+    if (type == DataType::undefined) type = inside[static_cast<std::size_t>(output)];
   }
 }
 
@@ -141,9 +158,9 @@ void run_in_bodies(graph::Graph& graph, const std::vector<DataType>& types, Pass
   }
 }
 
-std::vector<DataType> narrow_types(const graph::Graph& graph) {
-  std::vector<DataType> types(static_cast<std::size_t>(graph.value_count()), DataType::undefined);
-  for (ValueId id = 0; id < graph.value_count(); ++id) types[static_cast<std::size_t>(id)] = graph.value(id).desc.type;
+namespace {
+
+std::vector<DataType> types_inside(const graph::Graph& graph, std::vector<DataType> types) {
   for (const graph::NodeId id : graph.order()) {
     const graph::Node& node = graph.node(id);
     if (const graph::Graph* body = first_body(node)) {
@@ -165,5 +182,9 @@ std::vector<DataType> narrow_types(const graph::Graph& graph) {
   }
   return types;
 }
+
+}  // namespace
+
+std::vector<DataType> narrow_types(const graph::Graph& graph) { return types_inside(graph, stated_types(graph)); }
 
 }  // namespace linnet::passes

@@ -1,6 +1,7 @@
 // Convolutions of float64, which have loops of their own, and grouped ones of float; the others of float are tested with
 // their kernels and passes.
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "support/blocked_case.h"
 #include "support/op_case.h"
@@ -51,6 +52,29 @@ Tensor integers(Shape shape, int seed) {
   Tensor result(DataType::float32, std::move(shape));
   for (float& x : result.mutable_data<float>()) x = static_cast<float>((seed = seed * 31 % 1009) % 7 - 3);
   return result;
+}
+
+TEST_CASE("Windows beyond 64 bits are refused", "[ops]") {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  const graph::TensorDesc filter = desc(DataType::float32, {1, 1, 2});
+  const auto code = [&](const char* op, std::int64_t extent, const AttributeList& attributes) {
+    try {
+      (void)infer(op_case(op, 11, {}, attributes), op == std::string("MaxPool")
+                                                       ? std::vector{desc(DataType::float32, {1, 1, extent})}
+                                                       : std::vector{desc(DataType::float32, {1, 1, extent}), filter});
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ErrorCode::internal;
+  };
+  CHECK(code("ConvTranspose", 3, {{"output_padding", List{kMost - 1}}}) == ErrorCode::limit);
+  CHECK(code("ConvTranspose", 3, {{"output_padding", List{-1}}}) == ErrorCode::model);
+  CHECK(code("ConvTranspose", kMost / 2, {{"strides", List{3}}, {"auto_pad", std::string("SAME_UPPER")}}) ==
+        ErrorCode::limit);
+  const std::pair<std::string, graph::Attribute> same = {"auto_pad", std::string("SAME_UPPER")};
+  CHECK(code("Conv", kMost, {{"dilations", List{2}}, same}) == ErrorCode::limit);
+  CHECK(code("MaxPool", kMost, {{"kernel_shape", List{2}}, {"strides", List{1000}}, {"ceil_mode", std::int64_t{1}}}) ==
+        ErrorCode::limit);
 }
 
 TEST_CASE("ConvTranspose by phases", "[ops]") {

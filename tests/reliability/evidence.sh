@@ -7,7 +7,6 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=$root/build
 log=$build/evidence
 fuzz_seconds=${LINNET_EVIDENCE_FUZZ_SECONDS:-10}
-targets=(load plan run infer differential external tensor image preprocess labels config)
 status=0
 mkdir -p "$log"
 
@@ -59,19 +58,12 @@ counted() {
 }
 
 fuzzing() {
-  local target executions=0 findings=0 engine='blind mutation'
+  local engine='blind mutation' code=0 findings
   [ ! -x "$build/fuzz/tests/fuzz/fuzz_load" ] || engine='libFuzzer, ASan, UBSan'
-  for target in "${targets[@]}"; do
-    (cd "$log" && "$root/tests/fuzz/fuzz.sh" "$target" "$fuzz_seconds") >"$log/fuzz_$target" 2>&1 || findings=$((findings + 1))
-    executions=$((executions + $(executions_in "$log/fuzz_$target")))
-  done
-  verdict "fuzzing (${#targets[@]} targets, $engine)" "$findings" "$executions executions, $findings findings"
-}
-
-# executions_in LOG: as libFuzzer, or a replay, counts them at its end; at an early end libFuzzer's last line counts.
-executions_in() {
-  { grep -oE '(number_of_executed_units: *|^#)[0-9]+|[0-9]+ (inputs|mutations)' "$1" || echo 0; } |
-    awk '/#/ { last = substr($0, 2); next } /units/ { total = $NF; last = 0; next } { total += $1 } END { print total + last }'
+  (cd "$log" && "$root/tests/fuzz/fuzz.sh" all "$fuzz_seconds") >"$log/fuzzing" || code=1
+  findings=$(grep -c 'a finding' "$log/fuzzing" || true)
+  verdict "fuzzing ($(wc -l <"$log/fuzzing") targets, $engine)" $code \
+    "$(sum_of "$log/fuzzing" executions) executions, $findings findings"
 }
 
 # group NAME FILE PATTERN
