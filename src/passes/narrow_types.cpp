@@ -49,7 +49,8 @@ constexpr std::pair<std::string_view, std::size_t> kSources[] = {
     {"Where", 1}, {"DequantizeLinear", 1}, {"CastLike", 1}, {"OneHot", 2}};
 
 // All of their results are of the first one's type, not the first alone.
-constexpr std::string_view kAlike[] = {"Split", "RNN", "GRU", "LSTM", "SoftmaxCrossEntropyLoss", "BatchNormalization"};
+constexpr std::string_view kAlike[] = {
+    "Split", "RNN", "GRU", "LSTM", "SoftmaxCrossEntropyLoss", "BatchNormalization", "Attention"};
 
 constexpr std::pair<std::string_view, std::string_view> kAttributes[] = {
     {"Cast", "to"},

@@ -158,5 +158,25 @@ TEST_CASE("Subgraphs take, round and give 16-bit floats", "[float16]") {
   CHECK(wide(results[1]) == products);
 }
 
+TEST_CASE("A subgraph that states no types is of those that it is given", "[float16]") {
+  const DataType type = GENERATE(DataType::float16, DataType::bfloat16);
+  OnnxGraph body;
+  body.node(OnnxNode("Cast", {"x_in"}, {"wide"}).set("to", 1))
+      .node(OnnxNode("Mul", {"wide", "wide"}, {"square"}))
+      .node(OnnxNode("CastLike", {"square", "x_in"}, {"y_out"}))
+      .input("x_in", DataType::undefined, {2})
+      .output("y_out", DataType::undefined, {2});
+  OnnxModel model(8, 15);
+  model.graph.node(OnnxNode("Scan", {"x"}, {"squares"}, "scan").set("num_scan_inputs", 1).set("body", body))
+      .node(OnnxNode("Transpose", {"squares"}, {"y"}))
+      .input("x", type, {"N", 2})
+      .output("y", type, {2, "N"});
+  Session session = session_of(model);
+  const float third = wide(narrow(type, {1}, {1.0f / 3}))[0];
+  const std::vector<Tensor> results = session.run({{"x", narrow(type, {2, 2}, {1, third, 3, 4})}});
+  CHECK(results[0].type() == type);
+  CHECK(wide(results[0]) == wide(narrow(type, {4}, {1, 9, third * third, 16})));
+}
+
 }  // namespace
 }  // namespace linnet::test::float16_test

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# fuzz.sh TARGET|all SECONDS: one target, or all, as many at once as there are cores, from the seeds, what was found before and
+# fuzz.sh TARGET|all SECONDS [SEED]: one target, or all, as many at once as there are cores, from the seeds, what was found before and
 # what is in build/fuzz/corpus, which libFuzzer adds to. It takes what is built: the programs of the preset fuzz, else those
-# of release, which mutate blindly. A finding fails, and its input is left in the working directory.
+# of release, which mutate blindly. A finding fails, and its input is left in the working directory. With a SEED, libFuzzer
+# goes the same way each time.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$here/../../build
-target=$1 seconds=$2 arguments=()
+target=$1 seconds=$2 seed=${3:-0} arguments=()
 
 preset=fuzz
 [ -x "$build/fuzz/tests/fuzz/make_seeds" ] || preset=release
@@ -29,7 +30,7 @@ if [ "$target" = all ]; then
   rm -f "$logs"/*
   names=$(cd "$here" && printf '%s\n' *_fuzz.cpp | sed 's/_fuzz.cpp//')
   echo "$names" | xargs -P "$(nproc)" -I{} bash -c \
-    '"$0" "$1" "$2" >"$3/$1" 2>&1 || touch "$3/$1.failed"' "${BASH_SOURCE[0]}" {} "$seconds" "$logs"
+    '"$0" "$1" "$2" "$3" >"$4/$1" 2>&1 || touch "$4/$1.failed"' "${BASH_SOURCE[0]}" {} "$seconds" "$seed" "$logs"
   for target in $names; do
     finding=
     [ ! -e "$logs/$target.failed" ] || { finding=", a finding: $logs/$target" && status=1; }
@@ -51,6 +52,6 @@ folders=("$corpus" "$build/fuzz/seeds/$seeds")
 [ ! -d "$here/corpus/$target" ] || folders+=("$here/corpus/$target")
 if [ "$preset" = fuzz ]; then
   exec "$programs/fuzz_$target" -max_total_time="$seconds" -max_len=65536 -timeout=20 -rss_limit_mb=2048 \
-    -print_final_stats=1 "${arguments[@]}" "${folders[@]}"
+    -print_final_stats=1 -seed="$seed" "${arguments[@]}" "${folders[@]}"
 fi
 exec "$programs/replay_$target" --mutate "$seconds" "${folders[@]}"

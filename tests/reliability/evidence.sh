@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The evidence of docs/reliability.md, made again in its quick form and printed as one table. It takes what is built: the
-# preset `release` must be, and asan-ubsan, tsan, fuzz and coverage add their lines where they are. `./dev evidence` builds
-# the first and calls this.
+# preset `release` must be, and coverage, fuzz, asan-ubsan and tsan add their lines where they are. `./dev evidence` builds
+# the first two and calls this.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=$root/build
@@ -75,7 +75,7 @@ group() {
 # sanitizer PRESET PATTERN
 sanitizer() {
   if ! ls "$build/$1"/tests/test_reliability >/dev/null 2>&1; then
-    line "sanitizers: $1" 'not run' "./dev build $1"
+    line "sanitizers: $1" 'not run' './dev evidence --all builds it'
     return
   fi
   cases "$1" "sanitizer_$1" "$2"
@@ -84,7 +84,7 @@ sanitizer() {
 
 coverage() {
   if [ ! -x "$build/coverage/tests/test_reliability" ] || ! command -v gcovr >/dev/null; then
-    line 'coverage of loader, planner, runtime' 'not run' './dev build coverage'
+    line 'coverage of loader, planner, runtime' 'not run' './dev evidence builds it'
     return
   fi
   find "$build/coverage" -name '*.gcda' -delete
