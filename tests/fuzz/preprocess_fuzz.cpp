@@ -16,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   picture.width = 1 + source.below(90);
   picture.height = 1 + source.below(90);
   picture.channels = 1 + source.below(4);
-  picture.pixels.resize(static_cast<std::size_t>(picture.width * picture.height * picture.channels));
+  picture.pixels.resize(static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) *
+                        static_cast<std::size_t>(picture.channels));
   for (std::uint8_t& x : picture.pixels) x = source.byte();
   constexpr const char* kOptions[] = {"resize", "filter", "crop",   "scale",   "mean",
                                       "std",    "color",  "layout", "channels"};

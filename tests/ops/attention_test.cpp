@@ -136,7 +136,7 @@ void check(const Problem& p) {
     const std::vector<Tensor> y = run(c);
     for (const int threads : {2, 3, 7}) {
       const std::vector<Tensor> split = run_split(c, threads);
-      for (std::size_t i = 0; i < 4; ++i) CHECK(bit_difference(split[i], y[i]) == "");
+      for (std::size_t i = 0; i < 4; ++i) CHECK(bit_difference(split[i], y[i]).empty());
     }
     REQUIRE(y[0].shape() == Shape{p.images, p.heads, p.queries, p.value_size});
     REQUIRE(y[3].shape() == Shape{p.images, p.heads, p.queries, p.all_keys()});
@@ -195,9 +195,9 @@ TEST_CASE("Attention of heads that lie side by side is that of heads apart", "[o
       run(op_case("Attention", 23, {aside(x.q), aside(x.k), aside(x.v), Tensor(), x.past_key, x.past_value},
                   {{"q_num_heads", std::int64_t{4}}, {"kv_num_heads", std::int64_t{2}}}, 3));
   CHECK(beside[0].shape() == Shape{2, 50, 4 * 19});
-  CHECK(bit_difference(beside[0], aside(apart[0])) == "");
-  CHECK(bit_difference(beside[1], apart[1]) == "");
-  CHECK(bit_difference(beside[2], apart[2]) == "");
+  CHECK(bit_difference(beside[0], aside(apart[0])).empty());
+  CHECK(bit_difference(beside[1], apart[1]).empty());
+  CHECK(bit_difference(beside[2], apart[2]).empty());
   // The cache is what was, and behind it what is new.
   REQUIRE(apart[1].shape() == Shape{2, 2, 23, 5});
   CHECK(apart[1].data<float>()[0] == x.past_key.data<float>()[0]);
