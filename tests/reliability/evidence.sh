@@ -72,7 +72,7 @@ group() {
   verdict "$1" "$failed" "$((ran - failed)) of $ran tests, $seconds s"
 }
 
-# sanitizer PRESET PATTERN: without the real networks, which take an hour there.
+# sanitizer PRESET PATTERN: without the networks, which take an hour there; `./dev test PRESET` runs all.
 sanitizer() {
   if ! ls "$build/$1"/tests/test_reliability >/dev/null 2>&1; then
     line "sanitizers: $1" 'not run' './dev evidence --all builds it'
@@ -111,8 +111,8 @@ group 'cancellation, threads, fork' lifecycle ': (L0|L1[^04]|J1)'
 group 'damaged pictures' pictures ': M[0-2]|JPEG|PNG'
 group 'random networks against the oracle' models '^models:'
 group 'same bits: threads, ISA, batch, passes' bits '^e2e:.*(changes no bit|same|pass)'
-sanitizer asan-ubsan '.'
-sanitizer tsan '^(reliability|models|e2e|image):'
+sanitizer asan-ubsan '^(base|cli|fuzz|graph|image|kernels|onnx|ops|passes|reliability|runtime)[:/]'
+sanitizer tsan '^(reliability|runtime|image):'
 coverage
 printf '%s s; the logs are in %s\n' "$SECONDS" "$log" >&2
 exit $status
