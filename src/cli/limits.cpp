@@ -25,7 +25,8 @@ std::vector<Limit> limits() {
   const SessionOptions session;
   const ImageLimits image;
   return {
-      {"LoadOptions::max_file_bytes", load.max_file_bytes, "a model file, and each file of external data"},
+      {"LoadOptions::max_file_bytes", load.max_file_bytes,
+       "a model file (never over 2 GiB), and each file of external data"},
       {"LoadOptions::max_nodes", load.max_nodes, "nodes of a model, subgraphs included"},
       {"LoadOptions::max_tensor_bytes", load.max_tensor_bytes, "one tensor"},
       {"LoadOptions::max_name_bytes", load.max_name_bytes, "one name"},

@@ -87,6 +87,13 @@ ValueId Graph::add_constant(std::string value_name, Tensor tensor) {
   return id;
 }
 
+void Graph::rename_value(ValueId id, std::string to) {
+  auto entry = names_.extract(value(id).name);
+  value(id).name = to;
+  entry.key() = std::move(to);
+  names_.insert(std::move(entry));
+}
+
 void Graph::add_input(ValueId id) {
   value(id).graph_input = true;
   inputs.push_back(id);

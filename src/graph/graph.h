@@ -145,6 +145,8 @@ class Graph {
   void sort();
   /// Removes nodes whose outputs nobody reads, and forgets the bytes of constants nobody reads.
   void remove_dead();
+  /// Gives a value another name, which must be free.
+  void rename_value(ValueId id, std::string to);
   /// A name that no value has, starting with `stem`.
   [[nodiscard]] std::string unique_name(std::string_view stem) const;
 

@@ -48,6 +48,7 @@ struct LoadContext {
   std::map<std::pair<std::string, std::string>, Function> functions{};  // model-local: domain, name
   const std::map<std::string, int>* imports = nullptr;  // of what is being read: the model's, or a function's
   const graph::Attributes* call = nullptr;              // of the call whose function is being read
+  bool read_again = false;  // what is being read belongs to a function, which the next call will read again
   std::int64_t ir_version = 0;
 };
 

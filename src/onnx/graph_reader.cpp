@@ -165,7 +165,8 @@ class GraphReader {
     if (name.empty()) return kNoValue;
     if (call_ != nullptr) return named_in_call(name, message);
     const ValueId id = graph_.find_value(name);
-    if (id != kNoValue) return id;
+    if (id != kNoValue && !invented_.contains(id)) return id;
+    if (id != kNoValue) graph_.rename_value(id, graph_.unique_name(name));
     context_.budget.charge(kValueBytes + 2 * name_bytes(name), message);
     return graph_.add_value(std::string(name));
   }
@@ -176,6 +177,7 @@ class GraphReader {
     const std::string stem = call_->label + "/" + std::string(name);
     context_.budget.charge(kValueBytes + kScopeBytes + 2 * stem.size() + 2 * name.size(), message);
     const ValueId id = graph_.add_value(graph_.unique_name(stem));
+    invented_.insert(id);
     call_->names.emplace(name, id);
     return id;
   }
@@ -190,11 +192,11 @@ class GraphReader {
     while (reader.next()) read_node_field(reader, node, reasons);
     if (node.domain == "ai.onnx") node.domain.clear();
     if (call_ != nullptr) node.name = call_->label + "/" + (node.name.empty() ? node.op_type : node.name);
-    const auto function = context_.functions.find({node.domain, node.op_type});
-    if (function != context_.functions.end()) return expand(function->second, node, message);
-    if (!bodies_.empty()) connect_bodies(node, message);
     const auto version = context_.imports->find(node.domain);
     node.opset = version == context_.imports->end() ? 0 : version->second;
+    const auto function = context_.functions.find({node.domain, node.op_type});
+    if (function != context_.functions.end()) return expand(function->second, node, reasons, message);
+    if (!bodies_.empty()) connect_bodies(node, message);
     if (node.op_type.empty())
       message.fail(ErrorCode::model, "a node without an operator", {}, "node " + quote_name(node.name));
     require_distinct_outputs(node, message);
@@ -237,10 +239,18 @@ class GraphReader {
       node.attributes.set(attribute.name, std::move(*attribute.value));
     } else if (attribute.body != nullptr) {
       bodies_.emplace_back(attribute.name, std::move(attribute.body));
-    } else if (!attribute.unsupported.empty()) {
-      reasons.push_back("attribute " + quote_name(attribute.name) + ": " + attribute.unsupported +
-                        " are not supported");
+    } else {
+      note_unsupported(attribute, reasons);
     }
+  }
+
+  static void note_unsupported(const NamedAttribute& attribute, std::vector<std::string>& reasons) {
+    if (attribute.unsupported.empty()) return;
+    reasons.push_back("attribute " + quote_name(attribute.name) + ": " + attribute.unsupported + " are not supported");
+  }
+
+  void refuse(const std::string& subject, const std::vector<std::string>& reasons, const std::string& label) {
+    for (const std::string& reason : reasons) context_.refusals.add(subject, reason, "node " + quote_name(label));
   }
 
   /// What the bodies read of the graphs around them becomes inputs: the last ones of the node, and of each body alike.
@@ -269,7 +279,8 @@ class GraphReader {
   }
 
   /// Writes the function's nodes in the place of the call.
-  void expand(const Function& function, const graph::Node& node, const Message& message) {
+  void expand(const Function& function, const graph::Node& node, std::vector<std::string>& reasons,
+              const Message& message) {
     if (!bodies_.empty()) message.fail(ErrorCode::unsupported, "a call of a function with a subgraph as an attribute");
     Call call;
     call.label = node.name.empty() ? node.op_type + "#" + std::to_string(graph_.value_count()) : node.name;
@@ -285,12 +296,15 @@ class GraphReader {
     if (node.inputs.size() > function.inputs.size() || node.outputs.size() > function.outputs.size())
       message.fail(ErrorCode::model,
                    "the function " + quote_name(node.op_type) + " does not have so many inputs or outputs");
+    const bool outer_read_again = std::exchange(context_.read_again, true);
     graph::Attributes attributes = node.attributes;
     for (const Message& fallback : function.defaults) {
       NamedAttribute attribute = read_attribute(fallback, context_);
-      if (attribute.value && !attributes.has(attribute.name))
-        attributes.set(attribute.name, std::move(*attribute.value));
+      if (attributes.has(attribute.name)) continue;
+      if (attribute.value) attributes.set(attribute.name, std::move(*attribute.value));
+      note_unsupported(attribute, reasons);
     }
+    refuse(graph::op_label(node), reasons, call.label);
     std::vector<std::pair<ValueId, ValueId>> copies;  // outputs that are inputs
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i] == kNoValue) continue;
@@ -304,6 +318,7 @@ class GraphReader {
     call_ = outer;
     context_.call = outer_attributes;
     context_.imports = imports;
+    context_.read_again = outer_read_again;
     for (const auto& [from, to] : copies) add_identity(from, to);
     unsorted_ = true;  // the function's nodes may be in any order
   }
@@ -353,8 +368,7 @@ class GraphReader {
     });
     std::string subject = graph::op_label(node);
     if (typed != node.inputs.end()) subject += " (" + std::string(to_string(graph_.value(*typed).desc.type)) + ")";
-    for (const std::string& reason : reasons)
-      context_.refusals.add(subject, reason, "node " + quote_name(graph_.label(id)));
+    refuse(subject, reasons, graph_.label(id));
   }
 
   /// Every name that a node reads must come from somewhere.
@@ -398,6 +412,7 @@ class GraphReader {
     int depth = 0;
   };
   Call* call_ = nullptr;
+  std::set<ValueId> invented_;  // what is inside functions, under names that give way to the model's own
   std::vector<std::pair<std::string, std::shared_ptr<graph::Graph>>> bodies_;  // of the node that is being read
   bool unsorted_ = false;  // some node reads a value that stands behind it
   std::vector<ValueId> declared_inputs_;

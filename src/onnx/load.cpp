@@ -1,5 +1,6 @@
 #include "onnx/load.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <limits>
 #include <optional>
@@ -20,6 +21,7 @@ namespace {
 using ModelProto = linnet_onnx::ModelProto;
 
 constexpr std::int64_t kOldestIr = 3, kNewestIr = 14;
+constexpr std::int64_t kMaxModelBytes = std::numeric_limits<int>::max();  // protobuf's own limit
 
 /// What a file that is no protobuf looks like; empty where nothing is recognised.
 std::string_view recognise(Bytes bytes) {
@@ -42,7 +44,7 @@ Message whole_file(const FileContext& file, std::string_view type) {
   if (const std::string_view kind = recognise(file.bytes); !kind.empty()) {
     throw Error(ErrorCode::format, "not an ONNX file", {.file = file.path, .found = std::string(kind)});
   }
-  if (file.bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
+  if (std::cmp_greater(file.bytes.size(), kMaxModelBytes)) {
     throw Error(ErrorCode::limit, "a protobuf file has less than 2 GiB",
                 {.file = file.path, .found = std::to_string(file.bytes.size()) + " bytes"});
   }
@@ -169,8 +171,8 @@ Datum read_optional(const Message& message, LoadContext& context, std::string* n
 
 graph::Graph load_graph(const std::string& path, const LoadOptions& options) {
   const bool from_stdin = path == "-";
-  auto buffer = from_stdin ? base::FileBuffer::read_stdin(options.max_file_bytes)
-                           : base::FileBuffer::read(path, options.max_file_bytes);
+  const std::int64_t most = std::min(options.max_file_bytes, kMaxModelBytes);
+  auto buffer = from_stdin ? base::FileBuffer::read_stdin(most) : base::FileBuffer::read(path, most);
   std::optional<std::string> folder;
   if (!from_stdin) folder = std::filesystem::path(path).parent_path().string();
   LoadContext context = make_context(options, buffer->bytes(), path, std::move(folder));

@@ -8,7 +8,7 @@
 //             node's output; a name is written once. Initializers that are also inputs are constants below IR 4 and may
 //             be overridden from 4 on. value_info is a hint that inference does without, and is not read.
 //   operators whatever the operator table has at the model's opset. All other nodes are listed in one Error(unsupported).
-//             Sparse tensors and strings are refused where a node uses them. The nodes of a model-local function are
+//             Strings are refused where a node uses them, sparse initializers always. The nodes of a model-local function are
 //             written out where it is called. What a subgraph reads of the graphs around it becomes an input of its node
 //             and of itself (ops/control_flow.h).
 //   tensors   raw or typed data of every numeric type and bool, of rank 32 at most. External data: one relative path below

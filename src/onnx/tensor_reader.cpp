@@ -123,7 +123,7 @@ std::size_t bytes_before(Bytes payload) {
 /// A tensor on a stretch of the file.
 Tensor share(const TensorHeader& header, DataType type, Bytes payload, LoadContext& context) {
   const std::size_t shift = reinterpret_cast<std::uintptr_t>(payload.data()) % element_bytes(type);
-  const bool movable = context.buffer != nullptr && shift <= bytes_before(payload);
+  const bool movable = context.buffer != nullptr && !context.read_again && shift <= bytes_before(payload);
   if (payload.empty() || (shift != 0 && !movable)) {
     context.budget.charge(kOwnedTensorBytes, header.message);
     Tensor tensor(type, header.dims);
@@ -131,7 +131,7 @@ Tensor share(const TensorHeader& header, DataType type, Bytes payload, LoadConte
     return tensor;
   }
   if (shift != 0) {
-    // Over its own tag and length, which have been read: cheaper than a copy of a 100 MB model in memory, and the buffer
+    // Over its own tag and length, which nobody reads again: cheaper than a copy of a 100 MB model in memory, and the buffer
     // is ours to write.
     std::byte* const start = context.buffer->bytes().data() + (payload.data() - context.file.bytes.data());
     std::memmove(start - shift, start, payload.size());

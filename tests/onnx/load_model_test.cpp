@@ -1,8 +1,11 @@
 // The ModelProto around the graph: versions, imports, metadata, files that are something else.
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <string>
 
 #include "onnx/loading.h"
+#include "support/op_case.h"
+#include "support/temp_dir.h"
 
 using namespace linnet;
 using namespace linnet::test;
@@ -146,6 +149,67 @@ TEST_CASE("C06: a model-local function goes before the operator of its name") {
   OnnxModel unused = relu_model();
   unused.fields().message(25, ProtoWriter().bytes(1, "Relu").bytes(10, "custom"));
   CHECK_NOTHROW(load(unused));
+}
+
+namespace {
+/// my.AddWeights(a) = a + a Constant of 1, 2, 3, 4; called twice.
+OnnxModel model_with_weights_in_a_function() {
+  OnnxModel model;
+  const Tensor weights = tensor<float>({4}, {1, 2, 3, 4});
+  ProtoWriter function;
+  function.bytes(1, "AddWeights").bytes(10, "my").bytes(4, "a").bytes(5, "b");
+  function.message(7, OnnxNode("Constant", {}, {"w"}).set("value", weights).proto());
+  function.message(7, OnnxNode("Add", {"a", "w"}, {"b"}).proto());
+  function.message(9, ProtoWriter().bytes(1, "").number(2, 13));
+  model.import("my", 1).fields().message(25, function);
+  model.graph.node(OnnxNode("AddWeights", {"x"}, {"h"}, "layer1").domain("my"))
+      .node(OnnxNode("AddWeights", {"h"}, {"y"}, "layer2").domain("my"))
+      .input("x", DataType::float32, {4})
+      .output("y", DataType::float32, {4});
+  return model;
+}
+}  // namespace
+
+TEST_CASE("a function with weights is read anew for each call, wherever its bytes lie in the file") {
+  const TempDir folder;
+  const std::string path = (folder.path() / "model.onnx").string();
+  for (std::size_t shift = 0; shift < 8; ++shift) {
+    INFO(shift);
+    OnnxModel model = model_with_weights_in_a_function();
+    model.graph.name(std::string(shift, 'g'));
+    std::ofstream(path, std::ios::binary) << model.text();
+    const graph::Graph graph = onnx::load_graph(path, LoadOptions());
+    int constants = 0;
+    for (const graph::NodeId id : graph.order()) {
+      const graph::Attribute* value = graph.node(id).attributes.find("value");
+      if (value == nullptr) continue;
+      const Tensor& weights = std::get<Tensor>(*value);
+      CHECK(std::equal(weights.data<float>().begin(), weights.data<float>().end(),
+                       std::vector<float>{1, 2, 3, 4}.begin()));
+      ++constants;
+    }
+    CHECK(constants == 2);
+  }
+}
+
+TEST_CASE("what is inside a function gives way to the model's own names") {
+  OnnxModel model = model_with_weights_in_a_function();
+  model.graph.node(OnnxNode("Neg", {"y"}, {"layer1/w"})).output("layer1/w", DataType::float32, {4});
+  const graph::Graph graph = load(model);
+  const graph::ValueId own = graph.find_value("layer1/w");
+  REQUIRE(own != graph::kNoValue);
+  CHECK(graph.node(graph.value(own).producer).op_type == "Neg");
+  CHECK(graph.outputs.back() == own);
+}
+
+TEST_CASE("a call's attributes of an unsupported kind are refused") {
+  OnnxModel model = model_with_weights_in_a_function();
+  const ProtoWriter sparse = ProtoWriter().bytes(1, "alpha").bytes(22, "").number(20, 11);
+  model.graph.node(OnnxNode("AddWeights", {"x"}, {"z"}, "odd").domain("my").attribute(sparse))
+      .output("z", DataType::float32, {4});
+  const Error error = refusal(model);
+  CHECK(error.code() == ErrorCode::unsupported);
+  CHECK(contains(error.what(), "attribute 'alpha': attributes of kind sparse tensor"));
 }
 
 TEST_CASE("limits of LoadOptions") {
