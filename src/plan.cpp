@@ -110,6 +110,7 @@ Plan::State::State(Model model, const SessionOptions& options, Initializers init
     };
   }
   plan_ahead(options);
+  target_.on_packed = nullptr;  // others may read the graph from here on
 }
 
 void Plan::State::plan_ahead(const SessionOptions& options) {

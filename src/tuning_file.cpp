@@ -77,6 +77,7 @@ Tuning load_tuning(const std::string& path) {
 void save_tuning(const std::string& path, const Tuning& tuning) {
   const std::string beside = path + ".tmp" + std::to_string(::getpid());
   std::ofstream stream(beside);
+  stream.imbue(std::locale::classic());  // a number is digits, whatever the program's locale puts between them
   stream << kFirstLine << '\n';
   for (const auto& [key, blocking] : tuning.blockings) {
     stream << key;

@@ -30,11 +30,11 @@ std::string to_text(std::int64_t width, std::int64_t height) {
               {.where = where, .expected = expected, .found = std::move(found)});
 }
 
-// round() of Python: half to even.
-int round_half_even(double value) {
+// round() of Python: half to even. Of sides of pictures and their ratios: 64 bits are enough.
+std::int64_t round_half_even(double value) {
   const double floor = std::floor(value);
   const double rest = value - floor;
-  const int low = static_cast<int>(floor);
+  const auto low = static_cast<std::int64_t>(floor);
   if (rest != 0.5) return rest > 0.5 ? low + 1 : low;
   return low % 2 == 0 ? low : low + 1;
 }
@@ -74,7 +74,7 @@ Extent final_extent(const Preprocessing& steps, Extent resized) {
 int crop_offset(CropOffset rule, int side, int crop) {
   switch (rule) {
     case CropOffset::down: return (side - crop) / 2;
-    case CropOffset::nearest: return round_half_even((side - crop) / 2.0);
+    case CropOffset::nearest: return static_cast<int>(round_half_even((side - crop) / 2.0));
     case CropOffset::half_minus_half: return side / 2 - crop / 2;
   }
   return 0;

@@ -22,6 +22,7 @@ constexpr TypeSet kReducible =
     kRealTypes | types({DataType::int32, DataType::int64, DataType::uint32, DataType::uint64});
 constexpr TypeSet kOrdered = kReducible | types({DataType::int8, DataType::uint8}) | kBoolean;
 
+/// Up to prod: of one element it is that element.
 enum class Kind : unsigned char { sum, mean, max, min, prod, l1, l2, sum_square, log_sum, log_sum_exp };
 
 /// What the kernel does with the first group of axes, with the others, and what is done to the result.
@@ -201,9 +202,10 @@ void plan_calls(PlanContext& c, const Form& form, const std::vector<bool>& reduc
   };
 }
 
-bool changes_nothing(const NodeContext& c, const std::vector<bool>& reduced) {
-  return c.attribute_int("noop_with_empty_axes", 0) != 0 &&
-         std::find(reduced.begin(), reduced.end(), true) == reduced.end();
+/// No axis is reduced, and of one element each these sums and extremes are that element. The others still take its
+/// magnitude, square or logarithm.
+bool changes_nothing(Kind kind, const std::vector<bool>& reduced) {
+  return kind <= Kind::prod && std::find(reduced.begin(), reduced.end(), true) == reduced.end();
 }
 
 }  // namespace
@@ -226,7 +228,7 @@ void plan_reduce(PlanContext& c) {
   const std::optional<std::vector<bool>> reduced = reduced_axes(c, x.shape.size());
   if (!reduced)
     c.fail(ErrorCode::unsupported, "the axes are not known before the model runs", c.input_label(1), "a constant", {});
-  if (changes_nothing(c, *reduced)) {
+  if (changes_nothing(form.kind, *reduced)) {
     c.step().algorithm = "view";
     c.step().view_of = 0;
     return;

@@ -30,12 +30,16 @@ constexpr std::int64_t kMaxGrowth = 2;                        // beyond it: byte
 constexpr std::int64_t kBudgetBytes = std::int64_t{2} << 30;  // all results of one run of the pass together
 constexpr std::int64_t kMaxProducts = std::int64_t{1} << 28;  // multiply-adds, bounded from above
 
-// Operators whose work is not linear in their inputs and outputs.
-constexpr std::string_view kHeavy[] = {"Conv",    "ConvTranspose", "MatMul", "Gemm", "Einsum", "Det",
-                                       "MaxPool", "AveragePool",   "LpPool", "LRN",  "Resize", "Upsample"};
+// Operators whose work is not linear in their inputs and outputs; those of other domains are all taken for such.
+constexpr std::string_view kHeavy[] = {"Attention",     "AveragePool", "Conv",       "ConvInteger", "ConvTranspose",
+                                       "DFT",           "DeformConv",  "Det",        "Einsum",      "GRU",
+                                       "Gemm",          "LRN",         "LSTM",       "LpPool",      "MatMul",
+                                       "MatMulInteger", "MaxPool",     "MaxRoiPool", "QLinearConv", "QLinearMatMul",
+                                       "RNN",           "Resize",      "RoiAlign",   "STFT",        "Upsample"};
 
 // Multiply-adds that a node on constants may take, bounded from above: each element of a result is a sum over at most all
-// elements of an input; an Einsum may sum over those of all inputs at once, and eliminating a matrix is cubic in its edge.
+// elements of an input; an Einsum may sum over those of all inputs at once, a recurrent network need not give out all of its
+// states, and eliminating a matrix is cubic in its edge.
 std::int64_t most_products(const graph::Node& node, const Graph& graph, std::int64_t results) {
   constexpr std::int64_t kTooMany = kMaxProducts + 1;
   const auto times = [](std::int64_t a, std::int64_t b) { return b != 0 && a > kTooMany / b ? kTooMany : a * b; };
@@ -46,7 +50,9 @@ std::int64_t most_products(const graph::Node& node, const Graph& graph, std::int
     largest = std::max(largest, size);
     all = times(all, size);
   }
-  if (is_onnx(node, "Einsum")) return all;
+  for (const std::string_view op : {"Einsum", "RNN", "GRU", "LSTM"}) {
+    if (is_onnx(node, op)) return all;
+  }
   return is_onnx(node, "Det") ? times(largest, largest) : times(results, largest);
 }
 

@@ -80,6 +80,7 @@ std::string why_not(const ops::NodeContext& window, const Padding& padding, bool
     if (window.output_count() > 1 && window.has_output(1)) return "the indices count the padded elements";
     return padding.value == -std::numeric_limits<float>::infinity() ? "" : "max pooling pads with minus infinity";
   }
+  if (window.opset() < 7) return "its mean cannot count padding before opset 7";
   if (padding.value != 0) return "average pooling pads with zeros";
   return own_pads && window.attribute_int("count_include_pad", 0) == 0
              ? "the window's own pads do not count in its mean"

@@ -23,6 +23,7 @@ constexpr std::string_view kFixed[] = {"And",
                                        "BitCast",
                                        "BlackmanWindow",
                                        "Cast",
+                                       "ConstantOfShape",
                                        "DynamicQuantizeLinear",
                                        "Equal",
                                        "EyeLike",
@@ -122,6 +123,18 @@ DataType made_by_attribute(const graph::Node& node) {
   return DataType::undefined;
 }
 
+namespace {
+
+/// Of what Constant and ConstantOfShape make of a tensor.
+DataType made_of_tensor(const graph::Node& node) {
+  if (!is_onnx(node, "Constant") && !is_onnx(node, "ConstantOfShape")) return DataType::undefined;
+  const graph::Attribute* attribute = node.attributes.find("value");
+  const auto* tensor = attribute == nullptr ? nullptr : std::get_if<Tensor>(attribute);
+  return tensor == nullptr ? DataType::undefined : tensor->type();
+}
+
+}  // namespace
+
 const graph::Graph* first_body(const graph::Node& node) {
   if (is_onnx(node, "If")) return ops::find_body(node, "then_branch");
   return is_onnx(node, "Loop") || is_onnx(node, "Scan") ? ops::find_body(node, "body") : nullptr;
@@ -169,9 +182,11 @@ std::vector<DataType> types_inside(const graph::Graph& graph, std::vector<DataTy
       continue;
     }
     const ValueId source = source_of(node);
-    if (const DataType made = made_by_attribute(node);
-        made != DataType::undefined && !node.outputs.empty() && node.outputs[0] != kNoValue)
-      types[static_cast<std::size_t>(node.outputs[0])] = made;
+    if (!node.outputs.empty() && node.outputs[0] != kNoValue) {
+      for (const DataType made : {made_by_attribute(node), made_of_tensor(node)}) {
+        if (made != DataType::undefined) types[static_cast<std::size_t>(node.outputs[0])] = made;
+      }
+    }
     if (source == kNoValue) continue;
     const std::size_t count =
         outputs_are_alike(node) ? node.outputs.size() : std::min<std::size_t>(1, node.outputs.size());

@@ -178,5 +178,28 @@ TEST_CASE("A subgraph that states no types is of those that it is given", "[floa
   CHECK(wide(results[0]) == wide(narrow(type, {4}, {1, 9, third * third, 16})));
 }
 
+TEST_CASE("16-bit constants keep their type where shapes are decided at run time", "[float16]") {
+  const DataType type = GENERATE(DataType::float16, DataType::bfloat16);
+  const Tensor thirds = narrow(type, {1}, {1.0f / 3});
+  OnnxModel model(8, 13);
+  model.graph.node(OnnxNode("ConstantOfShape", {"extents"}, {"filled"}).set("value", thirds))
+      .node(OnnxNode("Mul", {"filled", "filled"}, {"ninths"}))
+      .node(OnnxNode("Constant", {}, {"third"}).set("value", thirds))
+      .node(OnnxNode("Expand", {"third", "extents"}, {"expanded"}))
+      .node(OnnxNode("SequenceConstruct", {"filled", "expanded"}, {"both"}))
+      .node(OnnxNode("ConcatFromSequence", {"both"}, {"joined"}).set("axis", 0))
+      .input("extents", DataType::int64, {1})
+      .output("filled", type, {"N"})
+      .output("ninths", type, {"N"})
+      .output("joined", type, {"M"});
+  Session session = session_of(model);
+  const std::vector<Tensor> results = session.run({{"extents", tensor<std::int64_t>({1}, {2})}});
+  const float third = wide(thirds)[0];
+  for (const Tensor& result : results) CHECK(result.type() == type);
+  CHECK(wide(results[0]) == std::vector<float>(2, third));
+  CHECK(wide(results[1]) == wide(narrow(type, {2}, {third * third, third * third})));
+  CHECK(wide(results[2]) == std::vector<float>(4, third));
+}
+
 }  // namespace
 }  // namespace linnet::test::float16_test

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <locale>
 #include <string>
 #include <vector>
 
@@ -115,6 +116,21 @@ TEST_CASE("a tuning comes back from its file as it was") {
   save_tuning(path, {});
   CHECK(load_tuning(path).blockings.empty());
   CHECK_THROWS_AS(save_tuning((folder.path() / "no" / "folder").string(), tuning), Error);
+}
+
+TEST_CASE("a tuning is written alike in every locale") {
+  struct Grouping : std::numpunct<char> {
+    [[nodiscard]] std::string do_grouping() const override { return "\3"; }
+  };
+  const test::TempDir folder;
+  const std::string path = (folder.path() / "tuning").string();
+  Tuning tuning;
+  tuning.blockings["one"] = {12345, 67890, 2};
+  const std::locale before = std::locale::global(std::locale(std::locale::classic(), new Grouping));
+  save_tuning(path, tuning);
+  const Tuning back = load_tuning(path);
+  std::locale::global(before);
+  CHECK(back.blockings == tuning.blockings);
 }
 
 TEST_CASE("a file that is no tuning is refused") {

@@ -226,6 +226,7 @@ TEST_CASE("M15: odd pictures and extreme aspect ratios") {
   thin.pixels.assign(10000, 7);
   CHECK(error_of([&] { (void)preprocess(thin, preset("torchvision")); }) == ErrorCode::limit);
   CHECK(preprocess(thin, preset("modelhub")).shape() == Shape{1, 3, 224, 224});
+  CHECK(error_of([&] { (void)output_shape(preset("onnx-zoo"), 2'000'000'000, 1); }) == ErrorCode::limit);
   Image dot = thin;
   dot.width = 1;
   dot.pixels.assign(1, 7);

@@ -111,6 +111,18 @@ TEST_CASE("fold_constants refuses") {
     b.random("a", {1, 16, 256, 256}).random("w", {16, 16, 3, 3}).node("Conv", {"a", "w"}, {"y"}).output("y");
     check_refusal(b.graph, kFoldConstants, "too much work");
   }
+  SECTION("hours of work without weights") {
+    GraphBuilder b;
+    b.opset = 23;
+    b.random("q", {1, 1, 1024, 64}).node("Attention", {"q", "q", "q"}, {"y"}).output("y");
+    check_refusal(b.graph, kFoldConstants, "too much work");
+  }
+  SECTION("a transform of a prime length") {
+    GraphBuilder b;
+    b.opset = 17;
+    b.random("x", {1, 20011, 1}).node("DFT", {"x"}, {"y"}).output("y");
+    check_refusal(b.graph, kFoldConstants, "too much work");
+  }
 }
 
 TEST_CASE("a value that the caller may override is not folded into") {

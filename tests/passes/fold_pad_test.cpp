@@ -107,6 +107,12 @@ TEST_CASE("fold_pad refuses") {
     b.random("w5", {8, 5, 3, 3}).node("Conv", {"p", "w5"}, {"y"}).output("y");
     reason = "the Pad is not only spatial";
   }
+  SECTION("a mean that could not count padding yet") {
+    b = padded();
+    b.opset = 6;
+    b = pool(std::move(b), "AveragePool", {});
+    reason = "its mean cannot count padding before opset 7";
+  }
   SECTION("auto_pad, which counts the padded extents") {
     b = padded();
     b.node("Conv", {"p", "w"}, {"y"}, {{"auto_pad", std::string("SAME_UPPER")}}).output("y");

@@ -16,9 +16,11 @@ struct Reduction {
   std::vector<std::vector<std::int64_t>> groups;  // by element of the result, in row-major order of the input
 };
 
-Reduction make_reduction(const Call& call, const Shape& shape, std::vector<std::int64_t> axes, bool keep) {
+/// Over `axes`, or where there are none over all axes, or none of them.
+Reduction make_reduction(const Call& call, const Shape& shape, std::vector<std::int64_t> axes, bool keep,
+                         bool none_is_all = true) {
   const auto rank = static_cast<std::int64_t>(shape.size());
-  std::vector<bool> reduced(shape.size(), axes.empty());
+  std::vector<bool> reduced(shape.size(), axes.empty() && none_is_all);
   for (const std::int64_t axis : axes) reduced[static_cast<std::size_t>(call.axis(axis, rank))] = true;
   Reduction reduction;
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
@@ -143,8 +145,9 @@ std::int64_t reduce_integers(const Call& call, const Tensor& x, const Group& gro
 Outputs reduce(const Call& call) {
   const Tensor& x = call.in(0);
   const std::vector<std::int64_t> axes = call.input_or_attribute(1, "axes");
-  if (axes.empty() && call.attribute("noop_with_empty_axes", std::int64_t{0}) != 0) return {x};
-  const Reduction reduction = make_reduction(call, x.shape, axes, call.attribute("keepdims", std::int64_t{1}) != 0);
+  // Where nothing is reduced each element is still made what the operator makes of it, as by numpy's axis=().
+  const Reduction reduction = make_reduction(call, x.shape, axes, call.attribute("keepdims", std::int64_t{1}) != 0,
+                                             call.attribute("noop_with_empty_axes", std::int64_t{0}) == 0);
   Tensor y = call.make(x.type, reduction.result);
   for (std::int64_t i = 0; i < y.size(); ++i) {
     const Group& group = reduction.groups[static_cast<std::size_t>(i)];
