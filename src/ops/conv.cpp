@@ -125,7 +125,7 @@ LayoutRule layout_conv(const NodeContext& c) {
   if (c.has_input(kConvB) && c.constant(kConvB) == nullptr) return {};
   const std::int64_t groups = c.attribute_int("group", 1);
   const std::int64_t in_channels = w->shape()[1] * groups, out_channels = w->shape()[0];
-  if (merged_groups(groups, in_channels, out_channels) == 0) return {};
+  if (groups < 1 || out_channels % groups != 0) return {};
   const bool depthwise = groups == in_channels && groups == out_channels && groups > 1;
   if (out_channels % 16 != 0 && !keeps_zero(read_activation(c))) return {};
   LayoutRule rule;
@@ -175,12 +175,9 @@ std::string tuning_shape(const ConvProblem& p, const std::string& algorithm, boo
 
 std::int64_t merged_groups(std::int64_t groups, std::int64_t in_channels, std::int64_t out_channels) {
   if (groups == 1 || (groups == in_channels && groups == out_channels)) return 1;
-  if (groups < 1 || in_channels % groups != 0 || out_channels % groups != 0) return 0;
-  for (std::int64_t merged = 1; merged <= 16 && merged <= groups; ++merged) {
-    if (groups % merged == 0 && in_channels / groups * merged % 16 == 0 && out_channels / groups * merged % 16 == 0)
-      return merged;
-  }
-  return 0;
+  std::int64_t merged = 1;
+  while (in_channels / groups * merged % 16 != 0 || out_channels / groups * merged % 16 != 0) merged *= 2;
+  return std::min(merged, groups);
 }
 
 ConvProblem conv_problem(PlanContext& c, std::size_t filter) {

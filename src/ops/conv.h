@@ -98,8 +98,8 @@ Blocking cache_blocking(std::int64_t blocks, std::int64_t block_k, std::int64_t 
 /// Winograd's output tile edge m (2 or 4) for this operator, or 0: a function of the operator's shape alone.
 int winograd_tile(const ConvProblem& problem);
 
-/// Groups so small that several are computed as one dense convolution of 16-channel blocks with zeros between: how many.
-/// 0: this grouping has no nchw16c form.
+/// How many groups are computed as one dense convolution with zeros between, so that each such convolution begins at a
+/// block of 16 channels. The last one may have fewer.
 std::int64_t merged_groups(std::int64_t groups, std::int64_t in_channels, std::int64_t out_channels);
 
 /// First layers with few channels read the plain input; beyond that the padding to 16 channels costs less than a k at a time.

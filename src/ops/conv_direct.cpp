@@ -24,8 +24,8 @@ struct DirectConv {
   BlockedOperands operands;
   WeightStore::Buffer weights, bias;
   std::vector<std::ptrdiff_t> taps;  // relative to the tile's first pixel
-  std::int64_t dense_groups = 1;     // groups after merging
-  std::int64_t group_in_blocks = 0, group_out_blocks = 0;
+  std::int64_t dense_groups = 1;     // groups after merging; the last one may have fewer channels
+  std::int64_t group_in_channels = 0, group_out_channels = 0;
   std::int64_t group_weights = 0;  // floats of packed weights of one dense group
   bool plain = false;              // the input is row-major: one k a tap
   std::int64_t tap_channels =
@@ -40,7 +40,22 @@ struct DirectConv {
   Blocking blocking;
   PlannedGrid grid;
 
-  [[nodiscard]] std::int64_t panels() const { return base::ceil_div(group_out_blocks * kBlock, table->tile.channels); }
+  [[nodiscard]] std::int64_t out_channels(std::int64_t group) const {
+    return std::min(group_out_channels, problem.out_channels - group * group_out_channels);
+  }
+  [[nodiscard]] std::int64_t in_blocks(std::int64_t group) const {
+    return base::ceil_div(std::min(group_in_channels, problem.in_channels - group * group_in_channels), kBlock);
+  }
+  [[nodiscard]] std::int64_t out_blocks(std::int64_t group) const {
+    return base::ceil_div(out_channels(group), kBlock);
+  }
+  [[nodiscard]] std::int64_t panels(std::int64_t group = 0) const {
+    return base::ceil_div(out_blocks(group) * kBlock, table->tile.channels);
+  }
+  /// Blocks of k that an output of the group sums over; they are the first so many of `taps`.
+  [[nodiscard]] std::int64_t blocks(std::int64_t group) const {
+    return (plain ? problem.in_channels : in_blocks(group)) * problem.taps();
+  }
   [[nodiscard]] bool grouped() const { return tap_channels == 4 || tap_channels == 8; }
   [[nodiscard]] void (*kernel() const)(const kernels::ConvArguments&) {
     return grouped() ? table->conv_grouped : table->conv;
@@ -66,7 +81,7 @@ void DirectConv::fill_taps() {
   const std::int64_t plane = plain     ? strip_in_rows * strip_width
                              : compact ? strip_rows * problem.out_extent[1] * kBlock
                                        : operands.in.plane_stride;
-  const std::int64_t planes = plain ? problem.in_channels : group_in_blocks;
+  const std::int64_t planes = plain ? problem.in_channels : in_blocks(0);
   for (std::int64_t c = 0; c < planes; ++c) {
     for (std::int64_t y = 0; y < kh; ++y) {
       for (std::int64_t x = 0; x < kw; ++x) taps.push_back(c * plane + y * dh * row + x * dw * pixel);
@@ -77,11 +92,10 @@ void DirectConv::fill_taps() {
 /// One panel of a dense group, [channel block][tap][k of a tap][panel channels]. Writes every float.
 void pack_panel(const ConvFilter& filter, const DirectConv& d, std::int64_t group, std::int64_t panel, float* to) {
   const std::int64_t taps = filter.taps(), channels = filter.channels(), ks = d.tap_channels;
-  const std::int64_t out_channels = d.problem.out_channels / d.dense_groups;
   const std::int64_t outputs = d.problem.out_channels / d.problem.groups;  // of one group of the model
-  const std::int64_t blocks = static_cast<std::int64_t>(d.taps.size()) / taps;
+  const std::int64_t blocks = d.blocks(group) / taps;
   const std::int64_t first = panel * d.table->tile.channels;
-  const std::int64_t width = std::min<std::int64_t>(d.table->tile.channels, d.group_out_blocks * kBlock - first);
+  const std::int64_t width = std::min<std::int64_t>(d.table->tile.channels, d.out_blocks(group) * kBlock - first);
   for (std::int64_t b = 0; b < blocks; ++b, to += taps * ks * width) {
     for (std::int64_t lane = 0; lane < width; ++lane) {
       const std::int64_t m = first + lane;
@@ -89,9 +103,9 @@ void pack_panel(const ConvFilter& filter, const DirectConv& d, std::int64_t grou
       const std::int64_t own = m / outputs * channels;
       for (std::int64_t k = 0; k < ks; ++k) {
         const std::int64_t c = d.grouped() ? k : b * ks + k - own;
-        const bool inside = m < out_channels && c >= 0 && c < channels;
+        const bool inside = m < d.out_channels(group) && c >= 0 && c < channels;
         for (std::int64_t tap = 0; tap < taps; ++tap) {
-          to[(tap * ks + k) * width + lane] = inside ? filter.at(group * out_channels + m, c, tap) : 0.0f;
+          to[(tap * ks + k) * width + lane] = inside ? filter.at(group * d.group_out_channels + m, c, tap) : 0.0f;
         }
       }
     }
@@ -99,8 +113,7 @@ void pack_panel(const ConvFilter& filter, const DirectConv& d, std::int64_t grou
 }
 
 void DirectConv::pack(PlanContext& context) {
-  const std::int64_t k = static_cast<std::int64_t>(taps.size()) * tap_channels;
-  group_weights = base::checked_mul(k, group_out_blocks * kBlock, "packed weights");
+  group_weights = base::checked_mul(blocks(0) * tap_channels, out_blocks(0) * kBlock, "packed weights");
   const std::size_t bytes =
       base::to_size(base::checked_mul(group_weights * dense_groups, 4, "packed weights"), "packed weights");
   const std::string what = std::string("direct ") + (plain ? "plain" : "blocked");
@@ -108,8 +121,10 @@ void DirectConv::pack(PlanContext& context) {
     const ConvFilter filter(context);
     context.parallel_for(dense_groups * panels(), [&](std::int64_t i) {
       const std::int64_t group = i / panels(), panel = i % panels();
+      if (panel >= panels(group)) return;
+      const std::int64_t panel_floats = table->tile.channels * blocks(group) * tap_channels;
       pack_panel(filter, *this, group, panel,
-                 reinterpret_cast<float*>(to) + group * group_weights + panel * table->tile.channels * k);
+                 reinterpret_cast<float*>(to) + group * group_weights + panel * panel_floats);
     });
   };
   weights = context.pack(kConvW, what, bytes, fill, base::AlignedBuffer::Fill::none);
@@ -120,16 +135,16 @@ void DirectConv::pack(PlanContext& context) {
 kernels::ConvArguments DirectConv::arguments(const RunArgs& args, std::int64_t group) const {
   const Placement &in = operands.in, &out = operands.out;
   kernels::ConvArguments c{};
-  const std::int64_t first_out = group * group_out_blocks;
+  const std::int64_t first_out = group * out_blocks(0);
   if (!plain) {
-    c.input = args.in<float>(kConvX) + in.origin + group * group_in_blocks * in.plane_stride -
+    c.input = args.in<float>(kConvX) + in.origin + group * in_blocks(0) * in.plane_stride -
               problem.window.pads_begin[0] * in.row_stride - problem.window.pads_begin[1] * kBlock;
     c.in_row = problem.window.strides[0] * in.row_stride;
     c.in_pixel = problem.window.strides[1] * kBlock;
     c.in_image = in.image_stride;
   }
   c.taps = taps.data();
-  c.blocks = static_cast<int>(taps.size());
+  c.blocks = static_cast<int>(blocks(group));
   c.weights = weights->as<float>() + group * group_weights;
   c.bias = bias->as<float>() + first_out * kBlock;
   c.output = args.out<float>(0) + out.origin + first_out * out.plane_stride;
@@ -146,7 +161,7 @@ kernels::ConvArguments DirectConv::arguments(const RunArgs& args, std::int64_t g
   c.lo = problem.lo;
   c.hi = problem.hi;
   c.images = 1;
-  c.out_blocks = static_cast<int>(group_out_blocks);
+  c.out_blocks = static_cast<int>(out_blocks(group));
   c.group = static_cast<int>(tap_channels);
   c.chunk = blocking.chunk;
   c.tiles = blocking.tiles;
@@ -171,7 +186,7 @@ void DirectConv::run_images(const RunArgs& args, Range panel_range, std::int64_t
     const std::int64_t last = std::min(panel_range.last, (group + 1) * per_group);
     kernels::ConvArguments c = arguments(args, group);
     c.panel_first = static_cast<int>(panel - group * per_group);
-    c.panel_last = static_cast<int>(last - group * per_group);
+    c.panel_last = static_cast<int>(std::min(last - group * per_group, panels(group)));
     c.images = static_cast<int>(images);
     const std::int64_t first_row = flat ? 0 : unit_range.first, first_pixel = flat ? unit_range.first * unit_pixels : 0;
     c.rows = static_cast<int>(flat ? 1 : unit_range.last - unit_range.first);
@@ -231,7 +246,7 @@ void DirectConv::run_compact(const RunArgs& args, Range panel_range, std::int64_
       const std::int64_t count = std::min(strip_rows, rows.last - first);
       kernels::ConvArguments c = arguments(args, group);
       const float* const input = c.input + image * c.in_image + first * c.in_row;
-      for (std::int64_t b = 0; b < group_in_blocks; ++b) {
+      for (std::int64_t b = 0; b < in_blocks(group); ++b) {
         float* to = staged + b * strip_rows * width * kBlock;
         for (std::int64_t y = 0; y < count; ++y) {
           const float* from = input + b * operands.in.plane_stride + y * c.in_row;
@@ -246,7 +261,7 @@ void DirectConv::run_compact(const RunArgs& args, Range panel_range, std::int64_
       c.output += image * c.out_image + first * c.out_row;
       if (c.residual != nullptr) c.residual += image * c.residual_image + first * c.residual_row;
       c.panel_first = static_cast<int>(panel - group * per_group);
-      c.panel_last = static_cast<int>(last - group * per_group);
+      c.panel_last = static_cast<int>(std::min(last - group * per_group, panels(group)));
       kernel()(c);
       activate(c);
     }
@@ -295,7 +310,7 @@ void DirectConv::plan_strips(Step& step) {
     strip_width = (problem.out_extent[1] - 1) * w.strides[1] + (w.kernel[1] - 1) * w.dilations[1] + 1;
     floats = base::checked_mul(problem.in_channels * strip_in_rows, strip_width, "a staged strip");
   } else if (compact) {
-    const std::int64_t row = base::checked_mul(problem.out_extent[1] * kBlock, group_in_blocks, "a staged strip");
+    const std::int64_t row = base::checked_mul(problem.out_extent[1] * kBlock, in_blocks(0), "a staged strip");
     strip_rows = std::clamp<std::int64_t>(kInputInL2 / std::max<std::int64_t>(4, row * 4), 1, problem.out_extent[0]);
     floats = base::checked_mul(row, strip_rows, "a staged strip");
   }
@@ -306,16 +321,16 @@ void DirectConv::plan_strips(Step& step) {
 void DirectConv::plan_blocking(PlanContext& context) {
   Step& step = context.step();
   const Blocking tuned = context.tuned_blocking(tuning_shape(problem, step.algorithm, operands.has_residual));
-  const auto blocks = static_cast<std::int64_t>(taps.size());
-  const std::int64_t channels = std::min<std::int64_t>(table->tile.channels, group_out_blocks * kBlock);
+  const std::int64_t k_blocks = blocks(0);
+  const std::int64_t channels = std::min<std::int64_t>(table->tile.channels, out_blocks(0) * kBlock);
   // Neighbouring tiles share what their windows have in common.
   const std::int64_t fresh = std::min(problem.window.strides[0], problem.window.kernel[0]) *
                              std::min(problem.window.strides[1], problem.window.kernel[1]);
-  const std::int64_t tile_bytes = table->tile.pixels * fresh * problem.in_channels / dense_groups * 4;
-  blocking = cache_blocking(blocks, tap_channels, channels, tile_bytes);
+  const std::int64_t tile_bytes = table->tile.pixels * fresh * group_in_channels * 4;
+  blocking = cache_blocking(k_blocks, tap_channels, channels, tile_bytes);
   if (tuned.chunk > 0)
     blocking.chunk =
-        static_cast<std::int32_t>(std::clamp<std::int64_t>(tuned.chunk, 1, std::max<std::int64_t>(1, blocks)));
+        static_cast<std::int32_t>(std::clamp<std::int64_t>(tuned.chunk, 1, std::max<std::int64_t>(1, k_blocks)));
   if (tuned.tiles > 0) blocking.tiles = std::min(tuned.tiles, kernels::kConvTiles);
   const int threads = context.options().threads;
   grid = PlannedGrid(cost(), threads, tuned.panel_parts);
@@ -343,11 +358,13 @@ void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
   d->problem = problem;
   d->operands = blocked_operands(c);
   d->plain = c.placement_in(kConvX).layout == graph::Layout::plain;
-  d->dense_groups = problem.groups / merged_groups(problem.groups, problem.in_channels, problem.out_channels);
-  d->group_in_blocks = base::ceil_div(problem.in_channels / d->dense_groups, kBlock);
-  d->group_out_blocks = base::ceil_div(problem.out_channels / d->dense_groups, kBlock);
-  const bool narrow = problem.in_channels == problem.out_channels && d->dense_groups * kBlock == problem.in_channels;
+  const std::int64_t merged = merged_groups(problem.groups, problem.in_channels, problem.out_channels);
   const std::int64_t group_channels = problem.in_channels / problem.groups;
+  d->dense_groups = base::ceil_div(problem.groups, merged);
+  d->group_in_channels = merged * group_channels;
+  d->group_out_channels = merged * (problem.out_channels / problem.groups);
+  const bool narrow =
+      problem.groups > 1 && d->group_in_channels <= kBlock && problem.in_channels == problem.out_channels;
   d->tap_channels = d->plain ? 1 : (narrow && (group_channels == 4 || group_channels == 8) ? group_channels : kBlock);
   const Window& w = problem.window;
   const bool one_by_one = w.kernel[0] == 1 && w.kernel[1] == 1;

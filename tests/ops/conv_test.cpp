@@ -147,6 +147,28 @@ TEST_CASE("Conv in groups, of which a block of 16 channels holds one or several"
       check_blocked(grouped, 0b110);
     }
   }
+  // Groups and channels that no number of whole blocks holds: the last of the dense groups is smaller than the others.
+  struct Odd {
+    std::int64_t groups, inputs, outputs, kernel, stride;
+  };
+  for (const Odd odd : {Odd{13, 8, 8, 3, 1},
+                        {13, 8, 8, 3, 2},
+                        {5, 24, 24, 3, 1},
+                        {5, 24, 24, 1, 2},
+                        {7, 4, 4, 3, 1},
+                        {3, 5, 7, 3, 1},
+                        {11, 10, 6, 1, 1},
+                        {2, 9, 9, 2, 1},
+                        {9, 2, 40, 3, 2},
+                        {3, 100, 36, 1, 2}}) {
+    const std::int64_t in = odd.groups * odd.inputs, out = odd.groups * odd.outputs;
+    INFO(odd.groups << " groups of " << odd.inputs << " to " << odd.outputs << ", kernel " << odd.kernel);
+    check_blocked(op_case("Conv", 11,
+                          {integers({2, in, 9, 7}, 5), integers({out, odd.inputs, odd.kernel, odd.kernel}, 11),
+                           integers({out}, 3)},
+                          {{"group", odd.groups}, {"strides", List{odd.stride, odd.stride}}}),
+                  0b110);
+  }
   // More outputs than inputs a group: the blocks of both no longer hold the same groups.
   check_blocked(
       op_case("Conv", 11, {integers({1, 32, 5, 5}, 5), integers({64, 8, 1, 1}, 11)}, {{"group", std::int64_t{4}}}),
