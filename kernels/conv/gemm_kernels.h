@@ -6,75 +6,90 @@
 
 namespace linnet::kernels::LINNET_ISA {
 
-static inline void store_columns(float* to, const float* from, ptrdiff_t to_row, int rows, int from_row, int columns) {
+constexpr int kGemmRows = 240;  // of A: their part of a chunk of k stays in L2 while all panels go by
+constexpr int kGemmChunk =
+    16 / kTileVectors;              // blocks of 16 k: 16 KB of a panel, which stay in L1 while these rows go by
+constexpr int kGemmLongChunk = 64;  // where all rows fit one tile, nothing is used twice
+
+static inline void copy_columns(float* to, ptrdiff_t to_row, const float* from, ptrdiff_t from_row, int rows,
+                                int columns) {
   for (int r = 0; r < rows; ++r) {
     for (int i = 0; i < columns; ++i) to[r * to_row + i] = from[r * from_row + i];
   }
 }
 
-static void gemm(const GemmArguments& g) {
-  const int blocks = g.k / 16, tail = g.k % 16;
-  // K is contiguous, so one block of all K would do, but the tile walks K by taps: serve them from a window that slides.
-  constexpr int kWindow = 64;
-  ptrdiff_t taps[kWindow + 1];
-  for (int i = 0; i <= kWindow; ++i) taps[i] = i * 16;
-  const int out_vectors = (g.n + 15) / 16;
-  for (int panel = g.panel_first; panel < g.panel_last; ++panel) {
-    const int vectors =
-        out_vectors - panel * kTileVectors < kTileVectors ? out_vectors - panel * kTileVectors : kTileVectors;
-    const ptrdiff_t column = static_cast<ptrdiff_t>(panel) * kTileVectors * 16;
-    const bool partial = column + vectors * 16 > g.n;
-    for (int row = 0; row < g.rows;) {
-      const int rows = next_tile(g.rows - row, kIndirectPixels);
-      float staged[kIndirectPixels * kTileVectors * 16];
-      ptrdiff_t in[kIndirectPixels], out[kIndirectPixels], residual[kIndirectPixels];
-      for (int m = 0; m < rows; ++m) {
-        in[m] = m * g.a_row;
-        out[m] = partial ? m * kTileVectors * 16 : m * g.c_row;
-        residual[m] = out[m];
+/// `rows` rows from `row` on of the blocks [first, first + blocks) of k and one panel. Partial sums go through C.
+static inline void gemm_panel(const GemmArguments& g, const ptrdiff_t* taps, int row, int rows, int first, int blocks,
+                              int panel) {
+  const int vectors_left = (g.n + 15) / 16 - panel * kTileVectors;
+  const int vectors = vectors_left < kTileVectors ? vectors_left : kTileVectors;
+  const ptrdiff_t column = static_cast<ptrdiff_t>(panel) * kTileVectors * 16;
+  const int columns = g.n - column < vectors * 16 ? static_cast<int>(g.n - column) : vectors * 16;
+  const bool partial = columns < vectors * 16, begins = first == 0, ends = first + blocks == g.k / 16;
+  const float* const start = begins ? g.residual : g.c;
+  const ptrdiff_t start_row = begins ? g.residual_row : g.c_row;
+  constexpr int kStagedRow = kTileVectors * 16;
+  float staged[kIndirectPixels * kStagedRow] = {};
+  ptrdiff_t in[kIndirectPixels], out[kIndirectPixels], residual[kIndirectPixels];
+  for (int m = 0; m < kIndirectPixels; ++m) {
+    in[m] = m * g.a_row;
+    out[m] = m * (partial ? kStagedRow : g.c_row);
+    residual[m] = m * (partial ? kStagedRow : start_row);
+  }
+  Tile t;
+  t.taps = taps;
+  t.blocks = blocks;
+  t.tail = ends ? g.k % 16 : 0;
+  t.weights = g.weights + column * g.k + static_cast<ptrdiff_t>(first) * 16 * vectors * 16;
+  t.init = begins && g.bias != nullptr ? g.bias + column : nullptr;
+  t.residual_plane = 16;
+  t.residual_pixels = residual;
+  t.out_plane = 16;
+  t.out_pixels = out;
+  t.in_pixels = in;
+  t.lo = ends ? g.lo : -__builtin_inff();
+  t.hi = ends ? g.hi : __builtin_inff();
+  // Of the next panel, if these rows give the time for it. Beyond the last one nothing is read: it is but asked for.
+  const float* const next =
+      rows > kIndirectPixels ? t.weights + kTileVectors * 16 * static_cast<ptrdiff_t>(g.k) : nullptr;
+  Prefetch prefetch(next, blocks, 16 * vectors, (rows + kIndirectPixels - 1) / kIndirectPixels);
+  for (int count; rows > 0; row += count, rows -= count) {
+    count = next_tile(rows, kIndirectPixels);
+    float* const to = g.c + row * g.c_row + column;
+    t.input = g.a + row * g.a_row + static_cast<ptrdiff_t>(first) * 16;
+    t.residual = start == nullptr ? nullptr : start + row * start_row + column;
+    t.output = to;
+    prefetch.assign(t);
+    if (partial) {
+      if (t.residual != nullptr) {
+        copy_columns(staged, kStagedRow, t.residual, start_row, count, columns);
+        t.residual = staged;
       }
-      float* const to = g.c + row * g.c_row + column;
-      float* const output = partial ? staged : to;
-      bool have_start = false;
-      if (g.residual != nullptr) {
-        const float* from = g.residual + row * g.residual_row + column;
-        const int columns = partial ? g.n - static_cast<int>(column) : vectors * 16;
-        for (int m = 0; m < rows; ++m) {
-          for (int i = 0; i < columns; ++i) output[out[m] + i] = from[m * g.residual_row + i];
-          for (int i = columns; i < vectors * 16; ++i) output[out[m] + i] = 0.0f;
-        }
-        have_start = true;
-      }
-      int done = 0;
-      do {
-        const int count = blocks - done < kWindow ? blocks - done : kWindow;
-        const bool begins = done == 0, ends = done + count == blocks;
-        Tile t;
-        t.input = g.a + row * g.a_row + static_cast<ptrdiff_t>(done) * 16;
-        t.taps = taps;
-        t.blocks = count;
-        t.tail = ends ? tail : 0;
-        t.weights = g.weights + column * g.k + static_cast<ptrdiff_t>(done) * 16 * vectors * 16;
-        t.init = begins && g.bias != nullptr ? g.bias + column : nullptr;
-        t.residual = !begins || have_start ? output : nullptr;
-        t.residual_plane = 16;
-        t.residual_pixels = residual;
-        t.output = output;
-        t.out_plane = 16;
-        t.out_pixels = out;
-        t.in_pixels = in;
-        t.lo = ends ? g.lo : -__builtin_inff();
-        t.hi = ends ? g.hi : __builtin_inff();
-        if (vectors == kTileVectors) {
-          run_tile<kIndirectPixels, kTileVectors, Indirect, 16>(rows, t);
-        } else {
-          run_tile<kIndirectPixels, 1, Indirect, 16>(rows, t);
-        }
-        done += count;
-      } while (done < blocks);
-      if (partial) store_columns(to, staged, g.c_row, rows, kTileVectors * 16, g.n - static_cast<int>(column));
-      row += rows;
+      t.output = staged;
     }
+    if (vectors == kTileVectors) {
+      run_tile<kIndirectPixels, kTileVectors, Indirect, 16>(count, t);
+    } else {
+      run_tile<kIndirectPixels, 1, Indirect, 16>(count, t);
+    }
+    if (partial) copy_columns(to, g.c_row, staged, kStagedRow, count, columns);
+  }
+}
+
+static void gemm(const GemmArguments& g) {
+  // K is contiguous, so one block of all K would do, but the tile walks K by taps.
+  ptrdiff_t taps[kGemmLongChunk + 1];
+  for (int i = 0; i <= kGemmLongChunk; ++i) taps[i] = i * 16;
+  const int chunk = g.rows > kIndirectPixels ? kGemmChunk : kGemmLongChunk;
+  for (int row = 0, rows; row < g.rows; row += rows) {
+    rows = next_tile(g.rows - row, kGemmRows);
+    int first = 0;
+    do {
+      const int left = g.k / 16 - first, blocks = left < chunk ? left : chunk;
+      for (int panel = g.panel_first; panel < g.panel_last; ++panel)
+        gemm_panel(g, taps, row, rows, first, blocks, panel);
+      first += blocks;
+    } while (first < g.k / 16);
   }
 }
 

@@ -1,5 +1,6 @@
 // Gemm, FusedGemm (domain "linnet") and MatMul: row-major matrices, floats on the packed-panel kernel.
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -17,7 +18,8 @@ namespace {
 using graph::Dim;
 using graph::DimList;
 
-constexpr std::int64_t kRows = 48;  // of A, the least worth a thread of its own
+constexpr std::int64_t kRows = 24;        // of A, the least worth a thread of its own
+constexpr std::int64_t kStagedRows = 48;  // of A, where they are copied first
 
 void require_product_type(const NodeContext& c, std::size_t i) {
   if (!c.has_input(i)) return;
@@ -30,12 +32,14 @@ struct MatrixProduct : ProductShape {
   const kernels::Table* table = nullptr;
   WeightStore::Buffer weights, bias;       // bias: C0 as one constant row
   std::vector<std::int64_t> packed_index;  // of each batch: which distinct B
-  std::int64_t distinct = 1;
+  std::vector<std::int64_t> distinct;      // offset of each of them
   float lo = 0, hi = 0;
   Activation activation;
   bool late_activation = false;
 
-  [[nodiscard]] bool needs_staging() const { return a_column != 1 || alpha != 1.0f || (has_c && bias == nullptr); }
+  [[nodiscard]] std::int64_t b_count() const { return static_cast<std::int64_t>(distinct.size()); }
+  /// A^T, or alpha to multiply in.
+  [[nodiscard]] bool stages_a() const { return a_column != 1 || alpha != 1.0f; }
   void run(const RunArgs& args) const;
   void run_rows(const RunArgs& args, const float* packed, std::int64_t batch, Range rows, Range panels) const;
 };
@@ -56,13 +60,14 @@ void MatrixProduct::run_rows(const RunArgs& args, const float* packed, std::int6
   g.n = static_cast<int>(n);
   g.panel_first = static_cast<int>(panels.first);
   g.panel_last = static_cast<int>(panels.last);
-  for (std::int64_t first = rows.first; first < rows.last; first += kRows) {
-    const std::int64_t count = std::min(kRows, rows.last - first);
+  const std::int64_t most = stages_a() ? kStagedRows : rows.last - rows.first;
+  for (std::int64_t first = rows.first; first < rows.last; first += most) {
+    const std::int64_t count = std::min(most, rows.last - first);
     g.rows = static_cast<int>(count);
     g.c = c + first * n;
     g.a = a + first * a_row;
     g.a_row = a_row;
-    if (a_column != 1 || alpha != 1.0f) {  // A^T, or alpha to multiply in
+    if (stages_a()) {
       float* const staged = reinterpret_cast<float*>(args.thread_scratch);
       for (std::int64_t r = 0; r < count; ++r) {
         for (std::int64_t i = 0; i < k; ++i) staged[r * k + i] = alpha * a[(first + r) * a_row + i * a_column];
@@ -90,12 +95,11 @@ void MatrixProduct::run_rows(const RunArgs& args, const float* packed, std::int6
 void MatrixProduct::run(const RunArgs& args) const {
   const std::int64_t panels = matrix_panels(*table, n);
   if (weights == nullptr && args.phase == 0) {
-    const Range mine = split(distinct * panels, args.threads, args.thread);
+    const Range mine = split(b_count() * panels, args.threads, args.thread);
     float* const to = reinterpret_cast<float*>(args.shared_scratch);
     for (std::int64_t i = mine.first; i < mine.last; ++i) {
       const std::int64_t which = i / panels;
-      const auto batch = std::find(packed_index.begin(), packed_index.end(), which) - packed_index.begin();
-      pack_matrix(*table, args.in<float>(1) + b_offset[static_cast<std::size_t>(batch)], b_row, b_column, k, n,
+      pack_matrix(*table, args.in<float>(1) + distinct[static_cast<std::size_t>(which)], b_row, b_column, k, n,
                   {i % panels, i % panels + 1}, to + which * packed_matrix_floats(k, n));
     }
     return;
@@ -107,37 +111,37 @@ void MatrixProduct::run(const RunArgs& args) const {
   cost.pixel_units = batches() * row_units;
   cost.panels = panels;
   cost.unit_cycles = static_cast<double>(std::min(m, kRows) * k);
-  cost.weight_bytes = static_cast<double>(distinct * k * n * 4);
+  cost.weight_bytes = static_cast<double>(b_count() * k * n * 4);
   cost.input_bytes = static_cast<double>(batches() * m * k * 4);
   const Part part = part_of(choose_grid(cost, args.threads), cost.pixel_units, panels, args.thread);
-  for (std::int64_t unit = part.pixels.first; unit < part.pixels.last; ++unit) {
-    const std::int64_t batch = unit / row_units, first = unit % row_units * kRows;
-    run_rows(args, packed, batch, {first, std::min(m, first + kRows)}, part.panels);
+  for (std::int64_t unit = part.pixels.first; unit < part.pixels.last;) {
+    const std::int64_t batch = unit / row_units, last = std::min((batch + 1) * row_units, part.pixels.last);
+    const std::int64_t before = batch * row_units;
+    run_rows(args, packed, batch, {(unit - before) * kRows, std::min(m, (last - before) * kRows)}, part.panels);
+    unit = last;
   }
 }
 
 void index_packed(MatrixProduct& p) {
-  std::vector<std::int64_t> seen;
+  std::map<std::int64_t, std::int64_t> seen;
   for (const std::int64_t offset : p.b_offset) {
-    const auto found = std::find(seen.begin(), seen.end(), offset);
-    p.packed_index.push_back(found - seen.begin());
-    if (found == seen.end()) seen.push_back(offset);
+    const auto [at, added] = seen.emplace(offset, p.b_count());
+    p.packed_index.push_back(at->second);
+    if (added) p.distinct.push_back(offset);
   }
-  p.distinct = static_cast<std::int64_t>(seen.size());
 }
 
 void finish(PlanContext& c, const std::shared_ptr<MatrixProduct>& p) {
   index_packed(*p);
   Step& step = c.step();
-  const std::int64_t floats = base::checked_mul(packed_matrix_floats(p->k, p->n), p->distinct, "a packed matrix");
+  const std::int64_t floats = base::checked_mul(packed_matrix_floats(p->k, p->n), p->b_count(), "a packed matrix");
   const std::size_t bytes = base::to_size(base::checked_mul(floats, 4, "a packed matrix"), "a packed matrix");
   if (const Tensor* b = c.constant(1)) {
     const std::int64_t panels = matrix_panels(*p->table, p->n);
     const auto fill = [&](std::byte* to) {
-      c.parallel_for(p->distinct * panels, [&](std::int64_t i) {
+      c.parallel_for(p->b_count() * panels, [&](std::int64_t i) {
         const std::int64_t which = i / panels, panel = i % panels;
-        const auto batch = std::find(p->packed_index.begin(), p->packed_index.end(), which) - p->packed_index.begin();
-        pack_matrix(*p->table, b->data<float>().data() + p->b_offset[static_cast<std::size_t>(batch)], p->b_row,
+        pack_matrix(*p->table, b->data<float>().data() + p->distinct[static_cast<std::size_t>(which)], p->b_row,
                     p->b_column, p->k, p->n, {panel, panel + 1},
                     reinterpret_cast<float*>(to) + which * packed_matrix_floats(p->k, p->n));
       });
@@ -149,8 +153,8 @@ void finish(PlanContext& c, const std::shared_ptr<MatrixProduct>& p) {
     step.shared_scratch_bytes = bytes;
     step.phases = 2;
   }
-  if (p->needs_staging())
-    step.thread_scratch_bytes = base::to_size(base::checked_mul(kRows * 4, p->k, "scratch"), "scratch");
+  if (p->stages_a())
+    step.thread_scratch_bytes = base::to_size(base::checked_mul(kStagedRows * 4, p->k, "scratch"), "scratch");
   step.macs = p->batches() * p->m * p->n * p->k;
   step.algorithm = p->m * p->batches() == 1 ? "gemv" : "gemm";
   step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
