@@ -1,9 +1,11 @@
 // Einsum: sums of products over named axes. One loop nest serves every equation: an operand is a stride for each name,
-// the result's names are walked outside and the summed ones inside, always in the same order.
+// the result's names are walked outside and the summed ones inside, always in the same order. What is a matrix product
+// does not come here (passes/lower_einsum.cpp).
+#include "ops/einsum.h"
+
 #include <algorithm>
 #include <array>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,14 +23,9 @@ using graph::DimList;
 
 constexpr std::size_t kMaxOperands = 16;
 
-/// An axis: a letter, or '.' and which axis of the ellipsis it is, counted from its end.
-using Name = std::pair<char, std::size_t>;
-using Names = std::vector<Name>;
-
-struct Equation {
-  std::vector<Names> operands;
-  Names result, summed;
-};
+using Name = AxisName;
+using Names = AxisNames;
+using Equation = EinsumEquation;
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
@@ -207,8 +204,9 @@ T sum_of_products(const Sums& sums, const RunArgs& args, std::int64_t result) {
   return static_cast<T>(total);
 }
 
-/// None where a rank is not known yet.
-std::optional<Equation> equation_of(const NodeContext& c) {
+}  // namespace
+
+std::optional<EinsumEquation> einsum_equation(const NodeContext& c) {
   std::vector<std::size_t> ranks;
   for (std::size_t i = 0; i < c.input_count(); ++i) {
     if (!c.input(i).has_rank()) return std::nullopt;
@@ -216,8 +214,6 @@ std::optional<Equation> equation_of(const NodeContext& c) {
   }
   return read_equation(c, ranks);
 }
-
-}  // namespace
 
 void infer_einsum(InferContext& c) {
   if (c.input_count() == 0 || c.input_count() > kMaxOperands)
@@ -227,7 +223,7 @@ void infer_einsum(InferContext& c) {
     require_types(c, i, kNumberTypes);
     require_same_type(c, 0, i);
   }
-  const std::optional<Equation> equation = equation_of(c);
+  const std::optional<Equation> equation = einsum_equation(c);
   if (!equation) return c.set_output_unknown_rank(0, c.input(0).type);
   const std::map<Name, Dim> extents = extents_of(c, *equation);
   DimList shape;
@@ -237,7 +233,7 @@ void infer_einsum(InferContext& c) {
 
 void plan_einsum(PlanContext& c) {
   c.step().algorithm = "loops";
-  c.step().run = [sums = make_sums(c, *equation_of(c)), type = c.placement_out(0).type](const RunArgs& args) {
+  c.step().run = [sums = make_sums(c, *einsum_equation(c)), type = c.placement_out(0).type](const RunArgs& args) {
     const Range mine = thread_share(args, sums.results, sums.products, kElementUnit);
     visit_type<kNumberTypes>(type, [&](auto element) {
       using T = decltype(element);
