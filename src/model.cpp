@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <ostream>
 
 #include "base/out_of_memory.h"
+#include "base/printable.h"
 #include "graph/print.h"
 #include "onnx/load.h"
+#include "onnx/refusals.h"
 #include "ops/op_def.h"
 #include "passes/narrow_types.h"
 #include "passes/pass_list.h"
@@ -70,14 +73,28 @@ std::vector<ValueInfo> value_infos(const graph::Graph& graph, const std::vector<
 namespace {
 
 /// Operators infer the types that they compute in, and 16-bit floats are computed in float32: so what the model's values
-/// are like is inferred on a copy, widened as the passes will do it. The copy shares all bytes.
-void infer(graph::Graph& graph) {
+/// are like is inferred on a copy, widened as the passes will do it. The copy shares all bytes. Throws one error for all that
+/// is not supported: the loader's `refusals`, and what inference finds.
+void infer(graph::Graph& graph, onnx::Refusals& refusals) {
   const std::vector<DataType> types = passes::narrow_types(graph);
   graph::Graph wide = graph;
   passes::PassContext context(wide);
   passes::widen_float16(wide, context);
   wide.sort();
-  ops::infer_shapes(wide);
+  std::optional<Error> alone;  // with its details
+  const auto refuse = [&](graph::NodeId id, const Error& error) {
+    const graph::Node& node = wide.node(id);
+    if (!ops::why_unsupported(node).empty()) return;  // as the loader has said
+    alone = refusals.empty() ? std::optional(error) : std::nullopt;
+    refusals.add(graph::op_label(node), error.message(), "node " + base::quote_name(wide.label(id)));
+  };
+  try {
+    ops::infer_supported(wide, !refusals.empty(), refuse);
+  } catch (const Error&) {
+    if (refusals.empty()) throw;
+  }
+  if (alone) throw Error(*alone);
+  refusals.throw_if_any(graph.file);
   for (graph::ValueId id = 0; id < graph.value_count(); ++id) {
     graph::TensorDesc& desc = graph.value(id).desc;
     const graph::TensorDesc& inferred = wide.value(id).desc;
@@ -88,8 +105,8 @@ void infer(graph::Graph& graph) {
   }
 }
 
-Model checked(graph::Graph graph) {
-  infer(graph);
+Model checked(graph::Graph graph, onnx::Refusals& refusals) {
+  infer(graph, refusals);
   auto state = std::make_shared<Model::State>();
   state->graph = std::move(graph);
   state->inputs = value_infos(state->graph, state->graph.inputs);
@@ -100,11 +117,17 @@ Model checked(graph::Graph graph) {
 }  // namespace
 
 Model Model::load(const std::string& path, const LoadOptions& options) {
-  return base::guard_memory([&] { return checked(onnx::load_graph(path, options)); });
+  return base::guard_memory([&] {
+    onnx::Refusals refusals;
+    return checked(onnx::load_graph(path, options, &refusals), refusals);
+  });
 }
 
 Model Model::load(std::span<const std::byte> bytes, const LoadOptions& options) {
-  return base::guard_memory([&] { return checked(onnx::load_graph(bytes, nullptr, "", options)); });
+  return base::guard_memory([&] {
+    onnx::Refusals refusals;
+    return checked(onnx::load_graph(bytes, nullptr, "", options, &refusals), refusals);
+  });
 }
 
 const std::vector<ValueInfo>& Model::inputs() const { return state_->inputs; }

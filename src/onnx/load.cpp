@@ -106,7 +106,7 @@ std::optional<Message> read_model_fields(const Message& message, LoadContext& co
   return graph_message;
 }
 
-graph::Graph load(LoadContext& context) {
+graph::Graph load(LoadContext& context, Refusals* refusals) {
   const Message message = whole_file(context.file, "ModelProto");
   graph::Graph graph;
   graph.file = context.file.path;
@@ -117,7 +117,11 @@ graph::Graph load(LoadContext& context) {
   graph.opsets = context.opsets;
   context.imports = &context.opsets;
   read_main_graph(*graph_message, context, graph);
-  context.refusals.throw_if_any(graph.file);
+  if (refusals == nullptr) {
+    context.refusals.throw_if_any(graph.file);
+  } else {
+    *refusals = std::move(context.refusals);
+  }
   return graph;
 }
 
@@ -169,7 +173,7 @@ Datum read_optional(const Message& message, LoadContext& context, std::string* n
 
 }  // namespace
 
-graph::Graph load_graph(const std::string& path, const LoadOptions& options) {
+graph::Graph load_graph(const std::string& path, const LoadOptions& options, Refusals* refusals) {
   const bool from_stdin = path == "-";
   const std::int64_t most = std::min(options.max_file_bytes, kMaxModelBytes);
   auto buffer = from_stdin ? base::FileBuffer::read_stdin(most) : base::FileBuffer::read(path, most);
@@ -178,11 +182,11 @@ graph::Graph load_graph(const std::string& path, const LoadOptions& options) {
   LoadContext context = make_context(options, buffer->bytes(), path, std::move(folder));
   context.buffer = buffer;
   context.owner = buffer;
-  return load(context);
+  return load(context, refusals);
 }
 
 graph::Graph load_graph(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& path,
-                        const LoadOptions& options) {
+                        const LoadOptions& options, Refusals* refusals) {
   if (std::cmp_greater(bytes.size(), options.max_file_bytes)) {
     throw Error(ErrorCode::limit, "the model is too large",
                 {.file = path,
@@ -191,7 +195,7 @@ graph::Graph load_graph(std::span<const std::byte> bytes, std::shared_ptr<const 
   }
   LoadContext context = make_context(options, bytes, path, std::nullopt);
   context.owner = std::move(owner);
-  return load(context);
+  return load(context, refusals);
 }
 
 Tensor load_tensor(std::span<const std::byte> bytes, const std::string& path, std::string* name) {

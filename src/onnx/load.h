@@ -30,14 +30,17 @@
 
 namespace linnet::onnx {
 
+class Refusals;
+
 /// Reads the file; "-" is standard input. Large tensors are views of the file's bytes in memory, moved by a few bytes where
 /// the file does not align them; when the last Tensor on one of them goes, its pages go back to the system.
-graph::Graph load_graph(const std::string& path, const LoadOptions& options);
+/// What is not supported goes to `refusals`, or is thrown where that is null.
+graph::Graph load_graph(const std::string& path, const LoadOptions& options, Refusals* refusals = nullptr);
 
 /// Parses the caller's bytes, which `owner` keeps alive (or the caller, where it is null). Tensors that lie aligned for their
 /// type are views, others copies. `path` serves messages only: external data needs options.external_data_dir.
 graph::Graph load_graph(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& path,
-                        const LoadOptions& options);
+                        const LoadOptions& options, Refusals* refusals = nullptr);
 
 /// One TensorProto (the .pb files of ONNX test data sets). The tensor owns its bytes. `name` receives the proto's name if not null.
 Tensor load_tensor(std::span<const std::byte> bytes, const std::string& path, std::string* name = nullptr);

@@ -204,6 +204,29 @@ void infer_shapes(graph::Graph& graph) {
   for (const graph::NodeId id : graph.order()) infer_node(graph, id);
 }
 
+void infer_supported(graph::Graph& graph, bool incomplete,
+                     const std::function<void(graph::NodeId, const Error&)>& unsupported) {
+  const auto untyped = [&](graph::ValueId id) {
+    return id != graph::kNoValue && graph.value(id).desc.type == DataType::undefined;
+  };
+  for (const graph::NodeId id : graph.order()) {
+    const graph::Node& node = graph.node(id);
+    if (incomplete && std::any_of(node.inputs.begin(), node.inputs.end(), untyped)) continue;
+    try {
+      infer_node(graph, id);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::unsupported) throw;
+      unsupported(id, error);
+      incomplete = true;
+      // What a known operator refuses is how it computes; its results are nearly always of the first input's type.
+      const bool known = why_unsupported(node).empty() && !node.inputs.empty() && node.inputs[0] != graph::kNoValue;
+      for (const graph::ValueId output : node.outputs) {
+        if (known && untyped(output)) graph.value(output).desc.type = graph.value(node.inputs[0]).desc.type;
+      }
+    }
+  }
+}
+
 Step plan_node(const graph::Graph& graph, graph::NodeId id, const kernels::Table& table, const PlanOptions& options,
                WeightStore& weights, const std::vector<Placement>& placements) {
   const graph::Node& node = graph.node(id);

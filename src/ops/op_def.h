@@ -1,6 +1,7 @@
 // The operator table. operators.inc and dynamic_operators.inc are the list; nothing registers itself.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -52,6 +53,10 @@ const OpDef& require_operator(const graph::Graph& graph, graph::NodeId id);
 void infer_node(graph::Graph& graph, graph::NodeId id);
 /// Infers every node in order.
 void infer_shapes(graph::Graph& graph);
+/// The same, but goes on where a node is not supported: `unsupported` is told why, and from then on what
+/// reads a value of unknown type is passed over. `incomplete`: so it is from the start, as in a graph that is refused already.
+void infer_supported(graph::Graph& graph, bool incomplete,
+                     const std::function<void(graph::NodeId, const Error&)>& unsupported);
 
 /// Makes the Step of one node: its names, inputs and outputs filled in, then planned by its operator. `placements` by ValueId.
 Step plan_node(const graph::Graph& graph, graph::NodeId id, const kernels::Table& table, const PlanOptions& options,

@@ -28,12 +28,14 @@ bool has_ratio_0(const NodeContext& c) {
   return std::all_of(bytes, bytes + ratio->bytes(), [](std::byte b) { return b == std::byte{0}; });
 }
 
-void require_nothing_dropped(const NodeContext& c) {
+/// Throws Error(unsupported) for training. `last`: nothing more will become known of the inputs before the model runs.
+void require_nothing_dropped(const NodeContext& c, bool last) {
   if (!c.has_input(2) || has_ratio_0(c)) return;
   const Tensor* training = c.constant(2);
-  if (training == nullptr)
+  if (training == nullptr && last)
     c.fail(ErrorCode::unsupported, "training_mode must be known before the model runs", c.input_label(2), "a constant");
-  if (*static_cast<const std::byte*>(training->raw()) != std::byte{0})
+  if (training == nullptr || *static_cast<const std::byte*>(training->raw()) == std::byte{0}) return;
+  if (last || !c.has_input(1) || c.constant(1) != nullptr)
     c.fail(ErrorCode::unsupported, "Dropout is run for inference only", c.input_label(2), "false", "true");
 }
 
@@ -68,6 +70,7 @@ void infer_dropout(InferContext& c) {
     c.fail(ErrorCode::model, "training_mode is not a truth value", c.input_label(2), "bool[]",
            graph::to_string(c.input(2)));
   }
+  require_nothing_dropped(c, false);
   infer_identity(c);
   if (has_mask(c))
     c.set(1, {c.opset() >= 10 ? DataType::boolean : c.input(0).type, c.input(0).shape, graph::Layout::plain});
@@ -79,7 +82,7 @@ LayoutRule layout_identity(const NodeContext& c) {
 }
 
 void plan_dropout(PlanContext& c) {
-  require_nothing_dropped(c);
+  require_nothing_dropped(c, true);
   if (!has_mask(c)) return plan_view(c);
   for (std::size_t i = 1; i < c.input_count(); ++i) c.consumed(i);
   c.step().algorithm = "strided_copy";

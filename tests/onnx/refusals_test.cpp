@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "linnet/model.h"
 #include "onnx/loading.h"
 
 using namespace linnet;
@@ -31,6 +32,32 @@ TEST_CASE("C10: all unsupported nodes stand in one error, grouped") {
   CHECK(contains(error.message(), "com.example.Custom-2: "));
   CHECK(contains(error.message(), "[node '#3']"));
   CHECK_FALSE(contains(error.message(), "Relu"));
+}
+
+TEST_CASE("what operators refuse of their attributes and inputs stands there too") {
+  OnnxModel model(8, 13);
+  Tensor yes(DataType::boolean, {});
+  yes.mutable_data<bool>()[0] = true;
+  model.graph.initializer("yes", yes)
+      .node(OnnxNode("Dropout", {"x", "", "yes"}, {"a"}, "drop1"))
+      .node(OnnxNode("Dropout", {"a", "", "yes"}, {"b"}, "drop2"))
+      .node(OnnxNode("Relu", {"b"}, {"c"}, "fine"))
+      .input("x", DataType::float32, {"N", 3})
+      .output("c", DataType::float32, {"N", 3});
+  const auto refusal_of = [](const OnnxModel& of) {
+    const std::vector<std::byte> bytes = of.bytes();
+    return error_of([&] { (void)Model::load(bytes); });
+  };
+  const Error two = refusal_of(model);
+  INFO(two.message());
+  CHECK(two.code() == ErrorCode::unsupported);
+  CHECK(contains(two.message(), "Dropout-13 x2: Dropout is run for inference only [node 'drop1', node 'drop2']"));
+  model.graph.node(OnnxNode("NoSuchOperator", {"x"}, {"d"}, "odd")).node(OnnxNode("Add", {"d", "x"}, {"e"}, "after"));
+  const Error three = refusal_of(model);
+  INFO(three.message());
+  CHECK(contains(three.message(), "NoSuchOperator-13"));
+  CHECK(contains(three.message(), "[node 'drop1', node 'drop2']"));
+  CHECK_FALSE(contains(three.message(), "after"));
 }
 
 TEST_CASE("the list has an end") {
