@@ -10,7 +10,8 @@
 //          components (CMYK, YCCK): turning ink into light needs the file's colour profile, and a guess would be a wrong
 //          answer without a sign.
 //          The decoder differs from libjpeg (Pillow, OpenCV) by at most 3 of 255 levels, and in one place by more: the last
-//          column but one of a 4:2:2 file of even width, which stb_image interpolates from the wrong neighbour.
+//          columns (the last but one of an even width, the last of an odd one) of a 4:2:2 file, which stb_image interpolates from
+//          the wrong neighbour.
 //   PNG    every colour type and bit depth, interlaced or not. Palettes are expanded; 1, 2 and 4-bit grey is scaled to
 //          0..255; of 16 bits the upper 8 are kept (as Pillow and libpng's strip_16 do); tRNS becomes an alpha channel.
 //          gAMA, iCCP and sRGB chunks are ignored: networks are trained on the stored numbers. Apple's CgBI is refused.

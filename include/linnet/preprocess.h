@@ -76,7 +76,7 @@ std::vector<std::string> list_presets();
 /// Sets one step from text; `usage` with the accepted forms for anything else. The options:
 ///   resize   none | WIDTHxHEIGHT | SIDE (the shortest side; also short:SIDE)
 ///   filter   bilinear | antialias
-///   crop     none | SIDE | WIDTHxHEIGHT
+///   crop     none | SIDE | WIDTHxHEIGHT; CropOffset::down, whatever the preset's own crop does
 ///   scale    a number | 1/255
 ///   mean     one number or one a channel, separated by commas; in units of x * scale
 ///   std      the same, not 0

@@ -118,6 +118,7 @@ void set_crop(Preprocessing& steps, std::string_view text) {
   const Sides sides = text == "none" ? Sides{} : parse_sides("crop", kCropForms, text);
   steps.crop_width = sides.width;
   steps.crop_height = sides.height;
+  steps.crop_offset = CropOffset::down;
 }
 
 void set_scale(Preprocessing& steps, std::string_view text) {
