@@ -11,6 +11,7 @@
 
 #include "cli/model_folder.h"
 #include "cli/plan_options.h"
+#include "cli/shown.h"
 #include "cli/verbs.h"
 #include "linnet/cpu.h"
 #include "linnet/error.h"
@@ -158,7 +159,7 @@ void print_profile(const BenchResult& r) {
     std::cout << std::setw(6) << i << std::setprecision(3) << std::setw(10) << s.milliseconds << std::setprecision(1)
               << std::setw(7) << 100 * s.milliseconds / total << std::setw(10) << gflops << std::setw(8)
               << 100 * gflops / r.peak_gflops << "  " << std::left << std::setw(18) << s.op << std::setw(24)
-              << s.algorithm << std::right << s.output << "  " << s.name << '\n';
+              << s.algorithm << std::right << shown(s.output) << "  " << shown(s.name) << '\n';
   }
 }
 

@@ -65,7 +65,9 @@ void fit(Preprocessing& steps, std::int64_t height, std::int64_t width) {
   if (steps.crop_width == 0) return set_option(steps, "resize", size);
   const std::int64_t side = steps.resize_width * std::max(height, width) / steps.crop_width;
   set_option(steps, "resize", std::to_string(side));
+  const CropOffset rule = steps.crop_offset;
   set_option(steps, "crop", size);
+  steps.crop_offset = rule;
 }
 
 [[noreturn]] void does_not_fit(const ClassifyOptions& options, const Preprocessing& steps, const ValueInfo& input,
@@ -318,7 +320,7 @@ void add_classify(CLI::App& app, Action& action) {
   const std::pair<const char*, const char*> steps[] = {
       {"resize", "none, WxH, or SIDE: the shortest side, the aspect ratio kept."},
       {"filter", "bilinear (as OpenCV) or antialias (as Pillow)."},
-      {"crop", "none, SIDE or WxH: a centred window."},
+      {"crop", "none, SIDE or WxH: a centred window, at half of what is left over, rounded down."},
       {"scale", "What pixel values are multiplied by: 1/255 or a number."},
       {"mean", "Subtracted after scaling: one number, or one a channel with commas."},
       {"std", "Divided by: the same."},

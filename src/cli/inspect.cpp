@@ -6,6 +6,7 @@
 
 #include "cli/model_folder.h"
 #include "cli/plan_options.h"
+#include "cli/shown.h"
 #include "cli/verbs.h"
 #include "linnet/model.h"
 #include "linnet/session.h"
@@ -93,7 +94,7 @@ void print_passes(const PlanReport& report) {
     std::cout << std::setw(5) << p.applied << " applied";
     if (!p.refused.empty()) std::cout << ", " << p.refused.size() << " refused";
     std::cout << '\n';
-    for (const std::string& reason : p.refused) std::cout << "      refused: " << reason << '\n';
+    for (const std::string& reason : p.refused) std::cout << "      refused: " << shown(reason) << '\n';
   }
 }
 
@@ -111,29 +112,30 @@ void print_plan(const PlanReport& report) {
     const StepReport& s = report.steps[i];
     std::cout << std::setw(6) << i << "  " << std::left << std::setw(18) << s.op << std::setw(24) << s.algorithm
               << std::setw(8) << s.kernel << std::right << std::setw(10) << std::setprecision(1)
-              << static_cast<double>(s.macs) * 1e-6 << "  " << s.output << "  " << s.name << '\n';
+              << static_cast<double>(s.macs) * 1e-6 << "  " << shown(s.output) << "  " << shown(s.name) << '\n';
   }
 }
 
 void print_text(const InspectOptions& options, const Model& model, const ModelSummary& summary,
                 const std::optional<PlanReport>& report) {
   std::cout << "model        " << options.model << "\nIR version   " << summary.ir_version << "\nopsets      ";
-  for (const auto& [domain, version] : summary.opsets) std::cout << ' ' << domain << ' ' << version;
-  std::cout << "\nproducer     " << summary.producer << "\nparameters   " << summary.parameters << '\n';
+  for (const auto& [domain, version] : summary.opsets) std::cout << ' ' << shown(domain) << ' ' << version;
+  std::cout << "\nproducer     " << shown(summary.producer) << "\nparameters   " << summary.parameters << '\n';
   for (const auto& [key, value] : summary.metadata)
-    std::cout << "metadata     " << key << ": " << value.substr(0, 100) << (value.size() > 100 ? "..." : "") << '\n';
+    std::cout << "metadata     " << shown(key) << ": " << shown(value.substr(0, 100))
+              << (value.size() > 100 ? "..." : "") << '\n';
   for (const ValueInfo& info : model.inputs())
-    std::cout << "input        " << info.name << "  " << to_string(info) << (info.optional ? "  (optional)" : "")
-              << '\n';
+    std::cout << "input        " << shown(info.name) << "  " << shown(to_string(info))
+              << (info.optional ? "  (optional)" : "") << '\n';
   for (const ValueInfo& info : model.outputs())
-    std::cout << "output       " << info.name << "  " << to_string(info) << '\n';
+    std::cout << "output       " << shown(info.name) << "  " << shown(to_string(info)) << '\n';
   std::cout << "operators   ";
   for (const auto& [name, count] : summary.operators) std::cout << ' ' << name << ' ' << count;
   std::cout << '\n';
   if (!report) return;
   if (options.passes) print_passes(*report);
   if (report->steps.empty()) {
-    std::cout << "\nNo plan: an input's shape is open. Give it with --shape NAME:AxBxC.\n";
+    std::cout << "\nNo steps: nothing is computed, or an input's shape is open (give it with --shape NAME:AxBxC).\n";
   } else if (!options.passes) {
     print_plan(*report);
   }

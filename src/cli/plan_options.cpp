@@ -57,10 +57,13 @@ void add_plan_flags(CLI::App& verb, PlanFlags& flags) {
       ->check(CLI::IsMember({"auto", "direct"}))
       ->capture_default_str();
   verb.add_option("--disable-pass", flags.disabled_passes,
-                  "Switch a rewrite of the graph off (see `linnet inspect --passes`); may be repeated.");
+                  "Switch a rewrite of the graph off (see `linnet inspect --passes`); may be repeated.")
+      ->allow_extra_args(false);
   verb.add_option("--shape", flags.shapes,
-                  "NAME:AxBxC, the shape of an input; may be repeated. An open batch is 1 by default.");
-  verb.add_option("--output", flags.outputs, "Any named tensor of the model instead of its outputs; may be repeated.");
+                  "NAME:AxBxC, the shape of an input; may be repeated. An open batch is 1 by default.")
+      ->allow_extra_args(false);
+  verb.add_option("--output", flags.outputs, "Any named tensor of the model instead of its outputs; may be repeated.")
+      ->allow_extra_args(false);
   verb.add_option("--tuning", flags.tuning,
                   "The file of `linnet tune`, which changes the speed and never a result; none: do without. By default "
                   "linnet/tuning in $XDG_CACHE_HOME or ~/.cache, if it is there.");

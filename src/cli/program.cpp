@@ -6,6 +6,7 @@
 #include <new>
 #include <string>
 
+#include "cli/shown.h"
 #include "cli/verbs.h"
 #include "linnet/error.h"
 #include "linnet/version.h"
@@ -24,6 +25,11 @@ constexpr const char* kFooter =
 int fail(const Error& error) {
   std::cerr << "linnet: " << error.what() << '\n';
   return exit_code(error.code());
+}
+
+bool finish_output() {
+  std::cout.flush();
+  return static_cast<bool>(std::cout);
 }
 
 }  // namespace
@@ -45,12 +51,19 @@ int run_program(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : exit_code(ErrorCode::usage);
+    if (error.get_exit_code() == 0) {  // --help, --version
+      app.exit(error);
+      return finish_output() ? 0 : exit_code(ErrorCode::io);
+    }
+    const std::string verb = argc > 1 ? argv[1] : "-";
+    if (!verb.starts_with('-') && app.get_subcommands([&](CLI::App* one) { return one->check_name(verb); }).empty())
+      return fail(Error(ErrorCode::usage, "there is no such verb: see linnet --help", {.found = shown(verb)}));
+    app.exit(error);
+    return exit_code(ErrorCode::usage);
   }
   try {
     const int code = action();
-    std::cout.flush();
-    if (!std::cout) throw Error(ErrorCode::io, "cannot write to standard output");
+    if (!finish_output()) throw Error(ErrorCode::io, "cannot write to standard output");
     return code;
   } catch (const Error& error) {
     return fail(error);

@@ -44,6 +44,8 @@ TEST_CASE("the program explains itself and refuses what is not a verb") {
     CHECK(ran.out.empty());
     CHECK_FALSE(ran.err.empty());
   }
+  CHECK(run_program({"nonsense"}).err.find("no such verb") != std::string::npos);
+  CHECK(run_program({"nonsense"}).err.find("nonsense") != std::string::npos);
 }
 
 TEST_CASE("inspect shows the model, the passes and the plan") {
