@@ -12,6 +12,8 @@ namespace linnet {
 
 namespace {
 
+constexpr std::string_view kCaptures = "captures";  // of the loader (ops/control_flow.h); files may not have it
+
 std::string_view limits_of(const ops::OpDef& def) {
   struct Limit {
     std::string_view name, text;
@@ -40,7 +42,9 @@ std::vector<OperatorInfo> supported_operators() {
     info.last_opset = def.until;
     info.limits = limits_of(def);
     std::istringstream attributes{std::string(def.attributes)};
-    for (std::string name; attributes >> name;) info.attributes.push_back(name);
+    for (std::string name; attributes >> name;) {
+      if (name != kCaptures) info.attributes.push_back(name);
+    }
     result.push_back(std::move(info));
   }
   const auto key = [](const OperatorInfo& info) { return std::tie(info.domain, info.name, info.first_opset); };

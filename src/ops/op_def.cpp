@@ -87,6 +87,16 @@ constexpr std::array<Arity, std::size(kOperators)> kMost = [] {
   return most;
 }();
 
+/// Whether `list`, words between blanks, has the word.
+bool lists(std::string_view list, std::string_view name) {
+  while (!list.empty()) {
+    const std::size_t blank = std::min(list.find(' '), list.size());
+    if (list.substr(0, blank) == name) return true;
+    list.remove_prefix(std::min(blank + 1, list.size()));
+  }
+  return false;
+}
+
 void require_arity(const NodeContext& context, const OpDef& def) {
   const Arity& most = kMost[static_cast<std::size_t>(&def - kOperators)];
   const auto check = [&](const char* what, const std::vector<graph::ValueId>& names, std::size_t bound) {
@@ -110,18 +120,12 @@ std::span<const std::size_t> versions(std::string_view domain, std::string_view 
   return {first, last};
 }
 
-bool lists_attribute(std::string_view list, std::string_view name) {
-  while (!list.empty()) {
-    const std::size_t blank = std::min(list.find(' '), list.size());
-    if (list.substr(0, blank) == name) return true;
-    list.remove_prefix(std::min(blank + 1, list.size()));
-  }
-  return false;
-}
-
 std::string unknown_attribute(const OpDef& def, const graph::Node& node) {
   for (const auto& [name, attribute] : node.attributes.entries()) {
-    if (!lists_attribute(def.attributes, name)) return "unknown attribute '" + name + "'";
+    if (lists(def.attributes, name)) continue;
+    if (def.name == "Constant" && lists("value_string value_strings", name) && def.since >= 12)
+      return "attribute '" + name + "': strings are not supported";
+    return "unknown attribute '" + name + "'";
   }
   return {};
 }

@@ -42,6 +42,52 @@ TEST_CASE("A refusal says what is not supported", "[ops]") {
   CHECK(why("Expand", 7) == "opset 7 is older than 8");
   CHECK(why("Transpose", 13, {{"axes", ints({0})}}) == "unknown attribute 'axes'");
   CHECK(why("Transpose", 13, {{"per", ints({0})}}) == "unknown attribute 'per'");
+  CHECK(why("Constant", 13, {{"value_string", std::string("s")}}) ==
+        "attribute 'value_string': strings are not supported");
+  CHECK(why("Constant", 11, {{"value_string", std::string("s")}}) == "unknown attribute 'value_string'");
+}
+
+TEST_CASE("Attributes are taken at the opsets that have them, and at no other", "[ops]") {
+  const auto takes = [](const char* op, int opset, const char* attribute) {
+    return ops::why_unsupported(op_case(op, opset, {}, {{attribute, std::int64_t{1}}}).node).empty();
+  };
+  for (const char* op : {"Relu",
+                         "LeakyRelu",
+                         "Sigmoid",
+                         "HardSigmoid",
+                         "Tanh",
+                         "Elu",
+                         "Selu",
+                         "Sqrt",
+                         "Exp",
+                         "Log",
+                         "Neg",
+                         "Abs",
+                         "Reciprocal",
+                         "Floor",
+                         "Ceil",
+                         "Clip",
+                         "Add",
+                         "Sub",
+                         "Mul",
+                         "Div",
+                         "PRelu",
+                         "Sum",
+                         "Mean",
+                         "Max",
+                         "Min",
+                         "BatchNormalization",
+                         "InstanceNormalization"}) {
+    INFO(op);
+    CHECK(takes(op, 5, "consumed_inputs"));
+    CHECK(!takes(op, 6, "consumed_inputs"));
+    CHECK(!takes(op, 13, "consumed_inputs"));
+  }
+  CHECK(!takes("Pow", 1, "consumed_inputs"));
+  CHECK(takes("Gemm", 6, "broadcast"));
+  CHECK(!takes("Gemm", 7, "broadcast"));
+  CHECK(!takes("CastLike", 23, "round_mode"));
+  CHECK(takes("CastLike", 24, "round_mode"));
 }
 
 TEST_CASE("Inference wins over declared extents, and a wrong declared type is an error", "[ops]") {
