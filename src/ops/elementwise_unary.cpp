@@ -230,10 +230,13 @@ const UnaryFunction& unary_function(const NodeContext& c) { return *find_unary(f
 
 UnaryParameters unary_parameters(const NodeContext& c, const UnaryFunction& function) {
   UnaryParameters p{function.alpha, function.beta};
-  if (!function.alpha_name.empty()) p.alpha = c.attribute_float(function.alpha_name, function.alpha);
-  if (!function.beta_name.empty()) p.beta = c.attribute_float(function.beta_name, function.beta);
+  // The constants that make means and variances stay had four decimals before opset 6.
+  if (function.name == "Selu" && c.opset() < 6) p = {1.6732f, 1.0507f};
+  if (!function.alpha_name.empty()) p.alpha = c.attribute_float(function.alpha_name, p.alpha);
+  if (!function.beta_name.empty()) p.beta = c.attribute_float(function.beta_name, p.beta);
   return p;
 }
+
 void plan_unary_kernel(PlanContext& c, kernels::UnaryOp op, ParameterSource parameters) {
   Step& step = c.step();
   step.algorithm = "elementwise";

@@ -68,6 +68,11 @@ TEST_CASE("Their attributes", "[ops]") {
   with("HardSigmoid", 6, {{"alpha", 0.5f}, {"beta", 0.25f}});
   with("Elu", 6, {{"alpha", 2.0f}});
   with("Selu", 6, {{"alpha", 2.0f}, {"gamma", 0.5f}});
+  // Selu's constants were rounded to four decimals before opset 6.
+  CHECK(applied("Selu", 5, {1}) == std::vector<float>{1.0507f});
+  CHECK(applied("Selu", 6, {1}) == std::vector<float>{1.05070102214813232421875f});
+  with("Selu", 1, {});
+  with("Selu", 5, {{"gamma", 0.5f}});
   with("Celu", 12, {{"alpha", 0.5f}});
   CHECK(applied("Shrink", 9, {-2, -1, 0, 1, 2, kNan - 1}, {{"lambd", 1.5f}, {"bias", 0.5f}})[0] == -1.5f);
   CHECK(applied("Shrink", 9, {-2, -1, 0, 1, 2}, {{"lambd", 1.5f}}) == std::vector<float>{-2, 0, 0, 0, 2});

@@ -166,9 +166,12 @@ Outputs unary(const Call& call) {
   if (!is_real(x.type)) return {integer_unary(call, x)};
   const Function& function = *find(name);
   if (name == "Gelu") call.require(call.attribute("approximate", "none") == "none", "only the exact Gelu is known");
+  const bool old_selu = name == "Selu" && call.opset() < 6;
   Parameters p;
-  if (*function.alpha_name != '\0') p.alpha = call.attribute(function.alpha_name, to_float(function.alpha));
-  if (*function.beta_name != '\0') p.beta = call.attribute(function.beta_name, to_float(function.beta));
+  if (*function.alpha_name != '\0')
+    p.alpha = call.attribute(function.alpha_name, to_float(old_selu ? 1.6732 : function.alpha));
+  if (*function.beta_name != '\0')
+    p.beta = call.attribute(function.beta_name, to_float(old_selu ? 1.0507 : function.beta));
   Tensor y = copy_with_errors(call, x);
   apply(function, p, y);
   return {y};
