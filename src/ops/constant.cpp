@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/checked_math.h"
+#include "ops/binary.h"
 #include "ops/blocked.h"
 #include "ops/convert.h"
 #include "ops/extents.h"
@@ -151,7 +152,7 @@ void plan_range(PlanContext& c) {
       c.step().run = [start, delta, count](const RunArgs& args) {
         const Range part = thread_share(args, count, count, 64);
         for (std::int64_t i = part.first; i < part.last; ++i)
-          args.out<T>(0)[i] = static_cast<T>(start + static_cast<T>(i) * delta);
+          args.out<T>(0)[i] = wrapping_add(start, wrapping_mul(static_cast<T>(i), delta));  // i * delta may not fit
       };
     }
   });

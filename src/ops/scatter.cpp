@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "base/checked_math.h"
+#include "ops/binary.h"
 #include "ops/convert.h"
 #include "ops/extents.h"
 #include "ops/indices.h"
@@ -32,8 +33,8 @@ template <typename T>
 T reduced(Reduction reduction, T old, T update) {
   switch (reduction) {
     case Reduction::none: return update;
-    case Reduction::add: return static_cast<T>(old + update);
-    case Reduction::mul: return static_cast<T>(old * update);
+    case Reduction::add: return wrapping_add(old, update);
+    case Reduction::mul: return wrapping_mul(old, update);
     case Reduction::min: return std::min(old, update);
     case Reduction::max: return std::max(old, update);
   }
@@ -47,16 +48,6 @@ template <typename T>
 void update_numbers(Reduction reduction, std::byte* to, const std::byte* updates, std::int64_t count) {
   auto* const y = reinterpret_cast<T*>(to);
   const auto* const x = reinterpret_cast<const T*>(updates);
-  // Signed sums and products wrap, as they do in every other implementation; in C++ only unsigned ones may.
-  if constexpr (std::is_integral_v<T> && std::is_signed_v<T>) {
-    using Unsigned = std::make_unsigned_t<T>;
-    if (reduction == Reduction::add || reduction == Reduction::mul) {
-      for (std::int64_t i = 0; i < count; ++i)
-        y[i] =
-            static_cast<T>(reduced<std::uint64_t>(reduction, static_cast<Unsigned>(y[i]), static_cast<Unsigned>(x[i])));
-      return;
-    }
-  }
   for (std::int64_t i = 0; i < count; ++i) y[i] = reduced(reduction, y[i], x[i]);
 }
 

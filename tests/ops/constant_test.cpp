@@ -48,6 +48,9 @@ TEST_CASE("Range counts up or down to its limit", "[ops]") {
   CHECK(range(std::int64_t{5}, std::int64_t{0}, std::int64_t{-3}) == Ints{5, 2});
   CHECK(range(std::int64_t{5}, std::int64_t{0}, std::int64_t{1}).empty());
   CHECK(range(std::int64_t{5}, std::int64_t{0}, std::numeric_limits<std::int64_t>::min()) == Ints{5});
+  // The distance from the start may be more than the type has.
+  CHECK(range(std::int32_t{-2147483647}, std::int32_t{2147483647}, std::int32_t{1500000000}) ==
+        std::vector<std::int32_t>{-2147483647, -647483647, 852516353});
   CHECK(range(0.0f, 1.0f, 0.25f) == Floats{0, 0.25f, 0.5f, 0.75f});
   CHECK(range(1.0, 0.0, -0.5) == std::vector<double>{1, 0.5});
   CHECK(range(std::int16_t{1}, std::int16_t{3}, std::int16_t{1}) == std::vector<std::int16_t>{1, 2});

@@ -97,6 +97,12 @@ TEST_CASE("ScatterND writes or reduces slices", "[ops]") {
         Bytes{8, 10, 3, 4, -106, 99});
   CHECK(values<std::int8_t>(run(op_case("ScatterND", 16, {x, at, updates}, reduction("mul")))[0]) ==
         Bytes{7, 16, 3, 4, -120, -100});
+  // 65535 * 65535 is beyond int, to which C++ promotes.
+  const Tensor wide = tensor<std::uint16_t>({1}, {65535}), first = tensor<std::int64_t>({1, 1}, {0});
+  CHECK(values<std::uint16_t>(run(op_case("ScatterND", 16, {wide, first, wide}, reduction("mul")))[0]) ==
+        std::vector<std::uint16_t>{1});
+  CHECK(values<std::uint16_t>(run(op_case("ScatterND", 16, {wide, first, wide}, reduction("add")))[0]) ==
+        std::vector<std::uint16_t>{65534});
   CHECK(refusal(op_case("ScatterND", 16, {x, at, tensor<std::int8_t>({2}, {1, 2})})) == ErrorCode::model);
   CHECK(refusal(op_case("ScatterND", 16, {x, tensor<std::int64_t>({1, 3}, {0, 0, 0}), updates})) == ErrorCode::model);
 }
