@@ -46,8 +46,7 @@ void infer_cumulative(InferContext& c) {
   const graph::TensorDesc& x = c.input(0);
   if (x.has_rank() && x.shape->empty())
     c.fail(ErrorCode::model, "a scalar has no axis", c.input_label(0), "1-D or more", "a scalar");
-  if (x.has_rank() && c.constant(1) != nullptr)
-    (void)c.axis(c.constant_ints(1).at(0), x.shape->size(), "input 1 'axis'");
+  if (x.has_rank() && c.constant(1) != nullptr) (void)c.axis(c.constant_int(1), x.shape->size(), "input 1 'axis'");
   c.set(0, x);
 }
 

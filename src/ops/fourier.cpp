@@ -99,7 +99,7 @@ void run_line(const Fourier& fourier, const Lines& k, const RunArgs& args, std::
 
 std::size_t dft_axis(const NodeContext& c, std::size_t rank) {
   std::int64_t axis = c.opset() < 20 ? c.attribute_int("axis", 1) : -2;
-  if (c.opset() >= 20 && c.constant(2) != nullptr) axis = c.constant_ints(2).at(0);
+  if (c.opset() >= 20 && c.constant(2) != nullptr) axis = c.constant_int(2);
   const std::size_t result = c.axis(axis, rank, c.opset() < 20 ? "attribute 'axis'" : "input 2 'axis'");
   if (result + 1 == rank)
     c.fail(ErrorCode::model, "the last axis is the parts of a number", "axis", {}, std::to_string(axis));
@@ -120,7 +120,7 @@ graph::Dim positive(const NodeContext& c, std::size_t i) {
   require_integers(c, i);
   require_scalar(c, i);
   if (c.constant(i) == nullptr) return {};
-  const std::int64_t value = c.constant_ints(i).at(0);
+  const std::int64_t value = c.constant_int(i);
   if (value < 1)
     c.fail(ErrorCode::model, "a length is not positive", c.input_label(i), "1 or more", std::to_string(value));
   return {value};

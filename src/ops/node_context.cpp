@@ -85,6 +85,12 @@ std::vector<std::int64_t> NodeContext::constant_ints(std::size_t i) const {
   return {tensor->data<std::int32_t>().begin(), tensor->data<std::int32_t>().end()};
 }
 
+std::int64_t NodeContext::constant_int(std::size_t i) const {
+  const std::vector<std::int64_t> list = constant_ints(i);
+  if (list.size() == 1) return list.front();
+  fail(ErrorCode::model, "an input is not one number", input_label(i), "one element", std::to_string(list.size()));
+}
+
 std::int64_t NodeContext::attribute_int(std::string_view name, std::int64_t fallback) const {
   return attribute_or<std::int64_t>(*this, name, "an integer", fallback);
 }

@@ -32,6 +32,8 @@ class NodeContext {
   [[nodiscard]] const Tensor* constant(std::size_t i) const;
   /// A constant int64 or int32 input as a list (a scalar is a list of one). Throws Error(unsupported) if it is not constant.
   [[nodiscard]] std::vector<std::int64_t> constant_ints(std::size_t i) const;
+  /// The same of one element; throws Error(model) where there are none or more.
+  [[nodiscard]] std::int64_t constant_int(std::size_t i) const;
 
   // Attributes. The getters with a default return it where the attribute is absent; all throw Error(model) if the kind differs.
   [[nodiscard]] bool has_attribute(std::string_view name) const { return node().attributes.has(name); }

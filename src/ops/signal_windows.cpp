@@ -41,7 +41,7 @@ graph::Dim known_size(const NodeContext& c, std::size_t i) {
   require_integers(c, i);
   require_scalar(c, i);
   if (c.constant(i) == nullptr) return {};
-  const std::int64_t size = c.constant_ints(i).at(0);
+  const std::int64_t size = c.constant_int(i);
   if (size < 0) c.fail(ErrorCode::model, "a size is negative", c.input_label(i), "0 or more", std::to_string(size));
   return {size};
 }

@@ -17,12 +17,8 @@ bool k_is_input(const NodeContext& c) { return c.opset() >= 10; }
 std::size_t top_k_axis(const NodeContext& c, std::size_t rank) { return c.axis(c.attribute_int("axis", -1), rank); }
 
 std::int64_t read_k(const NodeContext& c) {
-  std::int64_t k = c.attribute_int("k", -1);
-  if (k_is_input(c)) {
-    const std::vector<std::int64_t> list = c.constant_ints(1);
-    k = list.size() == 1 ? list[0] : -1;
-  }
-  if (k < 0) c.fail(ErrorCode::model, "k is not one number of 0 or more", "k", "0 or more", std::to_string(k));
+  const std::int64_t k = k_is_input(c) ? c.constant_int(1) : c.attribute_int("k", -1);
+  if (k < 0) c.fail(ErrorCode::model, "k is not a number of 0 or more", "k", "0 or more", std::to_string(k));
   return k;
 }
 

@@ -91,6 +91,11 @@ TEST_CASE("Signal operators refuse what they cannot read", "[ops]") {
   CHECK(refusal(op_case("DFT", 17, {random({2, 8, 2})}, flags(0, 1))) == ErrorCode::model);
   CHECK(refusal(op_case("DFT", 17, {random({2, 8, 1}), number(0)})) == ErrorCode::model);
   CHECK(refusal(op_case("DFT", 17, {random({2, 8, 1}), number(std::int64_t{1} << 40)})) == ErrorCode::limit);
+  for (const std::vector<std::int64_t>& axes : {std::vector<std::int64_t>{}, std::vector<std::int64_t>{1, 1}})
+    CHECK(refusal(op_case("DFT", 20, {random({2, 8, 1}), Tensor(), int64s(axes)})) == ErrorCode::model);
+  CHECK(refusal(op_case("STFT", 17, {random({1, 8, 1}), int64s({}), Tensor(), number(4)})) == ErrorCode::model);
+  CHECK(refusal(op_case("HannWindow", 17, {int64s({})})) == ErrorCode::model);
+  CHECK(refusal(op_case("CumSum", 14, {random({3}), int64s({})})) == ErrorCode::model);
   CHECK(refusal(op_case("STFT", 17, {random({1, 8, 1}), number(1), Tensor(), number(9)})) == ErrorCode::model);
   CHECK(refusal(op_case("STFT", 17, {random({1, 8, 1}), number(0), Tensor(), number(4)})) == ErrorCode::model);
   CHECK(refusal(op_case("STFT", 17, {random({1, 8, 1}), number(1), random({5}), number(4)})) == ErrorCode::model);
