@@ -282,6 +282,11 @@ class GraphReader {
   void expand(const Function& function, const graph::Node& node, std::vector<std::string>& reasons,
               const Message& message) {
     if (!bodies_.empty()) message.fail(ErrorCode::unsupported, "a call of a function with a subgraph as an attribute");
+    if (node.outputs.empty())
+      message.fail(ErrorCode::model,
+                   "node " + quote_name(node.name) + ", a call of the function " + quote_name(node.op_type) +
+                       ", has no outputs, so that nothing can read it: name them or remove the node",
+                   "at least 1 output", "0");
     Call call;
     call.label = node.name.empty() ? node.op_type + "#" + std::to_string(graph_.value_count()) : node.name;
     call.depth = call_ == nullptr ? 1 : call_->depth + 1;

@@ -97,7 +97,18 @@ bool lists(std::string_view list, std::string_view name) {
   return false;
 }
 
+/// The operators that may leave out their first output. What the others do without it, nobody has thought about.
+constexpr std::string_view kFirstOutputOptional = "GRU If LSTM Loop RNN Scan SequenceMap Split";
+/// Those all of whose outputs are optional: without any they do nothing, and are removed.
+constexpr std::string_view kAllOutputsOptional = "GRU LSTM RNN";
+
 void require_arity(const NodeContext& context, const OpDef& def) {
+  if (context.output_count() == 0 && !lists(kAllOutputsOptional, def.name)) {
+    context.fail(ErrorCode::model, "a node has no outputs, so that nothing can read it: name them or remove the node",
+                 {}, "at least 1 output", "0");
+  }
+  if (!context.has_output(0) && !lists(kFirstOutputOptional, def.name))
+    context.fail(ErrorCode::model, "the first output is not optional, and has no name", "output 0");
   const Arity& most = kMost[static_cast<std::size_t>(&def - kOperators)];
   const auto check = [&](const char* what, const std::vector<graph::ValueId>& names, std::size_t bound) {
     std::size_t count = names.size();

@@ -146,6 +146,13 @@ TEST_CASE("C06: a model-local function goes before the operator of its name") {
   OnnxModel narrow = relu_model();
   narrow.fields().message(25, ProtoWriter().bytes(1, "Relu").bytes(10, "ai.onnx"));
   CHECK(refusal(narrow).code() == ErrorCode::model);
+  OnnxModel silent(8, 13);  // a call that gives nothing back
+  silent.graph.node(OnnxNode("Relu", {"x"}, {}, "call")).node(OnnxNode("Abs", {"x"}, {"y"}));
+  silent.graph.input("x", DataType::float32, {2}).output("y", DataType::float32, {2});
+  silent.fields().message(25, negate);
+  const Error error = refusal(silent);
+  CHECK(error.code() == ErrorCode::model);
+  CHECK(std::string(error.what()).find("node 'call'") != std::string::npos);
   OnnxModel unused = relu_model();
   unused.fields().message(25, ProtoWriter().bytes(1, "Relu").bytes(10, "custom"));
   CHECK_NOTHROW(load(unused));

@@ -90,6 +90,13 @@ TEST_CASE("Attributes are taken at the opsets that have them, and at no other", 
   CHECK(takes("CastLike", 24, "round_mode"));
 }
 
+TEST_CASE("A node without outputs is refused", "[ops]") {
+  for (const char* op : {"Split", "Relu", "If"}) {
+    OpCase c = op_case(op, 18, {counting(kFloat, {4})}, {}, 0);
+    CHECK(refusal(c) == ErrorCode::model);
+  }
+}
+
 TEST_CASE("Inference wins over declared extents, and a wrong declared type is an error", "[ops]") {
   const auto merged = [](graph::TensorDesc declared, bool output) {
     graph::Graph g;
@@ -277,7 +284,7 @@ TEST_CASE("evaluate leaves what is data-dependent alone and honours omitted outp
   graph::Node node = op_case("Reshape", 13, {}).node;
   const std::vector<Tensor> inputs = {counting(kFloat, {4}), int64s({2, 2})};
   CHECK(ops::evaluate(node, inputs)[0].shape() == Shape{2, 2});
-  OpCase split = op_case("Dropout", 13, {counting(kFloat, {3})}, {}, 2);
+  OpCase split = op_case("Split", 13, {counting(kFloat, {6})}, {}, 2);
   split.node.outputs[0] = graph::kNoValue;
   const std::vector<Tensor> results = run(split);
   CHECK(results[0].type() == DataType::undefined);
