@@ -90,6 +90,14 @@ TEST_CASE("Attributes are taken at the opsets that have them, and at no other", 
   CHECK(takes("CastLike", 24, "round_mode"));
 }
 
+TEST_CASE("Inputs beyond those of the opset are refused", "[ops]") {
+  const auto pad = [](int opset) {  // the axes are an input since opset 18
+    return op_case("Pad", opset, {counting(kFloat, {2}), int64s({1, 1}), Tensor(), int64s({0})});
+  };
+  CHECK(refusal(pad(17)) == ErrorCode::model);
+  CHECK(run(pad(18))[0].shape() == Shape{4});
+}
+
 TEST_CASE("A node without outputs is refused", "[ops]") {
   for (const char* op : {"Split", "Relu", "If"}) {
     OpCase c = op_case(op, 18, {counting(kFloat, {4})}, {}, 0);
