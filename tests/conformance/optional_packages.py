@@ -8,6 +8,8 @@ def require(*names):
     for name in names:
         try:
             modules.append(importlib.import_module(name))
+            if modules[-1].__file__ is None:  # a folder of that name without the package: Debian's libonnx-testdata has one
+                raise ImportError
         except ImportError:
             print(f"skipped: there is no Python package {name} (pip install {name})")
             sys.exit(0)
