@@ -7,8 +7,8 @@
 namespace linnet::kernels::LINNET_ISA {
 
 constexpr int kGemmRows = 240;  // of A: their part of a chunk of k stays in L2 while all panels go by
-constexpr int kGemmChunk =
-    16 / kTileVectors;              // blocks of 16 k: 16 KB of a panel, which stay in L1 while these rows go by
+// Blocks of 16 k of a panel that stay while these rows go by: 16 KB in L1, or 64 KB where L2 delivers them in time.
+constexpr int kGemmChunk = kIndirectPixels >= 8 ? 32 : 16 / kTileVectors;
 constexpr int kGemmLongChunk = 64;  // where all rows fit one tile, nothing is used twice
 
 static inline void copy_columns(float* to, ptrdiff_t to_row, const float* from, ptrdiff_t from_row, int rows,

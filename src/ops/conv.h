@@ -92,8 +92,8 @@ void plan_conv_double(PlanContext& context, const ConvProblem& problem, bool tra
 
 /// How many tiles and blocks of k a pass takes, by the sizes of the caches. A block has `block_k` k, a tile reads `tile_bytes` of
 /// input that no other tile does.
-Blocking cache_blocking(std::int64_t blocks, std::int64_t block_k, std::int64_t panel_channels,
-                        std::int64_t tile_bytes);
+Blocking cache_blocking(const kernels::TileShape& tile, std::int64_t blocks, std::int64_t block_k,
+                        std::int64_t out_channels, std::int64_t tile_bytes);
 
 /// Winograd's output tile edge m (2 or 4) for this operator, or 0: a function of the operator's shape alone.
 int winograd_tile(const ConvProblem& problem);

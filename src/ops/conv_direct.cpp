@@ -13,9 +13,12 @@ namespace linnet::ops {
 namespace {
 
 constexpr std::int64_t kBlock = 16;
-constexpr std::int64_t kWeightsInL1 = 16 * 1024;  // bytes of a weight panel that stay while a block of tiles goes by
-constexpr std::int64_t kInputInL2 = 192 * 1024;   // bytes of input that stay while the panels go by
-constexpr std::int64_t kFewestTiles = 32;         // fewer would read the weights from afar too often
+// Bytes of a weight panel that stay while a block of tiles goes by. A high tile uses a line of weights for so many cycles that
+// L2 delivers them in time: what counts then is how seldom partial sums are stored and read again.
+constexpr std::int64_t kWeightsInL1 = 16 * 1024, kWeightsInL2 = 64 * 1024;
+constexpr int kHighTile = 8;                     // pixels
+constexpr std::int64_t kInputInL2 = 192 * 1024;  // bytes of input that stay while the panels go by
+constexpr std::int64_t kFewestTiles = 32;        // fewer would read the weights from afar too often
 
 /// Everything a run needs that does not change from run to run. Shared by the closure; never written after planning.
 struct DirectConv {
@@ -322,12 +325,11 @@ void DirectConv::plan_blocking(PlanContext& context) {
   Step& step = context.step();
   const Blocking tuned = context.tuned_blocking(tuning_shape(problem, step.algorithm, operands.has_residual));
   const std::int64_t k_blocks = blocks(0);
-  const std::int64_t channels = std::min<std::int64_t>(table->tile.channels, out_blocks(0) * kBlock);
   // Neighbouring tiles share what their windows have in common.
   const std::int64_t fresh = std::min(problem.window.strides[0], problem.window.kernel[0]) *
                              std::min(problem.window.strides[1], problem.window.kernel[1]);
   const std::int64_t tile_bytes = table->tile.pixels * fresh * group_in_channels * 4;
-  blocking = cache_blocking(k_blocks, tap_channels, channels, tile_bytes);
+  blocking = cache_blocking(table->tile, k_blocks, tap_channels, out_blocks(0) * kBlock, tile_bytes);
   if (tuned.chunk > 0)
     blocking.chunk =
         static_cast<std::int32_t>(std::clamp<std::int64_t>(tuned.chunk, 1, std::max<std::int64_t>(1, k_blocks)));
@@ -342,9 +344,11 @@ bool rows_are_contiguous(const Placement& p) { return p.row_stride == p.shape[3]
 
 }  // namespace
 
-Blocking cache_blocking(std::int64_t blocks, std::int64_t block_k, std::int64_t panel_channels,
-                        std::int64_t tile_bytes) {
-  const std::int64_t chunk = kWeightsInL1 / std::max<std::int64_t>(1, block_k * panel_channels * 4);
+Blocking cache_blocking(const kernels::TileShape& tile, std::int64_t blocks, std::int64_t block_k,
+                        std::int64_t out_channels, std::int64_t tile_bytes) {
+  const std::int64_t weights = tile.pixels < kHighTile ? kWeightsInL1 : kWeightsInL2;
+  const std::int64_t panel_channels = std::min<std::int64_t>(tile.channels, out_channels);
+  const std::int64_t chunk = weights / std::max<std::int64_t>(1, block_k * panel_channels * 4);
   const std::int64_t tiles = std::max(kInputInL2 / std::max<std::int64_t>(1, tile_bytes), kFewestTiles);
   Blocking blocking;
   blocking.chunk = static_cast<std::int32_t>(std::max<std::int64_t>(1, std::min(chunk, blocks)));

@@ -122,8 +122,7 @@ void PhasedConv::prepare_sets() {
     const auto k = static_cast<std::int64_t>(set.taps.size()) * kBlock;
     group_weights += base::checked_mul(k, set.blocks * kBlock, "packed weights");
     group_bias += set.blocks * kBlock;
-    set.blocking = cache_blocking(static_cast<std::int64_t>(set.taps.size()), kBlock,
-                                  std::min<std::int64_t>(table->tile.channels, set.blocks * kBlock),
+    set.blocking = cache_blocking(table->tile, static_cast<std::int64_t>(set.taps.size()), kBlock, set.blocks * kBlock,
                                   table->tile.pixels * group_in * 4);
     rows = std::max(rows, set.rows);
     widest = std::max(widest, base::checked_mul(set.blocks * kBlock, set.columns, "a staged strip"));
