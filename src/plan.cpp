@@ -91,7 +91,7 @@ Plan::State::State(Model model, const SessionOptions& options, Initializers init
   if (initializers == Initializers::constant) freeze_initializers(options);
   select_outputs(graph_, options.outputs);
   graph_.remove_dead();
-  if (runtime::needs_schedule(graph_)) {
+  if (runtime::needs_schedule(graph_, passes::is_enabled("fold_constants", options.disabled_passes))) {
     passes::widen_bodies(graph_, options.disabled_passes);
     planned_inputs_ = value_infos(graph_, graph_.inputs);
     outputs_ = value_infos(graph_, graph_.outputs);

@@ -43,11 +43,14 @@ void PassContext::refused(graph::NodeId node, std::string_view reason) {
 
 std::span<const PassDef> all_passes() { return kPasses; }
 
+bool is_enabled(std::string_view name, std::span<const std::string> disabled) {
+  return std::find(disabled.begin(), disabled.end(), name) == disabled.end();
+}
+
 void widen_bodies(graph::Graph& graph, std::span<const std::string> disabled) {
   const std::vector<DataType> types = narrow_types(graph);
   PassContext context(graph);
-  if (std::find(disabled.begin(), disabled.end(), "round_float16") == disabled.end())
-    run_in_bodies(graph, types, context, round_float16);
+  if (is_enabled("round_float16", disabled)) run_in_bodies(graph, types, context, round_float16);
   run_in_bodies(graph, types, context, widen_float16);
 }
 
@@ -55,7 +58,7 @@ std::vector<PassResult> run_passes(graph::Graph& graph, Stage stage, std::span<c
   require_known(disabled);
   std::vector<PassResult> results;
   for (const PassDef& pass : kPasses) {
-    const bool enabled = std::find(disabled.begin(), disabled.end(), pass.name) == disabled.end();
+    const bool enabled = is_enabled(pass.name, disabled);
     // Shapes and constants need each other: fold_constants infers each node as it walks, and stands before all passes
     // that look at shapes. Passes after it describe the values they make themselves, so that this happens once.
     if (pass.run == fold_constants && !enabled) ops::infer_shapes(graph);

@@ -70,6 +70,9 @@ struct PassResult {
 /// Error: `usage` for an unknown name in `disabled` (of whatever stage), and what inference throws.
 std::vector<PassResult> run_passes(graph::Graph& graph, Stage stage, std::span<const std::string> disabled);
 
+/// Whether `disabled` leaves the pass of this name on.
+bool is_enabled(std::string_view name, std::span<const std::string> disabled);
+
 /// The subgraphs of a graph that runs in parts, whose parts go through run_passes one by one: what they have in float16 and
 /// bfloat16 is computed in float32, as in the graph around them, so that their types can be inferred.
 void widen_bodies(graph::Graph& graph, std::span<const std::string> disabled);

@@ -56,7 +56,7 @@ bool PreparedSegment::fits(std::span<const Tensor> inputs) const {
 
 Program::Program(graph::Graph graph, const ProgramOptions& options) : graph_(std::move(graph)), options_(options) {
   graph_.remove_dead();
-  schedule_ = make_schedule(graph_);
+  schedule_ = make_schedule(graph_, passes::is_enabled("fold_constants", options.target.disabled_passes));
   prepared_.resize(schedule_.segments.size());
   for (const NodeId id : graph_.order()) {
     for (ops::Body& body : ops::inferred_bodies(ops::NodeContext(graph_, id)))

@@ -38,8 +38,8 @@ bool contains(std::uint32_t set, std::size_t i) { return i < 32 && (set >> i & 1
 /// When each node runs.
 class Times {
  public:
-  explicit Times(const Graph& graph)
-      : graph_(graph), ready_(at(graph.value_count()), -1), known_(at(graph.value_count()), 0) {
+  Times(const Graph& graph, bool folded)
+      : graph_(graph), folded_(folded), ready_(at(graph.value_count()), -1), known_(at(graph.value_count()), 0) {
     for (const NodeId id : graph.order()) place(id);
   }
   [[nodiscard]] int of(NodeId id) const { return times_.at(id); }
@@ -61,7 +61,8 @@ class Times {
     }
     times_[id] = time;
     int known = between ? time + 1 : time;
-    if (!between && !tells_shape(node) && all_known > time) known = time + 2;
+    const bool follows = folded_ && (tells_shape(node) || all_known <= time);
+    if (!between && !follows) known = time + 2;
     for (const ValueId output : node.outputs) {
       if (output == kNoValue) continue;
       ready_[at(output)] = time;
@@ -70,6 +71,7 @@ class Times {
   }
 
   const Graph& graph_;
+  const bool folded_;
   std::vector<int> ready_, known_;  // by value: computed at, known to the plan of
   std::map<NodeId, int> times_;
 };
@@ -179,18 +181,18 @@ void note_releases(const Graph& graph, Schedule& schedule) {
 
 }  // namespace
 
-bool needs_schedule(const Graph& graph) {
+bool needs_schedule(const Graph& graph, bool folded) {
   const auto is_tensor = [&](ValueId id) { return graph.value(id).desc.kind == ValueKind::tensor; };
   if (!std::all_of(graph.inputs.begin(), graph.inputs.end(), is_tensor)) return true;
-  const Schedule schedule = make_schedule(graph);
+  const Schedule schedule = make_schedule(graph, folded);
   return std::any_of(schedule.items.begin(), schedule.items.end(), [&](const Schedule::Item& item) {
     return item.segment != 0 ||
            std::count(schedule.segments[0].known.begin(), schedule.segments[0].known.end(), true) != 0;
   });
 }
 
-Schedule make_schedule(const Graph& graph) {
-  const Times times(graph);
+Schedule make_schedule(const Graph& graph, bool folded) {
+  const Times times(graph, folded);
   std::map<int, std::vector<NodeId>> by_time;
   for (const NodeId id : graph.order()) by_time[times.of(id)].push_back(id);
   Schedule schedule;

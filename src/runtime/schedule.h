@@ -3,7 +3,7 @@
 // Time is counted in steps: even ones are plans, odd ones the gaps between them, and everything given before the run is there
 // at -1. A node goes to the earliest time at which its inputs are computed and those that decide its shape are known. What
 // is computed at an even time is known, elements and all, to the plan of that time only if it follows from shapes and known
-// values; else to the next one.
+// values and is folded; else to the next one.
 #pragma once
 
 #include <vector>
@@ -30,10 +30,11 @@ struct Schedule {
   std::vector<Item> items;  // in the order of execution
 };
 
-/// Whether one plan, whatever the inputs' elements, cannot serve.
-bool needs_schedule(const graph::Graph& graph);
+/// Whether one plan, whatever the inputs' elements, cannot serve. `folded`: plans compute what follows from constants
+/// (the pass fold_constants).
+bool needs_schedule(const graph::Graph& graph, bool folded);
 
 /// The graph's types and kinds have been inferred, and it has no dead nodes.
-Schedule make_schedule(const graph::Graph& graph);
+Schedule make_schedule(const graph::Graph& graph, bool folded);
 
 }  // namespace linnet::runtime

@@ -6,8 +6,11 @@
 #include <vector>
 
 #include "linnet/linnet.h"
+#include "onnx/loading.h"
 #include "support/compare.h"
 #include "support/data_dir.h"
+#include "support/onnx_builder.h"
+#include "support/op_case.h"
 #include "support/random_data.h"
 #include "support/tensor_adapter.h"
 
@@ -61,6 +64,39 @@ TEST_CASE("real networks compute the same without any one of their passes") {
   check("resnet18", {1, 3, 224, 224});
   check("mnist-8", {1, 1, 28, 28});
   check("ultraface", {1, 3, 240, 320});
+}
+
+TEST_CASE("without fold_constants a shape is computed by a plan before the one that needs it") {
+  const auto number = [](const char* name, std::int64_t value) {
+    return test::OnnxNode("Constant", {}, {name}).set("value", test::tensor<std::int64_t>({1}, {value}));
+  };
+  test::OnnxModel model;
+  model.graph.node(number("zero", 0))
+      .node(number("six", 6))
+      .node(test::OnnxNode("Relu", {"x"}, {"r"}))
+      .node(test::OnnxNode("Shape", {"r"}, {"shape"}))
+      .node(test::OnnxNode("Gather", {"shape", "zero"}, {"rows"}))
+      .node(test::OnnxNode("Concat", {"rows", "six"}, {"wanted"}).set("axis", std::int64_t{0}))
+      .node(test::OnnxNode("Reshape", {"r", "wanted"}, {"flat"}))
+      .node(test::OnnxNode("ConstantOfShape", {"wanted"}, {"zeros"}))
+      .node(test::OnnxNode("Add", {"flat", "zeros"}, {"y"}))
+      .input("x", DataType::float32, {"N", 2, 3})
+      .output("y", DataType::float32, {"N", 6});
+  const std::vector<std::byte> file = model.bytes();
+  SessionOptions unfolded;
+  unfolded.disabled_passes = {"fold_constants"};
+  for (const SessionOptions& options : {SessionOptions{}, unfolded}) {
+    Session session(Model::load(file), options);
+    for (const std::int64_t rows : {1, 4}) {
+      Tensor x(DataType::float32, {rows, 2, 3});
+      for (std::int64_t i = 0; i < x.size(); ++i) x.mutable_data<float>()[i] = static_cast<float>(i % 5 - 2);
+      const Tensor y = session.run(x).at(0);
+      CHECK(y.shape() == Shape{rows, 6});
+      bool same = true;
+      for (std::int64_t i = 0; i < x.size(); ++i) same &= y.data<float>()[i] == std::max(0.0f, x.data<float>()[i]);
+      CHECK(same);
+    }
+  }
 }
 
 TEST_CASE("an unknown pass is refused") {
