@@ -72,15 +72,18 @@ void fit(Preprocessing& steps, std::int64_t height, std::int64_t width) {
 
 [[noreturn]] void does_not_fit(const ClassifyOptions& options, const Preprocessing& steps, const ValueInfo& input,
                                const Shape& made) {
-  const auto side = [&](std::size_t i) { return std::to_string(input.shape[i].value); };
-  const auto looks_like_channels = [&](std::size_t i) {
-    return input.shape[i].value >= 1 && input.shape[i].value <= 4;
+  const auto side = [&](std::size_t i) {
+    return std::to_string(input.shape[i].value < 0 ? made[i] : input.shape[i].value);
   };
+  const auto pictures_have = [&](std::size_t i) { return input.shape[i].value == 1 || input.shape[i].value == 3; };
   const std::size_t h = steps.layout == Layout::nhwc ? 1 : 2;
   const std::size_t c = steps.layout == Layout::nhwc ? 3 : 1;
   std::string hint;
-  if (!looks_like_channels(c) && looks_like_channels(4 - c)) {
+  if (!pictures_have(c) && pictures_have(4 - c)) {
     hint = steps.layout == Layout::nhwc ? "--layout nchw" : "--layout nhwc";
+  } else if (input.shape[c].value >= 0 && !pictures_have(c)) {
+    throw Error(ErrorCode::unsupported, "pictures give 1 or 3 channels, and the model takes " + side(c),
+                {.file = options.model, .where = "input '" + input.name + "'", .found = to_string(input)});
   } else if (input.shape[h].value != made[h] || input.shape[h + 1].value != made[h + 1]) {
     const std::string size = side(h + 1) + "x" + side(h);
     hint = steps.crop_width == 0 ? "--resize " + size : "--crop " + size + ", with a --resize of at least that";
@@ -186,14 +189,30 @@ Batch load_batch(const ClassifyOptions& options, const Classifier& c, std::size_
   return batch;
 }
 
-/// [1,...] each -> [N,...].
-Tensor stacked(const std::vector<Tensor>& inputs) {
+/// [1,...] each -> [rows,...]; rows beyond the pictures repeat the last one.
+Tensor stacked(const std::vector<Tensor>& inputs, std::size_t rows) {
   Shape shape = inputs.at(0).shape();
-  shape[0] = static_cast<std::int64_t>(inputs.size());
+  shape[0] = static_cast<std::int64_t>(rows);
   Tensor batch(DataType::float32, shape);
   auto to = batch.mutable_data<float>().begin();
-  for (const Tensor& one : inputs) to = std::copy(one.data<float>().begin(), one.data<float>().end(), to);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const auto from = inputs[std::min(row, inputs.size() - 1)].data<float>();
+    to = std::copy(from.begin(), from.end(), to);
+  }
   return batch;
+}
+
+/// Pictures a run, where the model fixes it.
+std::optional<std::size_t> fixed_batch(const ValueInfo& input) {
+  if (input.shape.empty() || input.shape[0].value < 1) return std::nullopt;
+  return static_cast<std::size_t>(input.shape[0].value);
+}
+
+/// The same, with the pictures that met it.
+Error about(const Error& error, const std::vector<std::string>& pictures) {
+  std::string names;
+  for (const std::string& picture : pictures) names += (names.empty() ? "" : ", ") + picture;
+  return Error(error.code(), error.message() + " (" + names + ")", error.details());
 }
 
 void check_labels(const ClassifyOptions& options, const Classifier& c, std::size_t classes) {
@@ -204,25 +223,49 @@ void check_labels(const ClassifyOptions& options, const Classifier& c, std::size
                .found = std::to_string(c.labels.size())});
 }
 
+/// The scores of a batch as float32, a row a picture, and whether they are still to become probabilities.
+struct Scores {
+  Tensor rows;
+  std::size_t classes = 0;
+  bool softmax = false;
+};
+
+Scores run_batch(const ClassifyOptions& options, const Classifier& c, Session& session, const Batch& batch) {
+  const std::size_t rows = fixed_batch(c.input).value_or(batch.inputs.size());
+  const std::vector<Tensor> outputs = session.run({{c.input.name, convert(stacked(batch.inputs, rows), c.input.type)}});
+  const std::size_t output = find_scores(outputs, rows);
+  Scores scores;
+  scores.softmax =
+      options.softmax == "yes" || (options.softmax == "auto" && !ends_in_softmax(c, session.plan().outputs()[output]));
+  scores.rows = convert(outputs[output], DataType::float32);
+  scores.classes = static_cast<std::size_t>(scores.rows.size()) / rows;
+  check_labels(options, c, scores.classes);
+  return scores;
+}
+
+/// What could be classified. A picture that cannot leaves the others alone; a run that fails is the last.
 std::vector<ClassifyResult> classify(const ClassifyOptions& options, const Classifier& c, Session& session,
                                      std::vector<Error>& failures) {
   std::vector<ClassifyResult> results;
   const Progress progress(c.images.size() > 1);
-  const auto step = static_cast<std::size_t>(options.batch);
+  const std::size_t step = fixed_batch(c.input).value_or(static_cast<std::size_t>(options.batch));
   for (std::size_t first = 0; first < c.images.size(); first += step) {
     const Batch batch = load_batch(options, c, first, std::min(step, c.images.size() - first), failures);
-    const std::size_t count = batch.images.size();
-    if (count == 0) continue;
-    const std::vector<Tensor> outputs = session.run({{c.input.name, convert(stacked(batch.inputs), c.input.type)}});
-    const std::size_t output = find_scores(outputs, count);
-    const bool softmax = options.softmax == "yes" ||
-                         (options.softmax == "auto" && !ends_in_softmax(c, session.plan().outputs()[output]));
-    const Tensor scores = convert(outputs[output], DataType::float32);
-    const std::size_t classes = static_cast<std::size_t>(scores.size()) / count;
-    check_labels(options, c, classes);
-    for (std::size_t i = 0; i < count; ++i) {
-      results.push_back(
-          {batch.images[i], top_k(scores.data<float>().subspan(i * classes, classes), options.top, softmax)});
+    if (batch.images.empty()) continue;
+    Scores scores;
+    try {
+      scores = run_batch(options, c, session, batch);
+    } catch (const Error& error) {
+      failures.push_back(about(error, batch.images));
+      break;
+    }
+    for (std::size_t i = 0; i < batch.images.size(); ++i) {
+      try {
+        const auto row = scores.rows.data<float>().subspan(i * scores.classes, scores.classes);
+        results.push_back({batch.images[i], top_k(row, options.top, scores.softmax)});
+      } catch (const Error& error) {
+        failures.push_back(about(error, {batch.images[i]}));
+      }
     }
     progress.show(std::to_string(std::min(first + step, c.images.size())) + " of " + std::to_string(c.images.size()) +
                   " pictures");
@@ -278,13 +321,18 @@ int run_classify(const ClassifyOptions& options) {
       std::find_if(model.inputs().begin(), model.inputs().end(), [](const ValueInfo& info) { return !info.optional; });
   if (required == model.inputs().end() || model.outputs().empty())
     throw Error(ErrorCode::usage, "the model takes no picture");
+  if (required->type != DataType::float32 && required->type != DataType::float16 &&
+      required->type != DataType::bfloat16) {
+    throw Error(ErrorCode::unsupported, "pictures are given as floating-point numbers, which the model does not take",
+                {.file = options.model, .where = "input '" + required->name + "'", .found = to_string(*required)});
+  }
   c.input = *required;
   c.outputs = model.outputs();
   c.steps = choose_steps(options, c.folder, is_folder, c.input);
   Session session(std::move(model), session_options(options.plan));
   std::vector<Error> failures;
   const std::vector<ClassifyResult> results = classify(options, c, session, failures);
-  if (!results.empty()) print(options, c, results);
+  if (options.json || !results.empty()) print(options, c, results);
   for (const Error& error : failures) std::cerr << "linnet: " << error.what() << '\n';
   return failures.empty() ? 0 : exit_code(failures[0].code());
 }
@@ -311,7 +359,9 @@ void add_classify(CLI::App& app, Action& action) {
   verb->add_option("--top", options->top, "How many classes to print.")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
-  verb->add_option("--batch", options->batch, "Pictures a run.")->check(CLI::Range(1, 4096))->capture_default_str();
+  verb->add_option("--batch", options->batch, "Pictures a run, where the model leaves it open.")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
   verb->add_option("--softmax", options->softmax,
                    "Whether to turn scores into probabilities; auto: unless the network ends in Softmax.")
       ->check(CLI::IsMember({"auto", "yes", "no"}))

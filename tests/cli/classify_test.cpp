@@ -9,6 +9,7 @@
 #include "image/picture_files.h"
 #include "support/data_dir.h"
 #include "support/onnx_builder.h"
+#include "support/op_case.h"
 #include "support/program.h"
 
 namespace {
@@ -135,6 +136,81 @@ TEST_CASE("classify gives each picture the same answer in any batch") {
   const Ran three = run_program({"classify", kBundled, "--json", "--batch", "3"});
   REQUIRE(one.code == 0);
   CHECK(one.out == three.out);
+}
+
+TEST_CASE("classify fills the batch that a model fixes, whatever the number of pictures") {
+  const Desk desk;
+  const std::string black = desk.write("black.png", png_of_columns({kBlack, kBlack, kBlack, kBlack}, 4));
+  const std::string broken = desk.write("broken.png", "not a picture");
+  const auto classify = [&](const std::string& model, const Arguments& pictures) {
+    Arguments arguments = {"classify", model, "--json", "--softmax", "no"};
+    arguments.insert(arguments.end(), kPlainSteps.begin(), kPlainSteps.end());
+    arguments.insert(arguments.end(), pictures.begin(), pictures.end());
+    return run_program(arguments);
+  };
+  for (const int batch : {1, 4}) {
+    const std::string model = desk.write("fixed.onnx", mean_model({batch, 3, 4, 4}));
+    for (const Arguments& more : {Arguments{}, Arguments{"--batch", "3"}}) {
+      Arguments pictures = {desk.picture, black, desk.picture, black, broken, black, desk.picture};
+      pictures.insert(pictures.end(), more.begin(), more.end());
+      const Ran ran = classify(model, pictures);
+      INFO(batch << ": " << ran.err);
+      CHECK(ran.code == 9);
+      CHECK(ran.err.find("broken.png") != std::string::npos);
+      const Json results = ran.json()["results"];
+      REQUIRE(results.size() == 6);
+      for (std::size_t i = 0; i < 6; ++i) {
+        const bool is_black = i == 1 || i == 3 || i == 4;
+        CHECK(results[i]["image"] == (is_black ? black : desk.picture));
+        CHECK(results[i]["top"][0]["logit"].get<double>() == Approx(is_black ? 0 : 0.5).margin(1e-5));
+      }
+    }
+  }
+}
+
+TEST_CASE("classify prints what it has when a picture or a run fails") {
+  const Desk desk;
+  const std::string black = desk.write("black.png", png_of_columns({kBlack, kBlack, kBlack, kBlack}, 4));
+  OnnxModel roots;  // no number for a black picture
+  roots.graph.node(OnnxNode("GlobalAveragePool", {"x"}, {"p"}))
+      .node(OnnxNode("Flatten", {"p"}, {"f"}))
+      .node(OnnxNode("Sub", {"f", "little"}, {"d"}))
+      .node(OnnxNode("Sqrt", {"d"}, {"y"}))
+      .initializer("little", tensor<float>({1}, {0.05f}))
+      .input("x", DataType::float32, {"N", 3, 4, 4})
+      .output("y", DataType::float32, {"N", 3});
+  const std::string model = desk.write("roots.onnx", roots.text());
+  for (const char* const batch : {"1", "3"}) {
+    Arguments arguments = {"classify", model, desk.picture, black, desk.picture, "--json", "--batch", batch};
+    arguments.insert(arguments.end(), kPlainSteps.begin(), kPlainSteps.end());
+    const Ran ran = run_program(arguments);
+    INFO(ran.err);
+    CHECK(ran.code == 8);
+    CHECK(ran.json()["results"].size() == 2);
+    CHECK(ran.err.find("black.png") != std::string::npos);
+    CHECK(ran.err.find("picture.png") == std::string::npos);
+  }
+  const Ran none = run_program({"classify", desk.model, desk.write("broken.png", "not a picture"), "--json"});
+  CHECK(none.code == 9);
+  CHECK(none.json()["results"].empty());
+}
+
+TEST_CASE("classify says what it can feed") {
+  const Desk desk;
+  const Ran four =
+      run_program({"classify", desk.write("four.onnx", mean_model({"N", 4, 4, 4}, false, 4)), desk.picture});
+  CHECK(four.code == 6);
+  CHECK(four.err.find("pictures give 1 or 3 channels, and the model takes 4") != std::string::npos);
+  CHECK(four.err.find("input 'x'") != std::string::npos);
+  OnnxModel bytes;
+  bytes.graph.node(OnnxNode("Flatten", {"x"}, {"y"}))
+      .input("x", DataType::uint8, {"N", 3, 1, 1})
+      .output("y", DataType::uint8, {"N", 3});
+  const Ran small = run_program({"classify", desk.write("bytes.onnx", bytes.text()), desk.picture});
+  CHECK(small.code == 6);
+  CHECK(small.err.find("bytes.onnx") != std::string::npos);
+  CHECK(small.err.find("input 'x'") != std::string::npos);
+  CHECK(small.err.find("uint8") != std::string::npos);
 }
 
 TEST_CASE("classify reads the model from standard input") {
