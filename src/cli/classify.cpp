@@ -230,9 +230,8 @@ struct Scores {
   bool softmax = false;
 };
 
-Scores run_batch(const ClassifyOptions& options, const Classifier& c, Session& session, const Batch& batch) {
-  const std::size_t rows = fixed_batch(c.input).value_or(batch.inputs.size());
-  const std::vector<Tensor> outputs = session.run({{c.input.name, convert(stacked(batch.inputs, rows), c.input.type)}});
+Scores scores_of(const ClassifyOptions& options, const Classifier& c, const Session& session,
+                 const std::vector<Tensor>& outputs, std::size_t rows) {
   const std::size_t output = find_scores(outputs, rows);
   Scores scores;
   scores.softmax =
@@ -243,7 +242,7 @@ Scores run_batch(const ClassifyOptions& options, const Classifier& c, Session& s
   return scores;
 }
 
-/// What could be classified. A picture that cannot leaves the others alone; a run that fails is the last.
+/// What could be classified. Pictures that cannot leave the others alone, unless no picture of this model can.
 std::vector<ClassifyResult> classify(const ClassifyOptions& options, const Classifier& c, Session& session,
                                      std::vector<Error>& failures) {
   std::vector<ClassifyResult> results;
@@ -252,9 +251,17 @@ std::vector<ClassifyResult> classify(const ClassifyOptions& options, const Class
   for (std::size_t first = 0; first < c.images.size(); first += step) {
     const Batch batch = load_batch(options, c, first, std::min(step, c.images.size() - first), failures);
     if (batch.images.empty()) continue;
+    const std::size_t rows = fixed_batch(c.input).value_or(batch.images.size());
+    std::vector<Tensor> outputs;
+    try {
+      outputs = session.run({{c.input.name, convert(stacked(batch.inputs, rows), c.input.type)}});
+    } catch (const Error& error) {
+      failures.push_back(about(error, batch.images));
+      continue;
+    }
     Scores scores;
     try {
-      scores = run_batch(options, c, session, batch);
+      scores = scores_of(options, c, session, outputs, rows);
     } catch (const Error& error) {
       failures.push_back(about(error, batch.images));
       break;

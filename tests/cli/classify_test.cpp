@@ -190,6 +190,22 @@ TEST_CASE("classify prints what it has when a picture or a run fails") {
     CHECK(ran.err.find("black.png") != std::string::npos);
     CHECK(ran.err.find("picture.png") == std::string::npos);
   }
+  // A picture too small for the model's window, between others.
+  OnnxModel windows;
+  windows.graph.node(OnnxNode("AveragePool", {"x"}, {"w"}).set("kernel_shape", std::vector<std::int64_t>{3, 3}))
+      .node(OnnxNode("GlobalAveragePool", {"w"}, {"p"}))
+      .node(OnnxNode("Flatten", {"p"}, {"y"}))
+      .input("x", DataType::float32, {"N", 3, "H", "W"})
+      .output("y", DataType::float32, {"N", 3});
+  const std::string tiny = desk.write("tiny.png", png_of_columns({kColor}, 1));
+  Arguments arguments = {"classify", desk.write("windows.onnx", windows.text()), desk.picture, tiny, black, "--json"};
+  arguments.insert(arguments.end(), kPlainSteps.begin(), kPlainSteps.end());
+  const Ran small = run_program(arguments);
+  INFO(small.err);
+  CHECK(small.code != 0);
+  CHECK(small.err.find("tiny.png") != std::string::npos);
+  REQUIRE(small.json()["results"].size() == 2);
+  CHECK(small.json()["results"][1]["image"] == black);
   const Ran none = run_program({"classify", desk.model, desk.write("broken.png", "not a picture"), "--json"});
   CHECK(none.code == 9);
   CHECK(none.json()["results"].empty());
