@@ -15,7 +15,8 @@
 namespace linnet::ops {
 
 /// Whether a node can work on nchw16c. If so, the inputs of `blocked_inputs` must be nchw16c, and all its outputs are unless
-/// `plain_outputs` says otherwise.
+/// `plain_outputs` says otherwise. A node on nchw16c computes each image of the batch from the same image of its inputs: the
+/// planner may give it a few images at a time (plan/image_groups.h).
 struct LayoutRule {
   enum class Preference : unsigned char {
     plain,    // row-major only

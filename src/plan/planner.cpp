@@ -8,6 +8,7 @@
 #include "linnet/error.h"
 #include "ops/op_def.h"
 #include "passes/pass.h"
+#include "plan/image_groups.h"
 #include "plan/memory_plan.h"
 
 namespace linnet::plan {
@@ -73,12 +74,18 @@ class Planner {
   void place_values();
   void require_room(std::size_t bytes) const;
   void plan_steps();
+  ops::Step plan_step(NodeId id, const ops::PlanOptions& options);
+  ops::Step plan_grouped_step(NodeId id, const ImageGroup& group, const ops::PlanOptions& options);
+  [[nodiscard]] const ImageGroup* group_of(std::int32_t index) const;
   void release_packed(const graph::Node& node, const ops::Step& step);
   void find_roots();
+  void find_split_roots();
+  void touch(ValueId id, std::int32_t index, bool writes);
+  [[nodiscard]] std::size_t buffer_bytes(ValueId id) const;
   void share_in_place(std::int32_t index);
   void assign_buffers();
   [[nodiscard]] ValueId root(ValueId id) const;
-  [[nodiscard]] BufferRef buffer(ValueId id);
+  [[nodiscard]] BufferRef buffer(ValueId id, const ImageGroup* group = nullptr);
   [[nodiscard]] PlannedValue planned_value(ValueId id);
 
   const graph::Graph& common_;
@@ -86,11 +93,13 @@ class Planner {
   const PlanTarget& target_;
   ops::WeightStore& weights_;
   std::shared_ptr<ShapePlan> plan_ = std::make_shared<ShapePlan>();
-  std::vector<Halo> halos_;                 // by value
-  std::vector<Placement> placements_;       // by value
-  std::vector<std::int32_t> readers_;       // by value: consumers that have not packed a copy of their own
-  std::vector<ops::Step> steps_;            // views included, in the order of the graph
-  std::vector<ValueId> parent_;             // by value: whose buffer it shares; itself for a root
+  std::vector<Halo> halos_;            // by value
+  std::vector<Placement> placements_;  // by value
+  std::vector<std::int32_t> readers_;  // by value: consumers that have not packed a copy of their own
+  std::vector<ops::Step> steps_;       // views included, in the order of the graph
+  std::vector<ValueId> parent_;        // by value: whose buffer it shares; itself for a root
+  std::vector<ImageGroup> groups_;
+  std::vector<const ImageGroup*> inside_;   // by root: the group that alone touches it, whose images are all it holds
   std::vector<std::int32_t> first_, last_;  // by root: first and last step that touches it
   MemoryPlan memory_;
   std::vector<std::int32_t> slot_;  // by root: index into memory_.offsets, or -1
@@ -211,16 +220,44 @@ void Planner::plan_steps() {
                                  .machine = target_.machine,
                                  .common = &common_,
                                  .parallel_for = target_.parallel_for};
-  for (const NodeId id : graph_.order()) {
-    const graph::Node& node = graph_.node(id);
-    ops::Step step = ops::plan_node(graph_, id, *target_.table, options, weights_, placements_);
-    release_packed(node, step);
-    const ValueId output = node.outputs[0];
-    if (output != kNoValue && step.view_of < 0 && placements_[at(output)].halo.any())
-      write_border(step, placements_[at(output)], *target_.table);
-    plan_->macs += step.macs;
-    steps_.push_back(std::move(step));
+  const std::vector<NodeId>& order = graph_.order();
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const ImageGroup* const group = group_of(static_cast<std::int32_t>(i));
+    steps_.push_back(group == nullptr ? plan_step(order[i], options) : plan_grouped_step(order[i], *group, options));
+    plan_->macs += steps_.back().macs;
   }
+}
+
+ops::Step Planner::plan_step(NodeId id, const ops::PlanOptions& options) {
+  const graph::Node& node = graph_.node(id);
+  ops::Step step = ops::plan_node(graph_, id, *target_.table, options, weights_, placements_);
+  release_packed(node, step);
+  const ValueId output = node.outputs[0];
+  if (output != kNoValue && step.view_of < 0 && placements_[at(output)].halo.any())
+    write_border(step, placements_[at(output)], *target_.table);
+  return step;
+}
+
+/// Planned as if the batch were as large as the group's share of it.
+ops::Step Planner::plan_grouped_step(NodeId id, const ImageGroup& group, const ops::PlanOptions& options) {
+  std::vector<std::pair<ValueId, Placement>> whole;
+  for (const auto* values : {&graph_.node(id).inputs, &graph_.node(id).outputs}) {
+    for (const ValueId value : *values) {
+      if (value == kNoValue || graph_.value(value).constant) continue;
+      whole.emplace_back(value, placements_[at(value)]);
+    }
+  }
+  for (const auto& [value, placement] : whole) placements_[at(value)] = place_images(placement, group.images);
+  ops::Step step = plan_step(id, options);
+  for (const auto& [value, placement] : whole) placements_[at(value)] = placement;
+  step.macs *= group.times;
+  return step;
+}
+
+const ImageGroup* Planner::group_of(std::int32_t index) const {
+  const auto next = std::upper_bound(groups_.begin(), groups_.end(), index,
+                                     [](std::int32_t i, const ImageGroup& group) { return i < group.first; });
+  return next != groups_.begin() && index < std::prev(next)->last ? &*std::prev(next) : nullptr;
 }
 
 ValueId Planner::root(ValueId id) const {
@@ -237,8 +274,8 @@ void Planner::share_in_place(std::int32_t index) {
   const ValueId shared = root(input);
   const graph::Value& value = graph_.value(shared);
   if (value.graph_input || value.constant || last_[at(shared)] != index) return;
-  if (placements_[at(input)].bytes != placements_[at(output)].bytes ||
-      placements_[at(shared)].bytes != placements_[at(output)].bytes)
+  if (inside_[at(shared)] != inside_[at(output)] || buffer_bytes(shared) != buffer_bytes(output) ||
+      placements_[at(input)].bytes != placements_[at(output)].bytes)
     return;
   const auto uses = std::count_if(step.inputs.begin(), step.inputs.end(),
                                   [&](ValueId i) { return i != kNoValue && root(i) == shared; });
@@ -256,22 +293,52 @@ void Planner::find_roots() {
     const ops::Step& step = steps_[at(i)];
     if (step.view_of >= 0) parent_[at(step.outputs[0])] = root(step.inputs[at(step.view_of)]);
   }
+  find_split_roots();
   first_.assign(count, -1);
   last_.assign(count, -1);
   for (std::int32_t i = 0; i < end; ++i) {
-    const ops::Step& step = steps_[at(i)];
-    for (const ValueId id : step.outputs) {
-      if (id == kNoValue) continue;
-      const ValueId r = root(id);
-      if (first_[at(r)] < 0) first_[at(r)] = i;
-      last_[at(r)] = i;
-    }
-    for (const ValueId id : step.inputs) {
-      if (id != kNoValue) last_[at(root(id))] = i;
-    }
+    for (const ValueId id : steps_[at(i)].outputs) touch(id, i, true);
+    for (const ValueId id : steps_[at(i)].inputs) touch(id, i, false);
   }
   for (const ValueId output : graph_.outputs) last_[at(root(output))] = end;  // copied out after the last step
   for (std::int32_t i = 0; i < end; ++i) share_in_place(i);
+}
+
+/// A buffer that only one group touches holds only as many images as the group takes at a time.
+void Planner::find_split_roots() {
+  constexpr std::int32_t kNowhere = -1;
+  std::vector<std::int32_t> only(parent_.size(), kNowhere);  // by root: its group plus 1; 0: none, or several
+  const auto touched = [&](ValueId id, const ImageGroup* group) {
+    if (id == kNoValue) return;
+    const std::int32_t mine = group == nullptr ? 0 : static_cast<std::int32_t>(group - groups_.data()) + 1;
+    std::int32_t& known = only[at(root(id))];
+    known = known == kNowhere || known == mine ? mine : 0;
+  };
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const ImageGroup* const group = group_of(static_cast<std::int32_t>(i));
+    for (const ValueId id : steps_[i].outputs) touched(id, group);
+    for (const ValueId id : steps_[i].inputs) touched(id, group);
+  }
+  for (const ValueId input : graph_.inputs) touched(input, nullptr);
+  for (const ValueId output : graph_.outputs) touched(output, nullptr);
+  inside_.assign(parent_.size(), nullptr);
+  for (std::size_t i = 0; i < only.size(); ++i) {
+    if (only[i] > 0) inside_[i] = &groups_[at(only[i] - 1)];
+  }
+}
+
+std::size_t Planner::buffer_bytes(ValueId id) const {
+  const ImageGroup* const group = inside_[at(id)];
+  return group == nullptr ? placements_[at(id)].bytes : place_images(placements_[at(id)], group->images).bytes;
+}
+
+/// A group goes through its steps again and again: what it shares with others is at work from its first step to its last.
+void Planner::touch(ValueId id, std::int32_t index, bool writes) {
+  if (id == kNoValue) return;
+  const ValueId r = root(id);
+  const ImageGroup* const group = inside_[at(r)] == nullptr ? group_of(index) : nullptr;
+  if (writes && first_[at(r)] < 0) first_[at(r)] = group == nullptr ? index : group->first;
+  last_[at(r)] = std::max(last_[at(r)], group == nullptr ? index : group->last - 1);
 }
 
 void Planner::assign_buffers() {
@@ -281,7 +348,7 @@ void Planner::assign_buffers() {
     const auto id = static_cast<ValueId>(i);
     if (parent_[i] != id || first_[i] < 0) continue;
     slot_[i] = static_cast<std::int32_t>(uses.size());
-    uses.push_back({placements_[i].bytes, first_[i], last_[i]});
+    uses.push_back({buffer_bytes(id), first_[i], last_[i]});
   }
   memory_ = plan_memory(uses);
   std::size_t shared = 0, per_thread = 0;
@@ -301,11 +368,13 @@ void Planner::assign_buffers() {
   require_room(plan_->arena_bytes);
 }
 
-BufferRef Planner::buffer(ValueId id) {
+BufferRef Planner::buffer(ValueId id, const ImageGroup* group) {
   BufferRef ref;
   if (id == kNoValue) return ref;
   const ValueId r = root(id);
   const graph::Value& value = graph_.value(r);
+  if (group != nullptr && inside_[at(r)] == nullptr && !value.constant)
+    ref.advance = static_cast<std::ptrdiff_t>(group->images * image_bytes(placements_[at(id)]));
   if (value.graph_input) {
     ref.kind = BufferRef::Kind::input;
     ref.index =
@@ -331,20 +400,28 @@ PlannedValue Planner::planned_value(ValueId id) {
 std::shared_ptr<const ShapePlan> Planner::plan() {
   request_halos();
   place_values();
+  groups_ = choose_image_groups(graph_, placements_, target_.threads);
   plan_steps();
   find_roots();
   assign_buffers();
   for (const ValueId input : graph_.inputs) plan_->inputs.push_back(planned_value(input));
   for (const ValueId output : graph_.outputs) plan_->outputs.push_back(planned_value(output));
-  for (ops::Step& step : steps_) {
+  const ImageGroup* previous = nullptr;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    ops::Step& step = steps_[i];
     if (step.view_of >= 0) continue;
+    const ImageGroup* const group = group_of(static_cast<std::int32_t>(i));
+    if (group != nullptr && group != previous) plan_->repetitions.push_back({plan_->steps.size(), 0, group->times});
+    if (group != nullptr) plan_->repetitions.back().last = plan_->steps.size() + 1;
+    previous = group;
     PlannedStep planned;
-    for (const ValueId id : step.inputs) planned.inputs.push_back(buffer(id));
-    for (const ValueId id : step.outputs) planned.outputs.push_back(buffer(id));
+    for (const ValueId id : step.inputs) planned.inputs.push_back(buffer(id, group));
+    for (const ValueId id : step.outputs) planned.outputs.push_back(buffer(id, group));
     // The first that is not omitted: a node whose outputs are all omitted is dead.
     const auto shown =
         std::find_if(step.outputs.begin(), step.outputs.end(), [](ValueId id) { return id != kNoValue; });
     if (shown != step.outputs.end()) planned.output = graph::to_string(graph_.value(*shown).desc);
+    if (group != nullptr) planned.output += " by " + std::to_string(group->images);
     planned.step = std::move(step);
     plan_->steps.push_back(std::move(planned));
   }

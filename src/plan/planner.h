@@ -24,12 +24,19 @@ struct BufferRef {
   std::size_t offset = 0;           // arena
   std::size_t index = 0;            // input: place in ShapePlan::inputs
   const std::byte* data = nullptr;  // constant
+  std::ptrdiff_t advance = 0;       // bytes to the images of the next repetition of a step
 };
 
 struct PlannedStep {
   ops::Step step;
   std::vector<BufferRef> inputs, outputs;
   std::string output;  // description of output 0
+};
+
+/// Steps [first, last) run `times` times before the next one: a few images of the batch at a time.
+struct Repetition {
+  std::size_t first = 0, last = 0;
+  std::int32_t times = 1;
 };
 
 struct PlannedValue {
@@ -44,6 +51,7 @@ struct PlannedValue {
 struct ShapePlan {
   std::vector<PlannedValue> inputs, outputs;
   std::vector<PlannedStep> steps;         // views are left out
+  std::vector<Repetition> repetitions;    // disjoint and in order; all other steps run once
   std::vector<Tensor> constants;          // what steps read at run time
   std::size_t shared_scratch_offset = 0;  // in the arena
   std::size_t thread_scratch_offset = 0;

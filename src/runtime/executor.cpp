@@ -35,21 +35,34 @@ Executor::Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena
       threads_(threads),
       input_bytes_(plan_->inputs.size(), nullptr),
       faults_(plan_->steps.size()) {
-  for (const plan::PlannedStep& step : plan_->steps) {
-    Pointers p;
-    for (const BufferRef& ref : step.inputs) p.inputs.push_back(resolve(ref));
-    for (const BufferRef& ref : step.outputs)
-      p.outputs.push_back(ref.kind == BufferRef::Kind::arena ? arena_ + ref.offset : nullptr);
-    pointers_.push_back(std::move(p));
+  std::size_t step = 0;
+  for (const plan::Repetition& repeated : plan_->repetitions) {
+    for (; step < repeated.first; ++step) bind(step, 0);
+    for (std::ptrdiff_t repetition = 0; repetition < repeated.times; ++repetition) {
+      for (step = repeated.first; step < repeated.last; ++step) bind(step, repetition);
+    }
   }
+  for (; step < plan_->steps.size(); ++step) bind(step, 0);
 }
 
-const std::byte* Executor::resolve(const BufferRef& ref) const {
+void Executor::bind(std::size_t step, std::ptrdiff_t repetition) {
+  const plan::PlannedStep& planned = plan_->steps[step];
+  Call call{step, repetition, {}, {}};
+  for (const BufferRef& ref : planned.inputs) call.inputs.push_back(resolve(ref, repetition));
+  for (const BufferRef& ref : planned.outputs)
+    call.outputs.push_back(ref.kind == BufferRef::Kind::arena ? arena_ + ref.offset + repetition * ref.advance
+                                                              : nullptr);
+  calls_.push_back(std::move(call));
+}
+
+const std::byte* Executor::resolve(const BufferRef& ref, std::ptrdiff_t repetition) const {
+  const std::ptrdiff_t advance = repetition * ref.advance;
   switch (ref.kind) {
     case BufferRef::Kind::none: return nullptr;
-    case BufferRef::Kind::arena: return arena_ + ref.offset;
+    case BufferRef::Kind::arena: return arena_ + ref.offset + advance;
     case BufferRef::Kind::constant: return ref.data;
-    case BufferRef::Kind::input: return input_bytes_[ref.index];
+    case BufferRef::Kind::input:
+      return input_bytes_[ref.index] == nullptr ? nullptr : input_bytes_[ref.index] + advance;
   }
   return nullptr;
 }
@@ -65,35 +78,36 @@ void Executor::walk(int thread, int threads, Profile* profile, const RunOptions&
   args.thread_scratch =
       arena_ + plan_->thread_scratch_offset + static_cast<std::size_t>(thread) * plan_->thread_scratch_stride;
   Clock::time_point resumed = threads > 1 ? Clock::now() : Clock::time_point{};
-  for (std::size_t i = 0; i < plan_->steps.size(); ++i) {
-    const ops::Step& step = plan_->steps[i].step;
-    args.inputs = pointers_[i].inputs.data();
-    args.outputs = pointers_[i].outputs.data();
-    args.fault = &faults_[i];
+  for (std::size_t i = 0; i < calls_.size(); ++i) {
+    const Call& call = calls_[i];
+    const ops::Step& step = plan_->steps[call.step].step;
+    args.inputs = call.inputs.data();
+    args.outputs = call.outputs.data();
+    args.fault = &faults_[call.step];
     const bool timed = profile != nullptr && thread == 0;
     const Clock::time_point begin = timed ? Clock::now() : Clock::time_point{};
     for (args.phase = 0; args.phase < step.phases; ++args.phase) {
       step.run(args);
       if (thread == 0 && args.phase == step.phases - 1 && should_stop(options))
-        last_step_.store(i, std::memory_order_relaxed);
+        last_call_.store(i, std::memory_order_relaxed);
       if (threads > 1) {
         barrier_.wait(threads, Clock::now() - resumed);
         resumed = Clock::now();
       }
     }
-    if (last_step_.load(std::memory_order_relaxed) <= i) return;
-    if (timed) profile->seconds[i] += std::chrono::duration<double>(Clock::now() - begin).count();
+    if (last_call_.load(std::memory_order_relaxed) <= i) return;
+    if (timed) profile->seconds[call.step] += std::chrono::duration<double>(Clock::now() - begin).count();
   }
 }
 
 void Executor::run(std::span<const std::byte* const> inputs, Profile* profile, const RunOptions& options) {
   if (should_stop(options)) throw_cancelled();
-  last_step_.store(kToTheEnd, std::memory_order_relaxed);
+  last_call_.store(kToTheEnd, std::memory_order_relaxed);
   for (std::size_t i = 0; i < inputs.size(); ++i) input_bytes_[i] = inputs[i];
-  for (std::size_t i = 0; i < plan_->steps.size(); ++i) {
-    const plan::PlannedStep& step = plan_->steps[i];
-    for (std::size_t j = 0; j < step.inputs.size(); ++j) {
-      if (step.inputs[j].kind == BufferRef::Kind::input) pointers_[i].inputs[j] = input_bytes_[step.inputs[j].index];
+  for (Call& call : calls_) {
+    const std::vector<BufferRef>& refs = plan_->steps[call.step].inputs;
+    for (std::size_t j = 0; j < refs.size(); ++j) {
+      if (refs[j].kind == BufferRef::Kind::input) call.inputs[j] = resolve(refs[j], call.repetition);
     }
   }
   // libgomp allocates a team even for a region of one thread.
@@ -104,8 +118,8 @@ void Executor::run(std::span<const std::byte* const> inputs, Profile* profile, c
 #pragma omp parallel num_threads(threads_)
     walk(omp_get_thread_num(), omp_get_num_threads(), profile, options);
   }
-  if (last_step_.load(std::memory_order_relaxed) <
-      plan_->steps.size() - 1) {  // after the last one there is nothing to cut short
+  if (last_call_.load(std::memory_order_relaxed) <
+      calls_.size() - 1) {  // after the last one there is nothing to cut short
     for (std::atomic<const char*>& fault : faults_) fault.store(nullptr, std::memory_order_relaxed);
     throw_cancelled();
   }

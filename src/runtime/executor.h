@@ -45,23 +45,27 @@ class Executor {
   [[nodiscard]] const plan::ShapePlan& plan() const noexcept { return *plan_; }
 
  private:
-  struct Pointers {
+  /// A step with its pointers: once for each repetition of it.
+  struct Call {
+    std::size_t step = 0;
+    std::ptrdiff_t repetition = 0;
     std::vector<const std::byte*> inputs;
     std::vector<std::byte*> outputs;
   };
-  [[nodiscard]] const std::byte* resolve(const plan::BufferRef& ref) const;
+  void bind(std::size_t step, std::ptrdiff_t repetition);
+  [[nodiscard]] const std::byte* resolve(const plan::BufferRef& ref, std::ptrdiff_t repetition = 0) const;
   void check_faults();
   void walk(int thread, int threads, Profile* profile, const RunOptions& options);
 
   std::shared_ptr<const plan::ShapePlan> plan_;
   std::byte* arena_;
   int threads_;
-  std::vector<Pointers> pointers_;                // of each step
+  std::vector<Call> calls_;                       // in the order of execution
   std::vector<const std::byte*> input_bytes_;     // of this run
   std::vector<std::atomic<const char*>> faults_;  // of each step
-  // The step after which all threads stop. Written by one thread before the barrier that ends this very step, so that all
-  // threads, however late one reads it, leave after the same step.
-  std::atomic<std::size_t> last_step_;
+  // The call after which all threads stop. Written by one thread before the barrier that ends this very call, so that all
+  // threads, however late one reads it, leave after the same call.
+  std::atomic<std::size_t> last_call_;
   Barrier barrier_;
 };
 

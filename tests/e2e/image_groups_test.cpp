@@ -1,0 +1,104 @@
+// A batch whose tensors outgrow the caches goes through the plan a few images at a time: the same bits in less memory.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "linnet/linnet.h"
+#include "support/compare.h"
+#include "support/onnx_builder.h"
+#include "support/random_data.h"
+#include "support/tensor_adapter.h"
+
+namespace linnet::test {
+
+namespace {
+
+Tensor weights(Random& random, const Shape& shape) { return from_reference(random_reals(random, shape, -0.2, 0.2)); }
+
+void add_conv(OnnxModel& model, Random& random, const std::string& x, const std::string& y, int in, int out, int kernel,
+              int stride) {
+  model.graph.initializer(y + "_w", weights(random, {out, in, kernel, kernel}));
+  model.graph.node(OnnxNode("Conv", {x, y + "_w"}, {y})
+                       .set("strides", std::vector<std::int64_t>{stride, stride})
+                       .set("pads", std::vector<std::int64_t>(4, kernel / 2)));
+}
+
+/// Every kind of step and of buffer: the caller's input, a residual read and overwritten, one that is kept, a concatenation, an
+/// output that a group writes, pools, and a tail on the whole batch.
+OnnxModel network() {
+  Random random(5);
+  OnnxModel model(8, 13);
+  model.graph.input("x", DataType::float32, {"N", 3, 48, 48});
+  add_conv(model, random, "x", "stem", 3, 32, 3, 1);
+  model.graph.node(OnnxNode("Relu", {"stem"}, {"stem_r"}));
+  add_conv(model, random, "stem_r", "a", 32, 32, 3, 1);
+  model.graph.node(OnnxNode("Add", {"a", "stem_r"}, {"sum"}));
+  model.graph.node(OnnxNode("Sigmoid", {"sum"}, {"gate"}));
+  add_conv(model, random, "gate", "b", 32, 32, 1, 1);
+  model.graph.node(OnnxNode("Concat", {"b", "sum"}, {"both"}).set("axis", 1));
+  model.graph.node(OnnxNode("MaxPool", {"both"}, {"pooled"})
+                       .set("kernel_shape", std::vector<std::int64_t>{2, 2})
+                       .set("strides", std::vector<std::int64_t>{2, 2}));
+  add_conv(model, random, "pooled", "c", 64, 48, 3, 2);
+  model.graph.node(OnnxNode("GlobalAveragePool", {"c"}, {"mean"}));
+  model.graph.node(OnnxNode("Flatten", {"mean"}, {"y"}));
+  model.graph.output("y", DataType::float32, {"N", 48});
+  model.graph.output("gate", DataType::float32, {"N", 32, 48, 48});
+  return model;
+}
+
+Tensor image_of(const Tensor& batch, std::int64_t n) {
+  Shape shape = batch.shape();
+  const std::size_t bytes = batch.bytes() / static_cast<std::size_t>(shape[0]);
+  shape[0] = 1;
+  return Tensor::view(batch.type(), shape,
+                      static_cast<const std::byte*>(batch.raw()) + static_cast<std::size_t>(n) * bytes)
+      .clone();
+}
+
+long grouped_steps(const PlanReport& report) {
+  return std::count_if(report.steps.begin(), report.steps.end(),
+                       [](const StepReport& step) { return step.output.find(" by ") != std::string::npos; });
+}
+
+}  // namespace
+
+TEST_CASE("a few images at a time give the bits of each image alone") {
+  const std::vector<std::byte> file = network().bytes();
+  for (const int threads : {1, 2, 3}) {
+    SessionOptions options;
+    options.threads = threads;
+    Session session(Model::load(file), options);
+    for (const std::int64_t batch : {3, 40, 36}) {
+      INFO(threads << " threads, batch " << batch);
+      Random random(static_cast<std::uint64_t>(batch));
+      const Tensor input = from_reference(random_reals(random, {batch, 3, 48, 48}, -2, 2));
+      const std::vector<Tensor> together = session.run(input);
+      const long grouped = grouped_steps(session.profile());
+      CHECK((grouped > 4) == (batch > 3));
+      CHECK(grouped < static_cast<long>(session.profile().steps.size()));
+      for (std::int64_t n = 0; n < batch; n += 5) {
+        INFO("image " << n);
+        const std::vector<Tensor> alone = session.run(image_of(input, n));
+        for (std::size_t i = 0; i < alone.size(); ++i) CHECK(bit_difference(alone[i], image_of(together[i], n)) == "");
+      }
+    }
+  }
+}
+
+TEST_CASE("what only a group touches takes the memory of its images alone") {
+  const std::vector<std::byte> file = network().bytes();
+  SessionOptions options;
+  options.threads = 1;
+  options.outputs = {"y"};
+  const auto arena = [&](std::int64_t batch) {
+    options.input_shapes = {{"x", {batch, 3, 48, 48}}};
+    Session session(Model::load(file), options);
+    (void)session.run(Tensor(DataType::float32, {batch, 3, 48, 48}));
+    return static_cast<double>(session.profile().arena_bytes);
+  };
+  CHECK(arena(128) < 0.25 * 128 * arena(1));
+}
+
+}  // namespace linnet::test
