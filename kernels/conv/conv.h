@@ -78,16 +78,17 @@ struct WinogradOutputArguments {
   const float* v;  // as WinogradInput
   ptrdiff_t v_xi, v_block;
   int tiles;       // tiles in v
-  int tile_first;  // index of v's first tile in the image
+  int tile_first;  // index of v's first tile in the first image
   int tile_columns;
+  int image_tiles;        // tiles of an image: later ones are of the images that follow
   const ptrdiff_t* taps;  // b * v_block for each channel block of the input
   int in_blocks;          // channel blocks of the input
   const float* weights;   // [panel][xi][C][panel channels], C = 16 * in_blocks
   const float* bias;
   const float* residual;  // null: none
-  ptrdiff_t residual_row, residual_plane;
+  ptrdiff_t residual_row, residual_plane, residual_image;
   float* output;
-  ptrdiff_t out_row, out_plane;
+  ptrdiff_t out_row, out_plane, out_image;
   float lo, hi;
   int height, width;  // of the output: what sticks out of it is not stored
   int out_blocks;

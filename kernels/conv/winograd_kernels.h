@@ -184,17 +184,19 @@ static inline void transform_output_tile(const WinogradOutputArguments& a, const
 #pragma GCC unroll 4
     for (int i = 0; i < m; ++i) columns[i][j] = o[i];
   }
-  const int row = tile_index / a.tile_columns * m, column = tile_index % a.tile_columns * m;
+  const int image = tile_index / a.image_tiles, tile = tile_index % a.image_tiles;
+  const int row = tile / a.tile_columns * m, column = tile % a.tile_columns * m;
   const int rows = a.height - row < m ? a.height - row : m, width = a.width - column < m ? a.width - column : m;
   const f32x16 bias = f32x16::load(a.bias + block * 16), lo = f32x16::set(a.lo), hi = f32x16::set(a.hi);
   for (int i = 0; i < rows; ++i) {
     f32x16 o[m];
     WinogradTransform<m>::output(columns[i], o);
-    float* const out = a.output + block * a.out_plane + (row + i) * a.out_row + static_cast<ptrdiff_t>(column) * 16;
-    const float* const residual =
-        a.residual == nullptr
-            ? nullptr
-            : a.residual + block * a.residual_plane + (row + i) * a.residual_row + static_cast<ptrdiff_t>(column) * 16;
+    float* const out = a.output + image * a.out_image + block * a.out_plane + (row + i) * a.out_row +
+                       static_cast<ptrdiff_t>(column) * 16;
+    const float* const residual = a.residual == nullptr
+                                      ? nullptr
+                                      : a.residual + image * a.residual_image + block * a.residual_plane +
+                                            (row + i) * a.residual_row + static_cast<ptrdiff_t>(column) * 16;
 #pragma GCC unroll 4
     for (int j = 0; j < m; ++j) {
       if (j < width) {

@@ -14,10 +14,14 @@ namespace linnet::ops {
 namespace {
 
 constexpr std::int64_t kBlock = 16;
+// Fewer tiles than that a thread, and it would read all filters for hardly more than a register tile.
+constexpr std::int64_t kLeastTilesAThread = 8;
 constexpr std::int64_t kResidentFilters =
-    3 << 20;  // filters up to so many bytes: each thread reads them all, tiles are split
+    1 << 20;  // bytes of filters that stay in L2 from one group of tiles to the next
 constexpr std::int64_t kTransformedBytes =
-    384 * 1024;  // of one group of tiles and its products when tiles are split: stay in L2
+    384 * 1024;  // of one group of tiles and its products beside resident filters: stay in L2
+constexpr std::int64_t kStreamedForBytes =
+    2400 * 1024;  // the same where filters come from afar once a group: few groups count more
 constexpr std::int64_t kSharedBytes = 1 << 20;  // of one group of tiles when all threads share it
 
 struct WinogradConv {
@@ -39,15 +43,15 @@ struct WinogradConv {
   [[nodiscard]] std::int64_t points() const { return (m + 2) * (m + 2); }
   [[nodiscard]] std::int64_t tiles() const { return tile_rows * tile_columns; }
   [[nodiscard]] std::int64_t panels() const { return base::ceil_div(out_blocks * kBlock, table->tile.channels); }
-  [[nodiscard]] std::int64_t groups_an_image() const { return base::ceil_div(tiles(), group); }
+  [[nodiscard]] std::int64_t all_tiles() const { return tiles() * problem.images; }
   [[nodiscard]] std::int64_t v_floats() const { return points() * v_xi; }
   [[nodiscard]] std::int64_t m_floats() const { return points() * (group * kernels::kWinogradChannels + kBlock); }
 
   void pack(PlanContext& context);
-  void transform_input(const RunArgs& args, float* v, std::int64_t image, Range tile_range, Range blocks) const;
-  void multiply(const RunArgs& args, const float* v, float* scratch, std::int64_t image, Range tile_range,
-                Range panel_range) const;
-  void activate(float* image, Range tile_range, Range panel_range) const;
+  // Ranges of tiles count on from image to image.
+  void transform_input(const RunArgs& args, float* v, Range tile_range, Range blocks) const;
+  void multiply(const RunArgs& args, const float* v, float* scratch, Range tile_range, Range panel_range) const;
+  void activate(float* output, Range tile_range, Range panel_range) const;
   void run_split_tiles(const RunArgs& args) const;
   void plan_blocking(PlanContext& context);
   [[nodiscard]] GridCost cost() const;
@@ -134,13 +138,11 @@ void WinogradConv::pack(PlanContext& context) {
   context.step().weight_bytes = weights->bytes() + bias->bytes();
 }
 
-void WinogradConv::transform_input(const RunArgs& args, float* v, std::int64_t image, Range tile_range,
-                                   Range blocks) const {
+void WinogradConv::transform_input(const RunArgs& args, float* v, Range tile_range, Range blocks) const {
   const Placement& in = operands.in;
   const std::int64_t top = problem.window.pads_begin[0], left = problem.window.pads_begin[1];
   kernels::WinogradInputArguments a{};
   a.m = m;
-  a.input = args.in<float>(kConvX) + in.origin + image * in.image_stride - top * in.row_stride - left * kBlock;
   a.in_row = in.row_stride;
   a.in_plane = in.plane_stride;
   // The halo counts as readable: it holds the zeros of the padding.
@@ -149,17 +151,22 @@ void WinogradConv::transform_input(const RunArgs& args, float* v, std::int64_t i
   a.valid_rows = static_cast<int>(top + problem.in_extent[0] + in.halo.bottom);
   a.valid_columns = static_cast<int>(left + problem.in_extent[1] + in.halo.right);
   a.tile_columns = static_cast<int>(tile_columns);
-  a.tile_first = static_cast<int>(tile_range.first);
-  a.tile_last = static_cast<int>(tile_range.last);
   a.block_first = static_cast<int>(blocks.first);
   a.block_last = static_cast<int>(blocks.last);
-  a.v = v;
   a.v_xi = v_xi;
   a.v_block = v_block;
-  table->winograd_input(a);
+  for (std::int64_t tile = tile_range.first; tile < tile_range.last;) {
+    const std::int64_t image = tile / tiles(), end = std::min(tile_range.last, (image + 1) * tiles());
+    a.input = args.in<float>(kConvX) + in.origin + image * in.image_stride - top * in.row_stride - left * kBlock;
+    a.tile_first = static_cast<int>(tile - image * tiles());
+    a.tile_last = static_cast<int>(end - image * tiles());
+    a.v = v + (tile - tile_range.first) * kBlock;
+    table->winograd_input(a);
+    tile = end;
+  }
 }
 
-void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch, std::int64_t image, Range tile_range,
+void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch, Range tile_range,
                             Range panel_range) const {
   const Placement& out = operands.out;
   kernels::WinogradOutputArguments a{};
@@ -168,8 +175,10 @@ void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch,
   a.v_xi = v_xi;
   a.v_block = v_block;
   a.tiles = static_cast<int>(tile_range.last - tile_range.first);
-  a.tile_first = static_cast<int>(tile_range.first);
+  const std::int64_t image = tile_range.first / tiles();
+  a.tile_first = static_cast<int>(tile_range.first - image * tiles());
   a.tile_columns = static_cast<int>(tile_columns);
+  a.image_tiles = static_cast<int>(tiles());
   a.taps = taps.data();
   a.in_blocks = static_cast<int>(in_blocks);
   a.weights = weights->as<float>();
@@ -177,10 +186,12 @@ void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch,
   a.output = args.out<float>(0) + out.origin + image * out.image_stride;
   a.out_row = out.row_stride;
   a.out_plane = out.plane_stride;
+  a.out_image = out.image_stride;
   if (operands.has_residual) {
     a.residual = operands.residual_data(args) + image * operands.residual.image_stride;
     a.residual_row = operands.residual.row_stride;
     a.residual_plane = operands.residual.plane_stride;
+    a.residual_image = operands.residual.image_stride;
   }
   a.lo = problem.lo;
   a.hi = problem.hi;
@@ -191,19 +202,20 @@ void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch,
   a.panel_last = static_cast<int>(panel_range.last);
   a.scratch = scratch;
   table->winograd_output(a);
-  activate(a.output, tile_range, panel_range);
+  activate(args.out<float>(0) + out.origin, tile_range, panel_range);
 }
 
 /// An activation that is no clamp, over the tiles just written.
-void WinogradConv::activate(float* image, Range tile_range, Range panel_range) const {
+void WinogradConv::activate(float* output, Range tile_range, Range panel_range) const {
   const std::int64_t vectors = table->tile.channels / kBlock, first_block = panel_range.first * vectors;
   const std::int64_t blocks = std::min(panel_range.last * vectors, out_blocks) - first_block;
   for (std::int64_t tile = tile_range.first; tile < tile_range.last;) {
     const std::int64_t row = tile / tile_columns, end = std::min(tile_range.last, (row + 1) * tile_columns);
-    const std::int64_t y = row * m, x = tile % tile_columns * m;
+    const std::int64_t image = row / tile_rows, y = row % tile_rows * m, x = tile % tile_columns * m;
     const std::int64_t height = std::min<std::int64_t>(m, problem.out_extent[0] - y);
     const std::int64_t width = std::min((end - row * tile_columns) * m, problem.out_extent[1]) - x;
-    float* const first = image + first_block * operands.out.plane_stride + y * operands.out.row_stride + x * kBlock;
+    float* const first = output + image * operands.out.image_stride + first_block * operands.out.plane_stride +
+                         y * operands.out.row_stride + x * kBlock;
     apply_late_activation(problem, *table, operands.out, first, blocks, height, width);
     tile = end;
   }
@@ -213,14 +225,13 @@ void WinogradConv::activate(float* image, Range tile_range, Range panel_range) c
 void WinogradConv::run_split_tiles(const RunArgs& args) const {
   float* const v = reinterpret_cast<float*>(args.thread_scratch);
   float* const scratch = v + v_floats();
-  const Range mine = split(tiles() * problem.images, args.threads, args.thread);
-  for (std::int64_t t = mine.first; t < mine.last;) {
-    const std::int64_t image = t / tiles(), first = t % tiles();
-    const std::int64_t here = std::min(mine.last - t, tiles() - first);            // tiles left in this image
-    const std::int64_t count = base::ceil_div(here, base::ceil_div(here, group));  // in balanced groups
-    transform_input(args, v, image, {first, first + count}, {0, in_blocks});
-    multiply(args, v, scratch, image, {first, first + count}, {0, panels()});
-    t += count;
+  const Range mine = split(all_tiles(), args.threads, args.thread);
+  for (std::int64_t first = mine.first; first < mine.last;) {
+    const std::int64_t left = mine.last - first;
+    const Range here = {first, first + base::ceil_div(left, base::ceil_div(left, group))};  // in balanced groups
+    transform_input(args, v, here, {0, in_blocks});
+    multiply(args, v, scratch, here, {0, panels()});
+    first = here.last;
   }
 }
 
@@ -246,16 +257,15 @@ Part WinogradConv::share_of(std::int64_t group_tiles, const RunArgs& args) const
 /// Phases 2g and 2g + 1 are group g: all threads transform its input, then each multiplies its share.
 void WinogradConv::run_shared(const RunArgs& args) const {
   float* const v = reinterpret_cast<float*>(args.shared_scratch);
-  const std::int64_t g = args.phase / 2, image = g / groups_an_image();
-  const std::int64_t first = g % groups_an_image() * group;
-  const Range tile_range = {first, std::min(tiles(), first + group)};
+  const std::int64_t first = args.phase / 2 * group;
+  const Range tile_range = {first, std::min(all_tiles(), first + group)};
   if (args.phase % 2 == 0) {
-    transform_input(args, v, image, tile_range, split(in_blocks, args.threads, args.thread));
+    transform_input(args, v, tile_range, split(in_blocks, args.threads, args.thread));
     return;
   }
   const Part mine = share_of(tile_range.last - tile_range.first, args);
   if (mine.pixels.first == mine.pixels.last || mine.panels.first == mine.panels.last) return;
-  multiply(args, v + mine.pixels.first * kBlock, reinterpret_cast<float*>(args.thread_scratch), image,
+  multiply(args, v + mine.pixels.first * kBlock, reinterpret_cast<float*>(args.thread_scratch),
            {first + mine.pixels.first, first + mine.pixels.last}, mine.panels);
 }
 
@@ -265,12 +275,15 @@ void WinogradConv::plan_blocking(PlanContext& context) {
   Step& step = context.step();
   const Blocking tuned = context.tuned_blocking(tuning_shape(problem, step.algorithm, operands.has_residual));
   const int threads = context.options().threads;
-  shared = static_cast<std::int64_t>(weights->bytes()) > kResidentFilters;
+  shared = threads > 1 && all_tiles() < threads * kLeastTilesAThread;
   if (tuned.panel_parts > 0 && threads > 1) shared = tuned.panel_parts > 1;
   const std::int64_t channels = in_blocks * kBlock + (shared ? 0 : kernels::kWinogradChannels);
-  const std::int64_t in_cache = (shared ? kSharedBytes : kTransformedBytes) / (points() * channels * 4);
-  const std::int64_t most = tuned.tiles > 0 ? tuned.tiles : std::max<std::int64_t>(8, in_cache);
-  group = base::ceil_div(tiles(), base::ceil_div(tiles(), most));
+  const bool resident = static_cast<std::int64_t>(weights->bytes()) <= kResidentFilters;
+  const std::int64_t bytes = shared ? kSharedBytes : (resident ? kTransformedBytes : kStreamedForBytes);
+  const std::int64_t in_cache = std::max<std::int64_t>(8, bytes / (points() * channels * 4));
+  const std::int64_t most = tuned.tiles > 0 ? tuned.tiles : in_cache;
+  const std::int64_t share = shared ? all_tiles() : base::ceil_div(all_tiles(), threads);
+  group = base::ceil_div(share, base::ceil_div(share, most));
   grid = PlannedGrid(cost(), threads, tuned.panel_parts);
   step.blocking.tiles = static_cast<std::int32_t>(group);
   step.blocking.panel_parts = shared ? grid.of(threads).panel_parts : 1;
@@ -317,7 +330,7 @@ void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, int m) {
     return base::to_size(base::checked_mul(floats, 4, "scratch"), "scratch");
   };
   if (d->shared) {
-    step.phases = static_cast<int>(2 * d->groups_an_image() * problem.images);
+    step.phases = static_cast<int>(2 * base::ceil_div(d->all_tiles(), d->group));
     step.shared_scratch_bytes = bytes(d->v_floats());
     step.thread_scratch_bytes = bytes(d->m_floats());
     step.run = [d](const RunArgs& args) { d->run_shared(args); };
