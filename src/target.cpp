@@ -8,7 +8,7 @@
 #include "linnet/cpu.h"
 #include "linnet/error.h"
 #include "linnet/version.h"
-#include "runtime/parallel_for.h"
+#include "base/parallel_for.h"
 #include "runtime/peak.h"
 #include "runtime/team.h"
 
@@ -55,9 +55,8 @@ plan::PlanTarget plan_target(const SessionOptions& options) {
   const kernels::Cpu cpu = checked_cpu();
   plan::PlanTarget target;
   target.table = kernels::table(cpu.selected);
-  target.threads = runtime::startable_threads(options.threads == 0 ? kernels::default_threads(cpu) : options.threads);
+  target.threads = base::startable_threads(options.threads == 0 ? kernels::default_threads(cpu) : options.threads);
   runtime::end_teams_before_forks();
-  target.parallel_for = runtime::parallel_for;
   target.winograd = options.convolution == Convolution::automatic;
   target.disabled_passes = options.disabled_passes;
   target.max_arena_bytes = options.max_arena_bytes;

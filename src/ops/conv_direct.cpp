@@ -18,6 +18,7 @@ constexpr std::int64_t kBlock = 16;
 constexpr std::int64_t kWeightsInL1 = 16 * 1024, kWeightsInL2 = 64 * 1024;
 constexpr int kHighTile = 8;                     // pixels
 constexpr std::int64_t kInputInL2 = 192 * 1024;  // bytes of input that stay while the panels go by
+constexpr std::int64_t kRunBytes = 512;         // of a filter, read in one go while it is packed
 constexpr std::int64_t kFewestTiles = 32;        // fewer would read the weights from afar too often
 
 /// Everything a run needs that does not change from run to run. Shared by the closure; never written after planning.
@@ -99,16 +100,20 @@ void pack_panel(const ConvFilter& filter, const DirectConv& d, std::int64_t grou
   const std::int64_t blocks = d.blocks(group) / taps;
   const std::int64_t first = panel * d.table->tile.channels;
   const std::int64_t width = std::min<std::int64_t>(d.table->tile.channels, d.out_blocks(group) * kBlock - first);
-  for (std::int64_t b = 0; b < blocks; ++b, to += taps * ks * width) {
+  // k by k within a few blocks: a filter is read in runs of so many bytes that memory delivers them as a stream.
+  const std::int64_t run = std::max<std::int64_t>(1, kRunBytes / (taps * ks * 4)) * ks;
+  for (std::int64_t begin = 0; begin < blocks * ks; begin += run) {
+    const std::int64_t end = std::min(begin + run, blocks * ks);
     for (std::int64_t lane = 0; lane < width; ++lane) {
       const std::int64_t m = first + lane;
       // Of the dense group's inputs this output sums over [own, own + channels): elsewhere its weights are zero.
       const std::int64_t own = m / outputs * channels;
-      for (std::int64_t k = 0; k < ks; ++k) {
-        const std::int64_t c = d.grouped() ? k : b * ks + k - own;
+      for (std::int64_t k = begin; k < end; ++k) {
+        const std::int64_t c = d.grouped() ? k : k - own;
         const bool inside = m < d.out_channels(group) && c >= 0 && c < channels;
+        float* const line = to + (k / ks * taps * ks + k % ks) * width + lane;
         for (std::int64_t tap = 0; tap < taps; ++tap) {
-          to[(tap * ks + k) * width + lane] = inside ? filter.at(group * d.group_out_channels + m, c, tap) : 0.0f;
+          line[tap * ks * width] = inside ? filter.at(group * d.group_out_channels + m, c, tap) : 0.0f;
         }
       }
     }

@@ -1,5 +1,7 @@
 #include "ops/plan_context.h"
 
+#include "base/parallel_for.h"
+
 namespace linnet::ops {
 
 WeightStore::Buffer WeightStore::get(const std::string& key, std::size_t bytes,
@@ -72,8 +74,7 @@ void PlanContext::packed(std::size_t input) {
 }
 
 void PlanContext::parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) const {
-  if (options_.parallel_for != nullptr) return options_.parallel_for(options_.threads, n, body);
-  for (std::int64_t i = 0; i < n; ++i) body(i);
+  base::parallel_for(options_.threads, n, body);
 }
 
 }  // namespace linnet::ops

@@ -33,14 +33,12 @@ class WeightStore {
 
 struct PlanOptions {
   bool winograd = true;  // SessionOptions::convolution == auto
-  int threads = 1;       // a hint for scratch and partitions; results never depend on it
+  int threads = 1;       // of packing, and a hint for scratch and partitions; results never depend on it
   const Tuning* tuning = nullptr;
   std::string machine;  // what the keys of `tuning` begin with
   /// The graph that all sets of input shapes start from: constants of its own are the same in all their plans, under the
   /// same id. Null: nothing is shared.
   const graph::Graph* common = nullptr;
-  /// Calls body(0) .. body(n-1), perhaps at once from several threads; body must not throw. Null: in turn.
-  void (*parallel_for)(int threads, std::int64_t n, const std::function<void(std::int64_t)>& body) = nullptr;
 };
 
 class PlanContext : public NodeContext {
@@ -70,7 +68,7 @@ class PlanContext : public NodeContext {
                            base::AlignedBuffer::Fill memory = base::AlignedBuffer::Fill::zero);
   /// What tuning has found for this step; zeros if nothing. `shape` tells apart what may want different blockings.
   [[nodiscard]] Blocking tuned_blocking(const std::string& shape);
-  /// For packing: see PlanOptions::parallel_for.
+  /// For packing: calls body(0) .. body(n-1), perhaps at once from several threads.
   void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) const;
   /// The step has its own copy of this constant input: the planner need not keep the original at hand for run().
   void consumed(std::size_t input) { step_.inputs[input] = graph::kNoValue; }

@@ -218,8 +218,7 @@ void Planner::plan_steps() {
                                  .threads = target_.threads,
                                  .tuning = &target_.tuning,
                                  .machine = target_.machine,
-                                 .common = &common_,
-                                 .parallel_for = target_.parallel_for};
+                                 .common = &common_};
   const std::vector<NodeId>& order = graph_.order();
   for (std::size_t i = 0; i < order.size(); ++i) {
     const ImageGroup* const group = group_of(static_cast<std::int32_t>(i));

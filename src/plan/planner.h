@@ -66,7 +66,6 @@ struct PlanTarget {
   const kernels::Table* table = nullptr;
   int threads = 1;
   bool winograd = true;
-  decltype(ops::PlanOptions::parallel_for) parallel_for = nullptr;
   std::vector<std::string> disabled_passes;
   std::int64_t max_arena_bytes = 0;
   Tuning tuning;

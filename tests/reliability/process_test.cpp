@@ -26,7 +26,7 @@
 #include "base/file.h"
 #include "linnet/cpu.h"
 #include "reliability/process.h"
-#include "runtime/parallel_for.h"
+#include "base/parallel_for.h"
 #include "support/data_dir.h"
 #include "support/temp_dir.h"
 
@@ -225,11 +225,11 @@ TEST_CASE("L05: what one thread throws comes out of the loop once, and the next 
       ++done;
       if (i % 3 == 1) throw std::runtime_error("item");
     };
-    CHECK_THROWS_AS(runtime::parallel_for(threads, 10, body), std::runtime_error);
+    CHECK_THROWS_AS(base::parallel_for(threads, 10, body), std::runtime_error);
     CHECK(done >= 2);
-    CHECK_THROWS_AS(runtime::parallel_for(threads, 4, [](std::int64_t) { throw std::bad_alloc(); }), std::bad_alloc);
+    CHECK_THROWS_AS(base::parallel_for(threads, 4, [](std::int64_t) { throw std::bad_alloc(); }), std::bad_alloc);
     done = 0;
-    runtime::parallel_for(threads, 10, [&](std::int64_t) { ++done; });
+    base::parallel_for(threads, 10, [&](std::int64_t) { ++done; });
     CHECK(done == 10);
   }
 }

@@ -1,4 +1,4 @@
-#include "runtime/parallel_for.h"
+#include "base/parallel_for.h"
 
 #include <algorithm>
 #include <atomic>
@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace linnet::runtime {
+namespace linnet::base {
 
 namespace {
 
@@ -73,4 +73,4 @@ int startable_threads(int wanted) {
   return static_cast<int>(threads.size()) + 1;
 }
 
-}  // namespace linnet::runtime
+}  // namespace linnet::base
