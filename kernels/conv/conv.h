@@ -56,9 +56,10 @@ struct GemmArguments {
   int panel_first, panel_last;
 };
 
-/// Winograd F(m x m, 3x3), stride 1: transforms of the input into V[xi][channel block][tile][16].
+/// Winograd F(m x m, r x r), stride 1: transforms of the input into V[xi][channel block][tile][16]. There are F(2x2,3x3),
+/// F(4x4,3x3) and F(3x3,4x4): a tile of m x m outputs reads P x P pixels and has P x P points xi, P = m + r - 1 = 4 for m = 2, else 6.
 struct WinogradInputArguments {
-  int m;               // 2 or 4: output tile edge; a tile reads (m+2)^2 pixels and has (m+2)^2 points xi
+  int m;
   const float* input;  // pixel (-pad_top, -pad_left) of channel block 0
   ptrdiff_t in_row, in_plane;
   int valid_rows, valid_columns;  // readable extent from `input` on; pixels beyond count as zero
@@ -83,7 +84,8 @@ struct WinogradOutputArguments {
   int image_tiles;        // tiles of an image: later ones are of the images that follow
   const ptrdiff_t* taps;  // b * v_block for each channel block of the input
   int in_blocks;          // channel blocks of the input
-  const float* weights;   // [panel][xi][C][panel channels], C = 16 * in_blocks
+  int in_tail;            // channels of one more block (0..15)
+  const float* weights;   // [panel][xi][C][panel channels], C = 16 * in_blocks + in_tail
   const float* bias;
   const float* residual;  // null: none
   ptrdiff_t residual_row, residual_plane, residual_image;
@@ -93,7 +95,7 @@ struct WinogradOutputArguments {
   int height, width;  // of the output: what sticks out of it is not stored
   int out_blocks;
   int panel_first, panel_last;
-  float* scratch;  // (m+2)^2 * (tiles * kWinogradChannels + 16) floats
+  float* scratch;  // P * P * (tiles * kWinogradChannels + 16) floats
 };
 
 /// fp32 multiply-add peak: `rounds` x 960 f32x16 fma on independent registers.

@@ -1,5 +1,6 @@
-// Winograd convolution F(m x m, 3x3), m = 2 and 4, after Lavin and Gray (arXiv 1509.09308). F(4x4) uses the points
-// {0, +-sqrt(1/2), +-sqrt(2), inf}, whose rounding error is less than half that of {0, +-1, +-2, inf}.
+// Winograd convolution F(2x2,3x3), F(4x4,3x3) and F(3x3,4x4), after Lavin and Gray (arXiv 1509.09308). The last two share the
+// points {0, +-sqrt(1/2), +-sqrt(2), inf}, whose rounding error is less than half that of {0, +-1, +-2, inf}, and so the
+// transform of the input.
 #pragma once
 
 #include "kernels/conv/conv.h"
@@ -7,12 +8,13 @@
 
 namespace linnet::kernels::LINNET_ISA {
 
-/// One-dimensional transforms: input B^T, P = m + 2 values to P; output A^T, P values to m.
+/// One-dimensional transforms: input B^T, P values to P; output A^T, P values to m.
 template <int m>
 struct WinogradTransform;
 
 template <>
 struct WinogradTransform<2> {
+  static constexpr int kPoints = 4;
   static inline __attribute__((always_inline)) void input(const f32x16 (&r)[4], f32x16 (&t)[4]) {
     t[0] = f32x16::sub(r[0], r[2]);
     t[1] = f32x16::add(r[1], r[2]);
@@ -27,6 +29,7 @@ struct WinogradTransform<2> {
 
 template <>
 struct WinogradTransform<4> {
+  static constexpr int kPoints = 6;
   static inline __attribute__((always_inline)) void input(const f32x16 (&r)[6], f32x16 (&t)[6]) {
     const f32x16 sqrt2 = f32x16::set(1.41421356f), half = f32x16::set(0.5f), two = f32x16::set(2.0f);
     const f32x16 c = f32x16::set(2.5f);
@@ -52,6 +55,19 @@ struct WinogradTransform<4> {
   }
 };
 
+template <>
+struct WinogradTransform<3> : WinogradTransform<4> {
+  static inline __attribute__((always_inline)) void output(const f32x16 (&p)[6], f32x16 (&o)[3]) {
+    const f32x16 half = f32x16::set(0.5f), two = f32x16::set(2.0f);
+    const f32x16 root_half = f32x16::set(0.70710678f), sqrt2 = f32x16::set(1.41421356f);
+    const f32x16 s1 = f32x16::add(p[1], p[2]), d1 = f32x16::sub(p[1], p[2]);
+    const f32x16 s2 = f32x16::add(p[3], p[4]), d2 = f32x16::sub(p[3], p[4]);
+    o[0] = f32x16::add(f32x16::add(p[0], s1), s2);
+    o[1] = f32x16::fma(root_half, d1, f32x16::mul(sqrt2, d2));
+    o[2] = f32x16::add(f32x16::fma(half, s1, f32x16::mul(two, s2)), p[5]);
+  }
+};
+
 /// The P x P pixels at `from`, where row and column count from the readable origin; what lies outside is zero.
 template <int P>
 static inline void gather_edge_tile(const WinogradInputArguments& a, const float* plane, int row, int column,
@@ -69,7 +85,7 @@ static inline void gather_edge_tile(const WinogradInputArguments& a, const float
 
 template <int m>
 static inline void transform_input_tile(const float* from, ptrdiff_t row_stride, float* v, ptrdiff_t v_xi) {
-  constexpr int P = m + 2;
+  constexpr int P = WinogradTransform<m>::kPoints;
   f32x16 columns[P][P];
 #pragma GCC unroll 6
   for (int j = 0; j < P; ++j) {
@@ -91,7 +107,7 @@ static inline void transform_input_tile(const float* from, ptrdiff_t row_stride,
 
 template <int m>
 static inline void winograd_input_m(const WinogradInputArguments& a) {
-  constexpr int P = m + 2;
+  constexpr int P = WinogradTransform<m>::kPoints;
   for (int block = a.block_first; block < a.block_last; ++block) {
     const float* const plane = a.input + block * a.in_plane;
     for (int tile_index = a.tile_first; tile_index < a.tile_last; ++tile_index) {
@@ -111,7 +127,7 @@ static inline void winograd_input_m(const WinogradInputArguments& a) {
 }
 
 static void winograd_input(const WinogradInputArguments& a) {
-  a.m == 2 ? winograd_input_m<2>(a) : winograd_input_m<4>(a);
+  a.m == 2 ? winograd_input_m<2>(a) : a.m == 3 ? winograd_input_m<3>(a) : winograd_input_m<4>(a);
 }
 
 /// One point of one panel: M[vector][tile][16] = V[xi] * U, with `next` the weights that are wanted after these, or null.
@@ -123,7 +139,7 @@ static inline void winograd_multiply(const WinogradOutputArguments& a, const flo
   Tile t;
   t.taps = a.taps;
   t.blocks = a.in_blocks;
-  t.tail = 0;
+  t.tail = a.in_tail;
   t.weights = weights;
   t.init = nullptr;
   t.residual = nullptr;
@@ -147,7 +163,7 @@ static inline void winograd_multiply(const WinogradOutputArguments& a, const flo
 /// by.
 static inline void winograd_multiply_panels(const WinogradOutputArguments& a, int points, int first, int last,
                                             ptrdiff_t m_xi) {
-  const ptrdiff_t k = static_cast<ptrdiff_t>(a.in_blocks) * 16;
+  const ptrdiff_t k = static_cast<ptrdiff_t>(a.in_blocks) * 16 + a.in_tail;
   const auto vectors = [&](int panel) {
     return a.out_blocks - panel * kTileVectors < kTileVectors ? a.out_blocks - panel * kTileVectors : kTileVectors;
   };
@@ -173,7 +189,7 @@ static inline void winograd_multiply_panels(const WinogradOutputArguments& a, in
 template <int m>
 static inline void transform_output_tile(const WinogradOutputArguments& a, const float* from, ptrdiff_t m_xi, int block,
                                          int tile_index) {
-  constexpr int P = m + 2;
+  constexpr int P = WinogradTransform<m>::kPoints;
   f32x16 columns[m][P];
 #pragma GCC unroll 6
   for (int j = 0; j < P; ++j) {
@@ -210,7 +226,7 @@ static inline void transform_output_tile(const WinogradOutputArguments& a, const
 
 template <int m>
 static inline void winograd_output_m(const WinogradOutputArguments& a) {
-  constexpr int kPoints = (m + 2) * (m + 2), kPanels = kWinogradChannels / kTileShape.channels;
+  constexpr int P = WinogradTransform<m>::kPoints, kPoints = P * P, kPanels = kWinogradChannels / kTileShape.channels;
   // Odd multiples of a line, so that the points of a tile do not fall into the same cache sets.
   const ptrdiff_t m_xi = static_cast<ptrdiff_t>(a.tiles) * kWinogradChannels + 16;
   for (int first = a.panel_first; first < a.panel_last; first += kPanels) {
@@ -228,7 +244,7 @@ static inline void winograd_output_m(const WinogradOutputArguments& a) {
 }
 
 static void winograd_output(const WinogradOutputArguments& a) {
-  a.m == 2 ? winograd_output_m<2>(a) : winograd_output_m<4>(a);
+  a.m == 2 ? winograd_output_m<2>(a) : a.m == 3 ? winograd_output_m<3>(a) : winograd_output_m<4>(a);
 }
 
 }  // namespace linnet::kernels::LINNET_ISA

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <memory>
 #include <string>
 
@@ -14,6 +15,7 @@ namespace linnet::ops {
 namespace {
 
 constexpr std::int64_t kBlock = 16;
+constexpr std::int64_t kLeastEdge = 12;  // of an output: on smaller ones tiles of 3 and 4 stick out too far
 // Fewer tiles than that a thread, and it would read all filters for hardly more than a register tile.
 constexpr std::int64_t kLeastTilesAThread = 8;
 constexpr std::int64_t kResidentFilters =
@@ -29,8 +31,12 @@ struct WinogradConv {
   ConvProblem problem;
   BlockedOperands operands;
   WeightStore::Buffer weights, bias;
-  int m = 4;
+  WinogradForm form;
+  // What the input transform reads: the operator's input, or the shared scratch that holds its four phases.
+  Placement from;
+  std::int64_t top = 0, left = 0;  // padding before `from`'s first pixel
   std::vector<std::ptrdiff_t> taps;
+  std::int64_t channels = 0;  // that are summed over, padding to whole blocks included where it is read
   std::int64_t in_blocks = 0, out_blocks = 0;
   std::int64_t tile_rows = 0, tile_columns = 0;
   std::int64_t group = 0;  // tiles transformed at a time
@@ -40,7 +46,7 @@ struct WinogradConv {
       grid;  // shared: who multiplies what of a group; panels first, as then filters are read once, but tiles too
              // where there are more threads than panels
 
-  [[nodiscard]] std::int64_t points() const { return (m + 2) * (m + 2); }
+  [[nodiscard]] std::int64_t points() const { return form.points() * form.points(); }
   [[nodiscard]] std::int64_t tiles() const { return tile_rows * tile_columns; }
   [[nodiscard]] std::int64_t panels() const { return base::ceil_div(out_blocks * kBlock, table->tile.channels); }
   [[nodiscard]] std::int64_t all_tiles() const { return tiles() * problem.images; }
@@ -48,11 +54,14 @@ struct WinogradConv {
   [[nodiscard]] std::int64_t m_floats() const { return points() * (group * kernels::kWinogradChannels + kBlock); }
 
   void pack(PlanContext& context);
+  [[nodiscard]] double filter_tap(const ConvFilter& filter, std::int64_t out, std::int64_t c, int tap) const;
   // Ranges of tiles count on from image to image.
+  void split_phases(const RunArgs& args, std::int64_t image) const;
   void transform_input(const RunArgs& args, float* v, Range tile_range, Range blocks) const;
   void multiply(const RunArgs& args, const float* v, float* scratch, Range tile_range, Range panel_range) const;
   void activate(float* output, Range tile_range, Range panel_range) const;
-  void run_split_tiles(const RunArgs& args) const;
+  void run_tiles(const RunArgs& args, Range mine) const;
+  void run_phases(const RunArgs& args) const;
   void plan_blocking(PlanContext& context);
   [[nodiscard]] GridCost cost() const;
   [[nodiscard]] Part share_of(std::int64_t group_tiles, const RunArgs& args) const;
@@ -62,94 +71,108 @@ struct WinogradConv {
 /// 16 filters at a time, one in each lane: the compiler makes vectors of the loops over them.
 using Lanes = std::array<double, kBlock>;
 
-/// The rows of G, F(m,3)'s filter transform, are (1,0,0), pairs (even_0, +-odd, even_2), and (0,0,1).
+/// The rows of G, the filter transform of 3 or 4 taps, are (1,0,..), pairs (even_0, +-odd_1, even_2, +-odd_3), and (..,0,1).
 struct FilterPair {
-  double even_0, odd, even_2;
+  double even_0, odd_1, even_2, odd_3;
 };
 struct FilterTransform {
   std::array<FilterPair, 2> pairs;
   int count;
 };
-FilterTransform filter_transform(int m) {
-  if (m == 2) return {{{{0.5, 0.5, 0.5}, {}}}, 1};
+FilterTransform filter_transform(int points) {
+  if (points == 4) return {{{{0.5, 0.5, 0.5, 0}, {}}}, 1};
   const double s = std::sqrt(2.0);
-  return {{{{-2.0 / 3, -s / 3, -1.0 / 3}, {1.0 / 6, s / 6, 1.0 / 3}}}, 2};
+  return {{{{-2.0 / 3, -s / 3, -1.0 / 3, -s / 6}, {1.0 / 6, s / 6, 1.0 / 3, s / 3}}}, 2};
 }
 
-/// G (g0, g1, g2): m + 2 points. By value, so that the compiler knows them apart from `points`.
-void transform_row(const FilterTransform& transform, Lanes g0, Lanes g1, Lanes g2, Lanes* points) {
-  *points++ = g0;
+constexpr int kMostTaps = 4, kMostPoints = 6;
+
+/// G g. By value, so that the compiler knows them apart from `points`.
+void transform_row(const FilterTransform& transform, int taps, std::array<Lanes, kMostTaps> g, Lanes* points) {
+  *points++ = g[0];
   for (int i = 0; i < transform.count; ++i, points += 2) {
     const FilterPair pair = transform.pairs[static_cast<std::size_t>(i)];
     for (std::size_t lane = 0; lane < kBlock; ++lane) {
-      const double even = pair.even_0 * g0[lane] + pair.even_2 * g2[lane], odd = pair.odd * g1[lane];
+      const double even = pair.even_0 * g[0][lane] + pair.even_2 * g[2][lane];
+      const double odd = pair.odd_1 * g[1][lane] + (taps == 4 ? pair.odd_3 * g[3][lane] : 0.0);
       points[0][lane] = even + odd;
       points[1][lane] = even - odd;
     }
   }
-  *points = g2;
+  *points = g[static_cast<std::size_t>(taps - 1)];
 }
 
 /// u = G g G^T of 16 filters.
-void transform_filters(const FilterTransform& transform, int p, const Lanes (&g)[9], Lanes (&u)[36]) {
-  Lanes half[3][6];
-  for (int j = 0; j < 3; ++j) transform_row(transform, g[j], g[3 + j], g[6 + j], half[j]);
-  for (int i = 0; i < p; ++i) transform_row(transform, half[0][i], half[1][i], half[2][i], u + i * p);
+void transform_filters(const WinogradForm& form, const Lanes (&g)[kMostTaps * kMostTaps],
+                       Lanes (&u)[kMostPoints * kMostPoints]) {
+  const FilterTransform transform = filter_transform(form.points());
+  const int r = form.taps, p = form.points();
+  Lanes half[kMostTaps][kMostPoints];
+  const auto column = [r](const auto& of) {
+    std::array<Lanes, kMostTaps> values;
+    for (int i = 0; i < r; ++i) values[static_cast<std::size_t>(i)] = of(i);
+    return values;
+  };
+  for (int j = 0; j < r; ++j) transform_row(transform, r, column([&](int i) { return g[i * r + j]; }), half[j]);
+  for (int i = 0; i < p; ++i) transform_row(transform, r, column([&](int j) { return half[j][i]; }), u + i * p);
 }
 
 /// One panel, [xi][C][panel channels]. Writes every float.
 void pack_panel(const ConvFilter& filter, const WinogradConv& d, std::int64_t panel, float* to) {
-  const int p = d.m + 2;
-  const FilterTransform transform = filter_transform(d.m);
-  const std::int64_t padded = d.in_blocks * kBlock, first = panel * d.table->tile.channels;
+  const std::int64_t first = panel * d.table->tile.channels;
   const std::int64_t width = std::min<std::int64_t>(d.table->tile.channels, d.out_blocks * kBlock - first);
   // Channels outermost: the lanes of one channel fill whole lines of each point before the next channel is begun.
-  for (std::int64_t c = 0; c < padded; ++c) {
+  for (std::int64_t c = 0; c < d.channels; ++c) {
     for (std::int64_t block = 0; block < width; block += kBlock) {
-      Lanes g[9], u[36];
+      Lanes g[kMostTaps * kMostTaps], u[kMostPoints * kMostPoints];
       for (std::int64_t lane = 0; lane < kBlock; ++lane) {
         const std::int64_t out = first + block + lane;
-        const bool inside = c < d.problem.in_channels && out < d.problem.out_channels;
-        for (int tap = 0; tap < 9; ++tap)
-          g[tap][static_cast<std::size_t>(lane)] = inside ? filter.exact(out, c, tap) : 0.0;
+        for (int tap = 0; tap < d.form.taps * d.form.taps; ++tap)
+          g[tap][static_cast<std::size_t>(lane)] = d.filter_tap(filter, out, c, tap);
       }
-      transform_filters(transform, p, g, u);
-      for (int xi = 0; xi < p * p; ++xi) {
-        float* const line = to + (xi * padded + c) * width + block;
+      transform_filters(d.form, g, u);
+      for (std::int64_t xi = 0; xi < d.points(); ++xi) {
+        float* const line = to + (xi * d.channels + c) * width + block;
         for (std::size_t lane = 0; lane < kBlock; ++lane) line[lane] = static_cast<float>(u[xi][lane]);
       }
     }
   }
 }
 
+/// Tap `tap` of `form.taps` squared from summed channel `c` to output `out`; zero in the padding of either.
+double WinogradConv::filter_tap(const ConvFilter& filter, std::int64_t out, std::int64_t c, int tap) const {
+  if (out >= problem.out_channels) return 0;
+  if (!form.phases) return c < problem.in_channels ? filter.exact(out, c, tap) : 0.0;
+  const std::int64_t y = tap / form.taps * 2 + c % 4 / 2, x = tap % form.taps * 2 + c % 2;
+  const std::vector<std::int64_t>& kernel = problem.window.kernel;
+  return y < kernel[0] && x < kernel[1] ? filter.exact(out, c / 4, y * kernel[1] + x) : 0.0;
+}
+
 void WinogradConv::pack(PlanContext& context) {
-  const std::int64_t floats =
-      base::checked_mul(points() * in_blocks * kBlock, out_blocks * kBlock, "transformed filters");
+  const std::int64_t floats = base::checked_mul(points() * channels, out_blocks * kBlock, "transformed filters");
   const std::size_t bytes = base::to_size(base::checked_mul(floats, 4, "transformed filters"), "transformed filters");
   const auto fill = [&](std::byte* to) {
     const ConvFilter filter(context);
-    const std::int64_t panel_floats = points() * in_blocks * kBlock * table->tile.channels;
+    const std::int64_t panel_floats = points() * channels * table->tile.channels;
     context.parallel_for(panels(), [&](std::int64_t panel) {
       pack_panel(filter, *this, panel, reinterpret_cast<float*>(to) + panel * panel_floats);
     });
   };
-  weights = context.pack(kConvW, "winograd" + std::to_string(m), bytes, fill, base::AlignedBuffer::Fill::none);
+  weights = context.pack(kConvW, form.name(), bytes, fill, base::AlignedBuffer::Fill::none);
   bias = pack_conv_bias(context, problem.out_channels);
   context.step().weight_bytes = weights->bytes() + bias->bytes();
 }
 
 void WinogradConv::transform_input(const RunArgs& args, float* v, Range tile_range, Range blocks) const {
-  const Placement& in = operands.in;
-  const std::int64_t top = problem.window.pads_begin[0], left = problem.window.pads_begin[1];
   kernels::WinogradInputArguments a{};
-  a.m = m;
-  a.in_row = in.row_stride;
-  a.in_plane = in.plane_stride;
+  a.m = form.m;
+  a.in_row = from.row_stride;
+  a.in_plane = from.plane_stride;
   // The halo counts as readable: it holds the zeros of the padding.
-  a.first_row = static_cast<int>(std::max<std::int64_t>(0, top - in.halo.top));
-  a.first_column = static_cast<int>(std::max<std::int64_t>(0, left - in.halo.left));
-  a.valid_rows = static_cast<int>(top + problem.in_extent[0] + in.halo.bottom);
-  a.valid_columns = static_cast<int>(left + problem.in_extent[1] + in.halo.right);
+  a.first_row = static_cast<int>(std::max<std::int64_t>(0, top - from.halo.top));
+  a.first_column = static_cast<int>(std::max<std::int64_t>(0, left - from.halo.left));
+  a.valid_rows = static_cast<int>(top + from.shape[2] + from.halo.bottom);
+  a.valid_columns = static_cast<int>(left + from.shape[3] + from.halo.right);
   a.tile_columns = static_cast<int>(tile_columns);
   a.block_first = static_cast<int>(blocks.first);
   a.block_last = static_cast<int>(blocks.last);
@@ -157,7 +180,9 @@ void WinogradConv::transform_input(const RunArgs& args, float* v, Range tile_ran
   a.v_block = v_block;
   for (std::int64_t tile = tile_range.first; tile < tile_range.last;) {
     const std::int64_t image = tile / tiles(), end = std::min(tile_range.last, (image + 1) * tiles());
-    a.input = args.in<float>(kConvX) + in.origin + image * in.image_stride - top * in.row_stride - left * kBlock;
+    const float* const first_pixel = form.phases ? reinterpret_cast<const float*>(args.shared_scratch)
+                                                 : args.in<float>(kConvX) + from.origin + image * from.image_stride;
+    a.input = first_pixel - top * from.row_stride - left * kBlock;
     a.tile_first = static_cast<int>(tile - image * tiles());
     a.tile_last = static_cast<int>(end - image * tiles());
     a.v = v + (tile - tile_range.first) * kBlock;
@@ -170,7 +195,7 @@ void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch,
                             Range panel_range) const {
   const Placement& out = operands.out;
   kernels::WinogradOutputArguments a{};
-  a.m = m;
+  a.m = form.m;
   a.v = v;
   a.v_xi = v_xi;
   a.v_block = v_block;
@@ -180,7 +205,8 @@ void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch,
   a.tile_columns = static_cast<int>(tile_columns);
   a.image_tiles = static_cast<int>(tiles());
   a.taps = taps.data();
-  a.in_blocks = static_cast<int>(in_blocks);
+  a.in_blocks = static_cast<int>(channels / kBlock);
+  a.in_tail = static_cast<int>(channels % kBlock);
   a.weights = weights->as<float>();
   a.bias = bias->as<float>();
   a.output = args.out<float>(0) + out.origin + image * out.image_stride;
@@ -211,9 +237,9 @@ void WinogradConv::activate(float* output, Range tile_range, Range panel_range) 
   const std::int64_t blocks = std::min(panel_range.last * vectors, out_blocks) - first_block;
   for (std::int64_t tile = tile_range.first; tile < tile_range.last;) {
     const std::int64_t row = tile / tile_columns, end = std::min(tile_range.last, (row + 1) * tile_columns);
-    const std::int64_t image = row / tile_rows, y = row % tile_rows * m, x = tile % tile_columns * m;
-    const std::int64_t height = std::min<std::int64_t>(m, problem.out_extent[0] - y);
-    const std::int64_t width = std::min((end - row * tile_columns) * m, problem.out_extent[1]) - x;
+    const std::int64_t image = row / tile_rows, y = row % tile_rows * form.m, x = tile % tile_columns * form.m;
+    const std::int64_t height = std::min<std::int64_t>(form.m, problem.out_extent[0] - y);
+    const std::int64_t width = std::min((end - row * tile_columns) * form.m, problem.out_extent[1]) - x;
     float* const first = output + image * operands.out.image_stride + first_block * operands.out.plane_stride +
                          y * operands.out.row_stride + x * kBlock;
     apply_late_activation(problem, *table, operands.out, first, blocks, height, width);
@@ -221,18 +247,59 @@ void WinogradConv::activate(float* output, Range tile_range, Range panel_range) 
   }
 }
 
-/// Each thread takes its own tiles from input to output: no barrier, and every thread reads all filters.
-void WinogradConv::run_split_tiles(const RunArgs& args) const {
+/// One thread takes tiles of its own from input to output: no barrier, and every thread reads all filters.
+void WinogradConv::run_tiles(const RunArgs& args, Range mine) const {
   float* const v = reinterpret_cast<float*>(args.thread_scratch);
   float* const scratch = v + v_floats();
-  const Range mine = split(all_tiles(), args.threads, args.thread);
   for (std::int64_t first = mine.first; first < mine.last;) {
-    const std::int64_t left = mine.last - first;
-    const Range here = {first, first + base::ceil_div(left, base::ceil_div(left, group))};  // in balanced groups
+    const std::int64_t rest = mine.last - first;
+    const Range here = {first, first + base::ceil_div(rest, base::ceil_div(rest, group))};  // in balanced groups
     transform_input(args, v, here, {0, in_blocks});
     multiply(args, v, scratch, here, {0, panels()});
     first = here.last;
   }
+}
+
+/// Image `image` of the plain input as a blocked one of half its height and width, whose channel 4 c + 2 y + x holds the pixels
+/// of channel c in even or odd rows (y) and columns (x), counted from the padding on: stride 2 becomes stride 1.
+void WinogradConv::split_phases(const RunArgs& args, std::int64_t image) const {
+  const std::int64_t height = problem.in_extent[0], width = problem.in_extent[1];
+  const std::int64_t pad_top = problem.window.pads_begin[0], pad_left = problem.window.pads_begin[1];
+  const float* const planes = args.in<float>(kConvX) + image * problem.in_channels * height * width;
+  float* const all = reinterpret_cast<float*>(args.shared_scratch);
+  const Range rows = split(from.shape[2], args.threads, args.thread);
+  // Columns whose both phases lie inside the picture; the few beside them go pixel by pixel.
+  const std::int64_t inner_first = std::min((pad_left + 1) / 2, from.shape[3]);
+  const std::int64_t inner_last = std::clamp((width + pad_left) / 2, inner_first, from.shape[3]);
+  for (std::int64_t y = rows.first; y < rows.last; ++y) {
+    float* const row = all + y * from.row_stride;
+    std::fill_n(row, from.row_stride, 0.0f);
+    for (std::int64_t k = 0; k < channels; k += 2) {
+      const std::int64_t source_y = 2 * y + k / 2 % 2 - pad_top;
+      if (source_y < 0 || source_y >= height) continue;
+      const float* const source = planes + (k / 4 * height + source_y) * width - pad_left;
+      const auto edge = [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t x = first; x < last; ++x) {
+          for (std::int64_t odd = 0; odd < 2; ++odd) {
+            if (2 * x + odd >= pad_left && 2 * x + odd < pad_left + width)
+              row[x * kBlock + k + odd] = source[2 * x + odd];
+          }
+        }
+      };
+      edge(0, inner_first);
+      for (std::int64_t x = inner_first; x < inner_last; ++x)
+        std::memcpy(row + x * kBlock + k, source + 2 * x, 2 * sizeof(float));
+      edge(inner_last, from.shape[3]);
+    }
+  }
+}
+
+/// Phase 2n splits the pixels of image n into their phases, 2n + 1 convolves them.
+void WinogradConv::run_phases(const RunArgs& args) const {
+  const std::int64_t image = args.phase / 2;
+  if (args.phase % 2 == 0) return split_phases(args, image);
+  const Range mine = split(tiles(), args.threads, args.thread);
+  run_tiles(args, {image * tiles() + mine.first, image * tiles() + mine.last});
 }
 
 /// Of a whole group of tiles.
@@ -240,7 +307,7 @@ GridCost WinogradConv::cost() const {
   GridCost cost;
   cost.pixel_units = base::ceil_div(group, table->tile.pixels);
   cost.panels = panels();
-  cost.unit_cycles = static_cast<double>(points() * in_blocks * kBlock * table->tile.pixels);
+  cost.unit_cycles = static_cast<double>(points() * channels * table->tile.pixels);
   cost.weight_bytes = static_cast<double>(weights->bytes());
   cost.input_bytes = static_cast<double>(points() * in_blocks * kBlock * group * 4);
   return cost;
@@ -277,10 +344,11 @@ void WinogradConv::plan_blocking(PlanContext& context) {
   const int threads = context.options().threads;
   shared = threads > 1 && all_tiles() < threads * kLeastTilesAThread;
   if (tuned.panel_parts > 0 && threads > 1) shared = tuned.panel_parts > 1;
-  const std::int64_t channels = in_blocks * kBlock + (shared ? 0 : kernels::kWinogradChannels);
+  if (form.phases) shared = false;  // the shared scratch holds the phases
+  const std::int64_t floats = in_blocks * kBlock + (shared ? 0 : kernels::kWinogradChannels);
   const bool resident = static_cast<std::int64_t>(weights->bytes()) <= kResidentFilters;
   const std::int64_t bytes = shared ? kSharedBytes : (resident ? kTransformedBytes : kStreamedForBytes);
-  const std::int64_t in_cache = std::max<std::int64_t>(8, bytes / (points() * channels * 4));
+  const std::int64_t in_cache = std::max<std::int64_t>(8, bytes / (points() * floats * 4));
   const std::int64_t most = tuned.tiles > 0 ? tuned.tiles : in_cache;
   const std::int64_t share = shared ? all_tiles() : base::ceil_div(all_tiles(), threads);
   group = base::ceil_div(share, base::ceil_div(share, most));
@@ -291,28 +359,51 @@ void WinogradConv::plan_blocking(PlanContext& context) {
 
 }  // namespace
 
-int winograd_tile(const ConvProblem& p) {
-  const Window& w = p.window;
-  const bool fits = w.kernel.size() == 2 && w.kernel[0] == 3 && w.kernel[1] == 3 && w.strides[0] == 1 &&
-                    w.strides[1] == 1 && w.dilations[0] == 1 && w.dilations[1] == 1 && p.groups == 1;
-  // With few channels the transforms, whose cost grows with the channels only once, outweigh the products saved.
-  if (!fits || p.in_channels < kBlock) return 0;
-  const std::int64_t edge = std::min(p.out_extent[0], p.out_extent[1]);
-  return edge >= 12 ? 4 : (edge >= 4 ? 2 : 0);
+std::string WinogradForm::name() const {
+  const auto squared = [](int edge) { return std::to_string(edge) + 'x' + std::to_string(edge); };
+  return "winograd_f" + squared(m) + '_' + squared(taps) + (phases ? "_phases" : "");
 }
 
-void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, int m) {
+WinogradForm winograd_form(const ConvProblem& p, bool plain_input) {
+  const Window& w = p.window;
+  if (w.kernel.size() != 2 || w.dilations[0] != 1 || w.dilations[1] != 1 || p.groups != 1) return {};
+  const auto both = [](const std::vector<std::int64_t>& extents, std::int64_t extent) {
+    return extents[0] == extent && extents[1] == extent;
+  };
+  const std::int64_t edge = std::min(p.out_extent[0], p.out_extent[1]);
+  if (plain_input) {
+    const std::int64_t taps = base::ceil_div(w.kernel[0], 2);
+    const bool fits = both(w.strides, 2) && base::ceil_div(w.kernel[1], 2) == taps && (taps == 3 || taps == 4) &&
+                      4 * p.in_channels <= kBlock && p.out_channels >= 2 * kBlock && edge >= kLeastEdge;
+    return fits ? WinogradForm{taps == 4 ? 3 : 4, static_cast<int>(taps), true} : WinogradForm{};
+  }
+  // With few channels the transforms, whose cost grows with the channels only once, outweigh the products saved.
+  if (!both(w.kernel, 3) || !both(w.strides, 1) || p.in_channels < kBlock) return {};
+  return {edge >= kLeastEdge ? 4 : (edge >= 4 ? 2 : 0), 3, false};
+}
+
+void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, const WinogradForm& form) {
   auto d = std::make_shared<WinogradConv>();
   d->table = &c.kernels();
   d->problem = problem;
   d->operands = blocked_operands(c);
-  d->m = m;
-  d->in_blocks = base::ceil_div(problem.in_channels, kBlock);
+  d->form = form;
+  d->channels = form.phases ? 4 * problem.in_channels : base::round_up(problem.in_channels, kBlock);
+  d->in_blocks = base::ceil_div(d->channels, kBlock);
   d->out_blocks = base::ceil_div(problem.out_channels, kBlock);
-  d->tile_rows = base::ceil_div(problem.out_extent[0], m);
-  d->tile_columns = base::ceil_div(problem.out_extent[1], m);
+  d->tile_rows = base::ceil_div(problem.out_extent[0], form.m);
+  d->tile_columns = base::ceil_div(problem.out_extent[1], form.m);
+  if (form.phases) {
+    const std::int64_t beyond = form.points() - form.m;  // what the last tile reads past its outputs
+    d->from = place(DataType::float32, {1, kBlock, d->tile_rows * form.m + beyond, d->tile_columns * form.m + beyond},
+                    graph::Layout::nchw16c);
+  } else {
+    d->from = d->operands.in;
+    d->top = problem.window.pads_begin[0];
+    d->left = problem.window.pads_begin[1];
+  }
   Step& step = c.step();
-  step.algorithm = m == 4 ? "winograd_f4x4_3x3" : "winograd_f2x2_3x3";
+  step.algorithm = form.name();
   step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
   d->pack(c);
   d->plan_blocking(c);
@@ -329,14 +420,17 @@ void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, int m) {
   const auto bytes = [](std::int64_t floats) {
     return base::to_size(base::checked_mul(floats, 4, "scratch"), "scratch");
   };
+  step.thread_scratch_bytes = bytes(d->m_floats() + (d->shared ? 0 : d->v_floats()));
   if (d->shared) {
     step.phases = static_cast<int>(2 * base::ceil_div(d->all_tiles(), d->group));
     step.shared_scratch_bytes = bytes(d->v_floats());
-    step.thread_scratch_bytes = bytes(d->m_floats());
     step.run = [d](const RunArgs& args) { d->run_shared(args); };
+  } else if (form.phases) {
+    step.phases = static_cast<int>(2 * problem.images);
+    step.shared_scratch_bytes = d->from.bytes;
+    step.run = [d](const RunArgs& args) { d->run_phases(args); };
   } else {
-    step.thread_scratch_bytes = bytes(d->v_floats() + d->m_floats());
-    step.run = [d](const RunArgs& args) { d->run_split_tiles(args); };
+    step.run = [d](const RunArgs& args) { d->run_tiles(args, split(d->all_tiles(), args.threads, args.thread)); };
   }
 }
 

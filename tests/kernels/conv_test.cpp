@@ -322,9 +322,14 @@ TEST_CASE("the matrix product is exact on small integers over all remainders") {
 namespace {
 
 /// One-dimensional F(m,3) filter transform, in double.
-std::vector<double> filter_points(int m, const double (&g)[3]) {
+std::vector<double> filter_points(int m, const double (&g)[4]) {
   if (m == 2) return {g[0], (g[0] + g[1] + g[2]) / 2, (g[0] - g[1] + g[2]) / 2, g[2]};
   const double s = std::sqrt(2.0);
+  if (m == 3) {
+    const double even = -2 * g[0] - g[2], odd = -s * g[1] - s / 2 * g[3];
+    const double far_even = g[0] + 2 * g[2], far_odd = s * g[1] + 2 * s * g[3];
+    return {g[0], (even + odd) / 3, (even - odd) / 3, (far_even + far_odd) / 6, (far_even - far_odd) / 6, g[3]};
+  }
   return {g[0],
           -(2 * g[0] + s * g[1] + g[2]) / 3,
           -(2 * g[0] - s * g[1] + g[2]) / 3,
@@ -333,12 +338,15 @@ std::vector<double> filter_points(int m, const double (&g)[3]) {
           g[2]};
 }
 
+/// On an edge.
+int winograd_points(int m) { return m == 2 ? 4 : 6; }
+
 double transformed_weight(int m, const Filter& filter, int out, int c, int xi) {
-  const int points = m + 2;
-  double rows[3];
-  for (int j = 0; j < 3; ++j) {
-    double column[3];
-    for (int i = 0; i < 3; ++i) column[i] = static_cast<double>(filter.at(out, c, i * 3 + j));
+  const int points = winograd_points(m), taps = points - m + 1;
+  double rows[4] = {};
+  for (int j = 0; j < taps; ++j) {
+    double column[4] = {};
+    for (int i = 0; i < taps; ++i) column[i] = static_cast<double>(filter.at(out, c, i * taps + j));
     rows[j] = filter_points(m, column)[static_cast<std::size_t>(xi / points)];
   }
   return filter_points(m, rows)[static_cast<std::size_t>(xi % points)];
@@ -348,34 +356,38 @@ double transformed_weight(int m, const Filter& filter, int out, int c, int xi) {
 /// under an emulator the oracle is what takes the time.
 class WinogradOracle {
  public:
-  WinogradOracle(int m, Direct& d, int channels) : d_(d), points_((m + 2) * (m + 2)), channels_(channels) {
+  WinogradOracle(int m, Direct& d, int channels)
+      : d_(d), m_(m), points_(winograd_points(m) * winograd_points(m)), channels_(channels) {
     for (int xi = 0; xi < points_; ++xi)
       for (int c = 0; c < d.x.blocks() * 16; ++c)
         for (int out = 0; out < channels; ++out) weights_.push_back(transformed_weight(m, d.filter, out, c, xi));
-    if (m == 4) bound_tiles();
+    if (m != 2) bound_tiles();
   }
 
   [[nodiscard]] double weight(int out, int c, int xi) const {
     return weights_[static_cast<std::size_t>((xi * d_.x.blocks() * 16 + c) * channels_ + out)];
   }
 
-  /// Of F(4x4,3x3): 2^-24 for each of the roundings on the way (C products and sums, and some 30 in the three transforms) of the
+  /// Of F(4x4,3x3) and F(3x3,4x4): 2^-24 for each of the roundings on the way (C products and sums, and some 30 in the three transforms) of the
   /// sum of all absolute values that meet in an output. F(2x2) has the weights 1/2 and 1/4: on small integers it is exact.
   [[nodiscard]] double bound(int image, int out_channel, int oy, int ox) const {
     if (sums_.empty()) return 0;
     const double s = std::sqrt(2.0);
-    const double output[4][6] = {
-        {1, 1, 1, 1, 1, 0}, {0, s / 2, s / 2, s, s, 0}, {0, 0.5, 0.5, 2, 2, 0}, {0, s / 4, s / 4, 2 * s, 2 * s, 1}};
+    const double output[4][6] = {{1, 1, 1, 1, 1, 0},
+                                 {0, s / 2, s / 2, s, s, 0},
+                                 {0, 0.5, 0.5, 2, 2, m_ == 3 ? 1.0 : 0.0},
+                                 {0, s / 4, s / 4, 2 * s, 2 * s, 1}};
     const std::vector<double>& sums = sums_[static_cast<std::size_t>(tile_of(image, oy, ox) * channels_ + out_channel)];
     double total = std::fabs(static_cast<double>(d_.bias.data()[out_channel])) + 4;
     for (int xi = 0; xi < 36; ++xi)
-      total += output[oy % 4][xi / 6] * output[ox % 4][xi % 6] * sums[static_cast<std::size_t>(xi)];
+      total += output[oy % m_][xi / 6] * output[ox % m_][xi % 6] * sums[static_cast<std::size_t>(xi)];
     return 0x1p-24 * (d_.p.in_channels + 30) * total;
   }
 
  private:
   [[nodiscard]] int tile_of(int image, int oy, int ox) const {
-    return (image * ((d_.p.out_h() + 3) / 4) + oy / 4) * ((d_.p.out_w() + 3) / 4) + ox / 4;
+    const int rows = (d_.p.out_h() + m_ - 1) / m_, columns = (d_.p.out_w() + m_ - 1) / m_;
+    return (image * rows + oy / m_) * columns + ox / m_;
   }
 
   /// Of each tile and output channel, for each point: the sum over the input channels of |transformed input * weight|.
@@ -387,8 +399,8 @@ class WinogradOracle {
   }
   void bound_tiles(int image, const double (&input)[6][6]) {
     const Problem& p = d_.p;
-    for (int top = 0; top < p.out_h(); top += 4) {
-      for (int left = 0; left < p.out_w(); left += 4) {
+    for (int top = 0; top < p.out_h(); top += m_) {
+      for (int left = 0; left < p.out_w(); left += m_) {
         std::vector<std::vector<double>> sums(static_cast<std::size_t>(channels_), std::vector<double>(36));
         for (int c = 0; c < p.in_channels; ++c) {
           for (int xi = 0; xi < 36; ++xi) {
@@ -407,7 +419,7 @@ class WinogradOracle {
   }
 
   Direct& d_;
-  int points_, channels_;
+  int m_, points_, channels_;
   std::vector<double> weights_;            // [points][in][out]
   std::vector<std::vector<double>> sums_;  // [tiles][out][36]
 };
@@ -415,7 +427,10 @@ class WinogradOracle {
 void check_winograd(int m, const Problem& p, Random& random) {
   INFO("F(" << m << "), " << p.in_channels << " -> " << p.out_channels << ", " << p.in_h << "x" << p.in_w);
   Direct d(p, random);
-  const int points = (m + 2) * (m + 2), in_blocks = d.x.blocks(), channels = d.residual.blocks() * 16;
+  const int points = winograd_points(m) * winograd_points(m), in_blocks = d.x.blocks();
+  const int channels = d.residual.blocks() * 16;
+  // Channels beyond the last whole block are summed to their end or, in the usual layers, as padding to the block's.
+  const int in_tail = m == 3 ? p.in_channels % 16 : 0, summed = in_tail != 0 ? p.in_channels : in_blocks * 16;
   const int tile_columns = (p.out_w() + m - 1) / m, tiles = (p.out_h() + m - 1) / m * tile_columns;
   const WinogradOracle oracle(m, d, channels);
   on_every_isa([&](const Table& k) {
@@ -423,7 +438,7 @@ void check_winograd(int m, const Problem& p, Random& random) {
     for (int first = 0; first < channels; first += k.tile.channels) {
       const int width = std::min(k.tile.channels, channels - first);
       for (int xi = 0; xi < points; ++xi)
-        for (int c = 0; c < in_blocks * 16; ++c)
+        for (int c = 0; c < summed; ++c)
           for (int lane = 0; lane < width; ++lane)
             packed.push_back(static_cast<float>(oracle.weight(first + lane, c, xi)));
     }
@@ -465,7 +480,8 @@ void check_winograd(int m, const Problem& p, Random& random) {
       out.tile_columns = tile_columns;
       out.image_tiles = tiles;
       out.taps = taps.data();
-      out.in_blocks = in_blocks;
+      out.in_blocks = summed / 16;
+      out.in_tail = in_tail;
       out.weights = weights.data();
       out.bias = d.bias.data();
       if (p.residual) {
@@ -507,5 +523,9 @@ TEST_CASE("K12: Winograd agrees with direct convolution, bit for bit on every IS
     check_winograd(m, {1, 20, 24, 10, 8, 3, 1, 1, true}, random);
     check_winograd(m, {1, 64, 16, 16, 30, 3, 1, 1, false}, random);
     check_winograd(m, {3, 16, 40, 9, 7, 3, 1, 1, true}, random);
+  }
+  for (const int edge : {1, 2, 3, 4, 7, 14}) {
+    check_winograd(3, {1, 12, 48, edge + 3, edge + 4, 4, 1, 1, edge % 2 == 1}, random);
+    check_winograd(3, {2, 28, 32, edge + 4, edge + 3, 4, 1, 1, edge % 2 == 0}, random);
   }
 }

@@ -134,6 +134,32 @@ TEST_CASE("an activation that is no clamp after a 3x3 convolution", "[ops]") {
   }
 }
 
+// A first layer of stride 2 by Winograd on the pixels of even and odd rows and columns: whatever the padding, odd extents, kernels
+// that fill the last taps or not, and two images.
+TEST_CASE("a first layer of stride 2 and a large kernel", "[ops]") {
+  struct First {
+    std::int64_t channels, outputs, height, width;
+    List kernel, pads;
+  };
+  for (const First& first : {First{3, 64, 29, 30, {7, 7}, {3, 3, 3, 3}},
+                             {1, 32, 31, 27, {8, 7}, {0, 1, 2, 0}},
+                             {4, 48, 30, 33, {7, 8}, {2, 3, 4, 5}},
+                             {3, 40, 28, 41, {5, 5}, {2, 2, 2, 2}},
+                             {2, 33, 27, 26, {6, 5}, {0, 0, 1, 1}}}) {
+    Tensor x = integers({2, first.channels, first.height, first.width}, 3);
+    for (float& value : x.mutable_data<float>()) value /= 64;
+    const Tensor w = integers({first.outputs, first.channels, first.kernel[0], first.kernel[1]}, 5);
+    for (const char* activation : {"Relu", "Sigmoid"}) {
+      if (first.outputs % 16 != 0 && activation == std::string("Sigmoid")) continue;  // its zero is not zero
+      OpCase c = op_case("FusedConv", 1, {x, w, integers({first.outputs}, 7)},
+                         {{"strides", List{2, 2}}, {"pads", first.pads}, {"activation", std::string(activation)}});
+      c.node.domain = "linnet";
+      INFO(to_string(x.shape()) << " by " << to_string(w.shape()) << ", " << activation);
+      check_blocked(c, 0b110, {1e-5, 1e-4});
+    }
+  }
+}
+
 TEST_CASE("Conv in groups, of which a block of 16 channels holds one or several", "[ops]") {
   for (const std::int64_t channels : {1, 2, 4, 8, 12, 16, 24, 32}) {
     for (const std::int64_t stride : {1, 2}) {

@@ -29,8 +29,9 @@ struct Sum {
 /// How much Winograd's F(4x4,3x3) with the points {0, +-sqrt(1/2), +-sqrt(2)} may magnify a rounding error: in one
 /// dimension, y = A^T ((G w) * (B^T x)), so its terms add up to at most
 ///   max_i sum_j |A^T_ij| max_k |G_jk| sum_l |B^T_jl| = 13.75
-/// times the largest input times the sum of |w|; two dimensions multiply. F(2x2,3x3) stays below.
-constexpr double kWinogradAmplification = 13.75 * 13.75;
+/// times the largest input times the sum of |w|; two dimensions multiply. F(2x2,3x3) stays below. F(3x3,4x4) at the same points:
+/// 14.75.
+constexpr double kWinogradAmplification = 13.75 * 13.75, kWinogradAmplification4 = 14.75 * 14.75;
 
 class Convolution {
  public:
@@ -44,8 +45,12 @@ class Convolution {
     call.require(w.shape[0] % group_ == 0, "output channels are not a multiple of group");
     terms_ = static_cast<double>(w.shape[1] * volume(window_.kernel));
     for (std::int64_t i = 0; i < x.size(); ++i) largest_ = std::max(largest_, std::fabs(x.number(i)) + x.error(i));
-    winograd_ = call.options().winograd && window_.kernel == Extents{1, 3, 3} && window_.stride == Extents{1, 1, 1} &&
-                window_.dilation == Extents{1, 1, 1};
+    if (!call.options().winograd || window_.dilation != Extents{1, 1, 1} || window_.kernel[0] != 1) return;
+    if (window_.kernel == Extents{1, 3, 3} && window_.stride == Extents{1, 1, 1})
+      amplification_ = kWinogradAmplification;
+    const auto [depth, height, width] = window_.kernel;
+    if (std::min(height, width) >= 5 && std::max(height, width) <= 8 && window_.stride == Extents{1, 2, 2})
+      amplification_ = kWinogradAmplification4;
   }
 
   Tensor compute() {
@@ -94,11 +99,11 @@ class Convolution {
 
   [[nodiscard]] double error(std::int64_t m, const Sum& sum) const {
     double magnitude = sum.magnitude;
-    if (winograd_) {
+    if (amplification_ > 0) {
       double weights = 0;
       const std::int64_t count = element_count(w_.shape) / w_.shape[0];
       for (std::int64_t i = m * count; i < (m + 1) * count; ++i) weights += std::fabs(w_.number(i) * scale(m));
-      magnitude += kWinogradAmplification * largest_ * weights;
+      magnitude += amplification_ * largest_ * weights;
     }
     return sum.propagated + sum_factor(terms_) * magnitude;
   }
@@ -113,7 +118,7 @@ class Convolution {
   std::int64_t group_ = 1;
   double terms_ = 0;
   double largest_ = 0;
-  bool winograd_ = false;
+  double amplification_ = 0;  // of Winograd; 0: the engine computes the sums themselves
 };
 
 const Tensor* optional(const Call& call, std::size_t i) { return call.has(i) ? &call.in(i) : nullptr; }
