@@ -29,6 +29,24 @@ std::string_view limits_of(const ops::OpDef& def) {
   return found == std::end(kLimits) ? std::string_view() : found->text;
 }
 
+std::string_view types_of(const ops::OpDef& def) {
+  struct Types {
+    std::string_view name;
+    int since;
+    std::string_view text;
+  };
+  static constexpr Types kTypes[] = {
+#define LINNET_TYPES(name, since, text) {#name, since, text},
+#include "ops/types.inc"
+#undef LINNET_TYPES
+  };
+  std::string_view text;
+  for (const Types& types : kTypes) {  // sorted by opset, so that the last one that fits holds
+    if (types.name == def.name && types.since <= def.since) text = types.text;
+  }
+  return text;
+}
+
 }  // namespace
 
 std::vector<OperatorInfo> supported_operators() {
@@ -40,6 +58,7 @@ std::vector<OperatorInfo> supported_operators() {
     info.name = def.name;
     info.first_opset = def.since;
     info.last_opset = def.until;
+    info.types = types_of(def);
     info.limits = limits_of(def);
     std::istringstream attributes{std::string(def.attributes)};
     for (std::string name; attributes >> name;) {

@@ -15,7 +15,8 @@ struct OperatorInfo {
   std::string name;
   int first_opset = 0, last_opset = 0;
   std::vector<std::string> attributes;  ///< those that are read, or known to be without effect; any other is refused
-  std::string limits;                   ///< what else is refused, for people; may be empty
+  std::string types;   ///< of its tensors by ONNX's type parameters: "T floats int32; I int64"; may be empty
+  std::string limits;  ///< what else is refused, for people; may be empty
 };
 
 /// Sorted by domain, name and opset. Types are checked node by node: a model that uses one beyond Linnet is refused.

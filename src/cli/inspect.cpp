@@ -135,7 +135,9 @@ void print_text(const InspectOptions& options, const Model& model, const ModelSu
   if (!report) return;
   if (options.passes) print_passes(*report);
   if (report->steps.empty()) {
-    std::cout << "\nNo steps: nothing is computed, or an input's shape is open (give it with --shape NAME:AxBxC).\n";
+    std::cout
+        << "\nNo steps: nothing is computed, an input's shape is open (give it with --shape NAME:AxBxC), or shapes\n"
+           "inside depend on the data, so that plans are made as the model runs (linnet bench --profile shows them).\n";
   } else if (!options.passes) {
     print_plan(*report);
   }

@@ -229,11 +229,10 @@ void add_verify(CLI::App& app, Action& action) {
   verb->add_flag("--totals", options->totals_only, "Of the JSON object the totals only, without the cases.")
       ->needs(json);
   verb->footer(
-      "Types, shapes and integers must be equal; floats pass if |a - b| <= atol + rtol * |b|. A data set that "
-      "contradicts "
-      "its model is refused.\nExit code 1 if a case failed, 6 if none failed but the one model was refused (of a "
-      "folder "
-      "of models some may be refused).");
+      "Types, shapes and integers must be equal; floats pass if |a - b| <= atol + rtol * |b|. A data set that\n"
+      "contradicts its model is refused. 1 if a case failed, 6 if none failed but the one model was refused (of a\n"
+      "folder of models some may be refused).\n" +
+      app.get_footer());
   add_plan_flags(*verb, options->plan);
   verb->callback([options, &action] { action = [options] { return run_verify(*options); }; });
 }

@@ -8,6 +8,7 @@
 #include "base/printable.h"
 #include "linnet_onnx.pb.h"
 #include "onnx/graph_reader.h"
+#include "onnx/sparse_tensor_reader.h"
 #include "onnx/tensor_reader.h"
 #include "onnx/value_info_reader.h"
 
@@ -30,7 +31,7 @@ struct Contents {
   std::int64_t i = 0;
   float f = 0.0f;
   Bytes s;
-  std::optional<Message> tensor, graph, type_proto;
+  std::optional<Message> tensor, sparse_tensor, graph, type_proto;
   std::size_t floats = 0, ints = 0, strings = 0;  // how many
   unsigned kinds = 0;                             // bit AttributeType: a value of that kind is there
 };
@@ -77,6 +78,10 @@ void read_field(const MessageReader& reader, Contents& contents, std::int64_t ma
     case AttributeProto::kTFieldNumber:
       reader.refuse_second(contents.tensor.has_value());
       contents.tensor.emplace(reader.as_message("TensorProto"));
+      break;
+    case AttributeProto::kSparseTensorFieldNumber:
+      reader.refuse_second(contents.sparse_tensor.has_value());
+      contents.sparse_tensor.emplace(reader.as_message("SparseTensorProto"));
       break;
     case AttributeProto::kGFieldNumber:
       reader.refuse_second(contents.graph.has_value());
@@ -168,6 +173,12 @@ void read_tensor_into(const Contents& contents, NamedAttribute& attribute, LoadC
   if (attribute.unsupported.empty()) attribute.value = read_tensor(header, context);
 }
 
+void read_sparse_tensor_into(const Contents& contents, NamedAttribute& attribute, LoadContext& context) {
+  const SparseTensorHeader header = read_sparse_tensor_header(required(contents.sparse_tensor, contents), context);
+  attribute.unsupported = why_unsupported(header);
+  if (attribute.unsupported.empty()) attribute.value = read_sparse_tensor(header, context);
+}
+
 /// A TypeProto counts for the element type alone: what kind of value holds such elements shows at run time.
 void read_element_type_into(const Contents& contents, NamedAttribute& attribute, LoadContext& context) {
   const NamedDesc type = read_value_type(required(contents.type_proto, contents), context);
@@ -206,6 +217,7 @@ NamedAttribute read_attribute(const Message& message, LoadContext& context) {
     case AttributeProto::GRAPH:
       attribute.body = std::make_shared<graph::Graph>(read_nested_graph(required(contents.graph, contents), context));
       break;
+    case AttributeProto::SPARSE_TENSOR: read_sparse_tensor_into(contents, attribute, context); break;
     case AttributeProto::TYPE_PROTO: read_element_type_into(contents, attribute, context); break;
     default: attribute.unsupported = "attributes of kind " + kind_name(contents.type);
   }

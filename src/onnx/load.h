@@ -8,9 +8,9 @@
 //             node's output; a name is written once. Initializers that are also inputs are constants below IR 4 and may
 //             be overridden from 4 on. value_info is a hint that inference does without, and is not read.
 //   operators whatever the operator table has at the model's opset. All other nodes are listed in one Error(unsupported).
-//             Strings are refused where a node uses them, sparse initializers always. The nodes of a model-local function are
-//             written out where it is called. What a subgraph reads of the graphs around it becomes an input of its node
-//             and of itself (ops/control_flow.h).
+//             Strings are refused where a node uses them, sparse initializers always; a Constant's sparse tensor is
+//             written out, and so are the nodes of a model-local function where it is called. What a subgraph reads of the
+//             graphs around it becomes an input of its node and of itself (ops/control_flow.h).
 //   tensors   raw or typed data of every numeric type and bool, of rank 32 at most. External data: one relative path below
 //             the folder, without "..", through no symbolic link, to a regular file with no second (hard) link.
 //   dims      -1 stands for an unknown extent in an input or output, as exporters write it; any other negative one is refused.

@@ -78,20 +78,6 @@ void read_external_entry(const Message& message, ExternalEntry& entry, unsigned&
   if (key == "checksum") entry.checksum = value;
 }
 
-void add_dims(const MessageReader& reader, TensorHeader& header) {
-  NumberRun run(reader, WireType::varint);
-  std::uint64_t dim = 0;
-  while (run.next(dim)) {
-    if (header.dims.size() == kMaxRank)
-      reader.fail(ErrorCode::limit, "more than " + std::to_string(kMaxRank) + " dims");
-    header.dims.push_back(static_cast<std::int64_t>(dim));
-    if (header.dims.back() < 0) {
-      reader.fail(ErrorCode::model,
-                  "dim " + std::to_string(header.dims.size() - 1) + " is " + std::to_string(header.dims.back()));
-    }
-  }
-}
-
 void add_numbers(const MessageReader& reader, TensorHeader& header) {
   const NumberRun run(reader, element_wire_type(reader.field()));
   if (run.byte_count() == 0) return;  // an empty packed run says nothing
@@ -222,21 +208,6 @@ Tensor read_numbers(const TensorHeader& header, DataType type, std::size_t bytes
   return tensor;
 }
 
-std::size_t checked_bytes(const TensorHeader& header, DataType type, std::int64_t max_bytes) {
-  std::int64_t bytes = 0;
-  try {
-    bytes = base::checked_mul(base::checked_product(header.dims, "the elements"),
-                              static_cast<std::int64_t>(element_bytes(type)), "the bytes");
-  } catch (const Error& error) {
-    header.message.fail(error.code(), label(header) + ": " + error.message());
-  }
-  if (bytes > max_bytes) {
-    header.message.fail(ErrorCode::limit, label(header) + " is too large",
-                        "at most " + std::to_string(max_bytes) + " bytes", std::to_string(bytes));
-  }
-  return base::to_size(bytes, "a tensor's bytes");
-}
-
 /// A bool that is neither 0 nor 1 has no defined meaning in C++.
 void check_booleans(const TensorHeader& header, const Tensor& tensor) {
   const auto* const first = static_cast<const std::uint8_t*>(tensor.raw());
@@ -268,6 +239,33 @@ std::string data_type_name(std::int64_t onnx_type) {
   return "type " + std::to_string(onnx_type);
 }
 
+void add_dims(const MessageReader& reader, Shape& dims) {
+  NumberRun run(reader, WireType::varint);
+  std::uint64_t dim = 0;
+  while (run.next(dim)) {
+    if (dims.size() == kMaxRank) reader.fail(ErrorCode::limit, "more than " + std::to_string(kMaxRank) + " dims");
+    dims.push_back(static_cast<std::int64_t>(dim));
+    if (dims.back() < 0)
+      reader.fail(ErrorCode::model, "dim " + std::to_string(dims.size() - 1) + " is " + std::to_string(dims.back()));
+  }
+}
+
+std::size_t checked_bytes(const Message& message, const std::string& label, DataType type, const Shape& dims,
+                          const LoadContext& context) {
+  std::int64_t bytes = 0;
+  try {
+    bytes = base::checked_mul(base::checked_product(dims, "the elements"),
+                              static_cast<std::int64_t>(element_bytes(type)), "the bytes");
+  } catch (const Error& error) {
+    message.fail(error.code(), label + ": " + error.message());
+  }
+  if (bytes > context.options.max_tensor_bytes) {
+    message.fail(ErrorCode::limit, label + " is too large",
+                 "at most " + std::to_string(context.options.max_tensor_bytes) + " bytes", std::to_string(bytes));
+  }
+  return base::to_size(bytes, "a tensor's bytes");
+}
+
 TensorHeader read_tensor_header(const Message& message, const LoadContext& context) {
   TensorHeader header;
   header.message = message;
@@ -280,7 +278,7 @@ TensorHeader read_tensor_header(const Message& message, const LoadContext& conte
     switch (reader.field()) {
       case TensorProto::kNameFieldNumber: header.name = reader.as_text(max_text); break;
       case TensorProto::kDataTypeFieldNumber: header.type = reader.as_int64(); break;
-      case TensorProto::kDimsFieldNumber: add_dims(reader, header); break;
+      case TensorProto::kDimsFieldNumber: add_dims(reader, header.dims); break;
       case TensorProto::kSegmentFieldNumber: header.segmented = true; break;
       case TensorProto::kDataLocationFieldNumber: is_external = reader.as_int64() == TensorProto::EXTERNAL; break;
       case TensorProto::kExternalDataFieldNumber:
@@ -310,7 +308,7 @@ std::string why_unsupported(const TensorHeader& header) {
 
 Tensor read_tensor(const TensorHeader& header, LoadContext& context) {
   const DataType type = to_data_type(header.type);
-  const std::size_t bytes = checked_bytes(header, type, context.options.max_tensor_bytes);
+  const std::size_t bytes = checked_bytes(header.message, label(header), type, header.dims, context);
   Tensor tensor;
   if (header.external) {
     tensor = context.external.read(*header.external, type, header.dims, bytes, header.message);

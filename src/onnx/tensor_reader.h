@@ -28,6 +28,12 @@ struct TensorHeader {
   std::optional<ExternalEntry> external;
 };
 
+/// The present field is `dims`: one more, or a packed run of them. Throws `format`, `model`, `limit`.
+void add_dims(const MessageReader& reader, Shape& dims);
+/// The bytes of such a tensor; `label` is for the errors. Throws `limit`.
+std::size_t checked_bytes(const Message& message, const std::string& label, DataType type, const Shape& dims,
+                          const LoadContext& context);
+
 /// Throws `format`, `model`, `limit`.
 TensorHeader read_tensor_header(const Message& message, const LoadContext& context);
 

@@ -17,7 +17,7 @@ using graph::Dim;
 using graph::DimList;
 
 constexpr std::size_t kX = 0, kImage = 1, kBlock = 2;
-constexpr TypeSet kSummed = kNumberTypes;
+constexpr TypeSet kSummed = kNumberTypes | types({DataType::boolean});  // a sum of truths is true where one is
 
 struct Blocks {
   std::vector<std::int64_t> image, count;  // extents of the picture, and blocks along each axis

@@ -26,6 +26,7 @@ Tensor spelled_value(const NodeContext& c) {
     c.fail(ErrorCode::model, "a Constant needs one value", "attributes", "1",
            std::to_string(c.node().attributes.entries().size()));
   if (const Tensor* value = c.attribute_tensor("value")) return *value;
+  if (const Tensor* value = c.attribute_tensor("sparse_value")) return *value;
   if (c.has_attribute("value_float")) {
     const float value = c.attribute_float("value_float", 0);
     return Tensor::of<float>({}, std::span(&value, 1));

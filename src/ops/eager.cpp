@@ -26,7 +26,7 @@ constexpr ValueInputs kValueInputs[] = {
     {"CenterCropPad", 18, kSecond},
     {"Col2Im", 18, kSecond | kThird},
     {"ConstantOfShape", 9, kFirst},
-    {"Dropout", 12, kThird},
+    {"Dropout", 12, kSecond | kThird},
     {"Expand", 8, kSecond},
     {"MaxUnpool", 9, kThird},
     {"OneHot", 9, kSecond},

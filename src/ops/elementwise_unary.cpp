@@ -91,13 +91,14 @@ T negated(T x) {
   return static_cast<T>(std::uint64_t{0} - static_cast<std::uint64_t>(x));
 }
 
+/// Cut, and beyond the type's range wrapped, as numpy's.
 template <typename T>
 T shrunk(T x, P p) {
-  const double value = find_unary("Shrink")->value(static_cast<double>(x), p);
-  return static_cast<T>(static_cast<std::int64_t>(bounded(value, -0x1p62, 0x1p62)));
+  constexpr double kMost = std::is_same_v<T, std::uint64_t> ? 0x1.fffffffffffffp63 : 0x1.fffffffffffffp62;
+  const double value = bounded(find_unary("Shrink")->value(static_cast<double>(x), p), -0x1p63, kMost);
+  return value < 0 ? static_cast<T>(static_cast<std::int64_t>(value))
+                   : static_cast<T>(static_cast<std::uint64_t>(value));
 }
-
-constexpr TypeSet kShrinkable = kIntegerTypes & ~types({DataType::uint64});  // double has no room for them
 
 constexpr IntegerFunction kIntegerFunctions[] = {
     {"Relu", kSignedTypes,
@@ -119,9 +120,9 @@ constexpr IntegerFunction kIntegerFunctions[] = {
          return static_cast<T>(x > 0 ? 1 : (x == 0 ? 0 : -1));
        });
      }},
-    {"Shrink", kShrinkable,
+    {"Shrink", kIntegerTypes,
      [](DataType t, const RunArgs& args, Range range, UnaryParameters p) {
-       run_integers<kShrinkable>(t, args, range, [p](auto x) { return shrunk(x, p); });
+       run_integers<kIntegerTypes>(t, args, range, [p](auto x) { return shrunk(x, p); });
      }},
     {"Erf", kIntegerTypes,  // cut, as numpy's
      [](DataType t, const RunArgs& args, Range range, UnaryParameters) {

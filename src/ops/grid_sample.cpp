@@ -16,6 +16,7 @@ namespace {
 using graph::Dim;
 using graph::DimList;
 
+constexpr TypeSet kSampled = kNumberTypes | types({DataType::boolean});
 constexpr std::size_t kMostAxes = 3;
 constexpr int kMostTaps = 4;
 
@@ -109,6 +110,16 @@ struct Sampler {
   const Sampling& s;
   std::array<AxisTaps<G>, kMostAxes> taps;
 
+  /// The only tap's element, which a double may not hold.
+  [[nodiscard]] X nearest(const X* plane) const {
+    std::int64_t offset = 0;
+    for (std::size_t axis = 0; axis < s.axes; ++axis) {
+      if (taps[axis].offset[0] < 0) return X{};
+      offset += taps[axis].offset[0];
+    }
+    return plane[offset];
+  }
+
   /// The weighted sum of a plane's elements: along the innermost axis first.
   [[nodiscard]] double sum(const X* plane, std::size_t axis, std::int64_t offset) const {
     if (axis == s.axes) return static_cast<double>(plane[offset]);
@@ -132,7 +143,11 @@ void sample(const RunArgs& args, const Sampling& s) {
     const std::int64_t image = place / s.out_pixels, pixel = place % s.out_pixels;
     for (std::int64_t c = 0; c < s.channels; ++c) {
       const X* const plane = args.in<X>(0) + (image * s.channels + c) * s.in_pixels;
-      args.out<X>(0)[(image * s.channels + c) * s.out_pixels + pixel] = static_cast<X>(sampler.sum(plane, 0, 0));
+      X& y = args.out<X>(0)[(image * s.channels + c) * s.out_pixels + pixel];
+      if (s.taps == 1) y = sampler.nearest(plane);
+      else if constexpr (std::is_floating_point_v<X> || std::is_same_v<X, bool>)
+        y = static_cast<X>(sampler.sum(plane, 0, 0));
+      else y = saturated<X>(sampler.sum(plane, 0, 0));  // cut, as numpy's
     }
   }
 }
@@ -140,8 +155,8 @@ void sample(const RunArgs& args, const Sampling& s) {
 }  // namespace
 
 void infer_grid_sample(InferContext& c) {
-  require_types(c, 0,
-                taps_of(c) == 1 ? kRealTypes | types({DataType::uint8, DataType::int8, DataType::int32}) : kRealTypes);
+  (void)taps_of(c);
+  require_types(c, 0, kSampled);
   require_types(c, 1, kRealTypes);
   (void)padding_of(c);
   const graph::TensorDesc &x = c.input(0), &grid = c.input(1);
@@ -185,7 +200,7 @@ void plan_grid_sample(PlanContext& c) {
   }
   c.step().algorithm = "grid";
   c.step().run = [s, type = c.placement_in(0).type, grid = c.placement_in(1).type](const RunArgs& args) {
-    visit_type<kRealTypes | types({DataType::uint8, DataType::int8, DataType::int32})>(type, [&](auto element) {
+    visit_type<kSampled>(type, [&](auto element) {
       using X = decltype(element);
       if (grid == DataType::float32) sample<X, float>(args, s);
       else sample<X, double>(args, s);

@@ -84,6 +84,10 @@ void require_channels(const NodeContext& c) {
 
 void require_vector(const NodeContext& c, std::size_t i, const graph::Dim& count) {
   require_same_type(c, 0, i);
+  require_extent(c, i, count);
+}
+
+void require_extent(const NodeContext& c, std::size_t i, const graph::Dim& count) {
   const graph::TensorDesc& parameter = c.input(i);
   if (!parameter.has_rank()) return;
   const bool vector = parameter.shape->size() == 1;

@@ -7,7 +7,9 @@ namespace linnet::ops {
 
 /// Input 0 is of reals with a batch and channels.
 void require_channels(const NodeContext& context);
-/// Input i is a vector of `count` numbers of input 0's type, as far as that is known.
+/// Input i is a vector of `count` elements, as far as that is known.
+void require_extent(const NodeContext& context, std::size_t i, const graph::Dim& count);
+/// The same, and of input 0's type.
 void require_vector(const NodeContext& context, std::size_t i, const graph::Dim& count);
 /// Throws Error(unsupported) if somebody reads output i or a later one.
 void require_unused_outputs(const NodeContext& context, std::size_t i, std::string_view why);

@@ -129,6 +129,7 @@ namespace {
 DataType made_of_tensor(const graph::Node& node) {
   if (!is_onnx(node, "Constant") && !is_onnx(node, "ConstantOfShape")) return DataType::undefined;
   const graph::Attribute* attribute = node.attributes.find("value");
+  if (attribute == nullptr) attribute = node.attributes.find("sparse_value");
   const auto* tensor = attribute == nullptr ? nullptr : std::get_if<Tensor>(attribute);
   return tensor == nullptr ? DataType::undefined : tensor->type();
 }

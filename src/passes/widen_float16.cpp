@@ -2,9 +2,12 @@
 // operator meets a 16-bit type anywhere but at a Cast or BitCast. What round_float16, which stands before it, has not marked
 // to be rounded keeps more bits than the model asked for, never fewer. A Cast to a 16-bit type inside the model keeps its rounding: Cast, then Cast back.
 #include <cstring>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/half.h"
+#include "ops/control_flow.h"
 #include "passes/match.h"
 #include "passes/narrow_types.h"
 #include "passes/pass_list.h"
@@ -46,29 +49,31 @@ NodeId add_cast(Graph& graph, ValueId from, ValueId to, DataType type) {
   return graph.add_node(std::move(cast));
 }
 
-ValueId add_wide_twin(Graph& graph, ValueId id) {
+ValueId add_twin(Graph& graph, ValueId id, DataType type) {
   graph::TensorDesc desc = graph.value(id).desc;
-  desc.type = DataType::float32;
-  return graph.add_value(graph.unique_name(graph.value(id).name + "/float32"), std::move(desc));
+  desc.type = type;
+  const std::string suffix = type == DataType::float32 ? "/float32" : "/16 bits";
+  return graph.add_value(graph.unique_name(graph.value(id).name + suffix), std::move(desc));
 }
 
 // The value keeps its type for whoever is outside; everybody inside reads the twin.
 void widen_at_input(Graph& graph, ValueId id) {
-  const ValueId wide = add_wide_twin(graph, id);
+  const ValueId wide = add_twin(graph, id, DataType::float32);
   graph.replace_uses(id, wide);
   add_cast(graph, id, wide, DataType::float32);
 }
 
-void narrow_at_output(Graph& graph, ValueId id, DataType type) {
+// Whoever is inside has the value as `inside`, whoever is outside as `outside`.
+void cast_at_output(Graph& graph, ValueId id, DataType inside, DataType outside) {
   const NodeId producer = graph.value(id).producer;
-  const ValueId wide = add_wide_twin(graph, id);
+  const ValueId twin = add_twin(graph, id, inside);
   const auto& outputs = graph.node(producer).outputs;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    if (outputs[i] == id) graph.set_output(producer, i, wide);
+    if (outputs[i] == id) graph.set_output(producer, i, twin);
   }
-  graph.replace_uses(id, wide);
-  add_cast(graph, wide, id, type);
-  graph.value(id).desc.type = type;
+  graph.replace_uses(id, twin);
+  add_cast(graph, twin, id, outside);
+  graph.value(id).desc.type = outside;
 }
 
 void widen_constant(Graph& graph, ValueId id) {
@@ -110,9 +115,7 @@ struct NarrowOperand {
 void narrow_operand(Graph& graph, const NarrowOperand& operand) {
   const auto& [id, input, type] = operand;
   const ValueId wide = graph.node(id).inputs[input];
-  graph::TensorDesc desc = graph.value(wide).desc;
-  desc.type = type;
-  const ValueId narrow = graph.add_value(graph.unique_name(graph.value(wide).name + "/16 bits"), std::move(desc));
+  const ValueId narrow = add_twin(graph, wide, type);
   add_cast(graph, wide, narrow, type);
   graph.set_input(id, input, narrow);
 }
@@ -139,6 +142,27 @@ bool widen_attributes(Graph& graph, NodeId id) {
   return changed;
 }
 
+// The elements of a sequence are float32 outside, so the body of a SequenceMap takes and gives float32: what it gives has been
+// rounded by the cast that stands at each of its outputs.
+void open_map_body(Graph& graph, NodeId id) {
+  const Graph* const body = is_onnx(graph.node(id), "SequenceMap") ? ops::find_body(graph.node(id), "body") : nullptr;
+  if (body == nullptr) return;
+  auto copy = std::make_shared<Graph>(*body);
+  for (const ValueId input : copy->inputs) {
+    DataType& type = copy->value(input).desc.type;
+    if (is_narrow(type)) type = DataType::float32;
+  }
+  const std::vector<DataType> types = narrow_types(*copy);
+  const std::vector<ValueId> outputs = copy->outputs;
+  for (const ValueId output : outputs) {
+    const DataType type = types[static_cast<std::size_t>(output)];
+    if (is_narrow(type) && copy->value(output).producer != kNoNode)
+      cast_at_output(*copy, output, type, DataType::float32);
+  }
+  copy->sort();
+  graph.attributes(id).set("body", std::shared_ptr<const Graph>(std::move(copy)));
+}
+
 }  // namespace
 
 void widen_float16(Graph& graph, PassContext& context) {
@@ -146,6 +170,7 @@ void widen_float16(Graph& graph, PassContext& context) {
   run_in_bodies(graph, types, context, widen_float16);
   const ValueId count = graph.value_count();
   const std::vector<NodeId> order = graph.order();
+  for (const NodeId id : order) open_map_body(graph, id);
   const auto narrow = [&](ValueId id) {
     return id != graph::kNoValue && is_narrow(types[static_cast<std::size_t>(id)]);
   };
@@ -169,7 +194,7 @@ void widen_float16(Graph& graph, PassContext& context) {
     } else if (value.constant) {
       widen_constant(graph, id);
     } else if (value.graph_output && value.producer != kNoNode) {
-      narrow_at_output(graph, id, types[static_cast<std::size_t>(id)]);
+      cast_at_output(graph, id, DataType::float32, types[static_cast<std::size_t>(id)]);
     } else if (is_narrow(value.desc.type)) {
       value.desc.type = DataType::float32;
     } else {

@@ -128,12 +128,13 @@ TEST_CASE("ops lists the operators, and docs/operators.md is what it prints") {
   REQUIRE(conv != operators.end());
   CHECK((*conv)["domain"] == "ai.onnx");
   CHECK((*conv)["first_opset"] == 1);
+  CHECK((*conv)["types"] == "T floats");
   CHECK((*conv)["attributes"] == Json({"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"}));
   for (const Json& op : operators) CHECK(op["domain"] != "linnet");
   CHECK(run_program({"ops"}).out.find("\nai.onnx         Conv ") != std::string::npos);
   const auto docs = source_dir() / "docs";
-  INFO("to mend: ./dev ops --markdown --results docs/operators.json > docs/operators.md");
-  CHECK(run_program({"ops", "--markdown", "--results", docs / "operators.json"}).out ==
+  INFO("to mend: ./dev ops --markdown --results docs/operators.json docs/operators_newer.json > docs/operators.md");
+  CHECK(run_program({"ops", "--markdown", "--results", docs / "operators.json", docs / "operators_newer.json"}).out ==
         read_text(docs / "operators.md"));
   CHECK(run_program({"ops", "--markdown", "--results", docs / "cli.md"}).code == exit_code(ErrorCode::format));
   CHECK(run_program({"ops", "--results", docs / "operators.json"}).code == exit_code(ErrorCode::usage));

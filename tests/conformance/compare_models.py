@@ -42,8 +42,8 @@ def draw(random, info, shapes, extent):
     if np.issubdtype(dtype, np.floating):
         return random.random(shape, dtype=np.float32).astype(dtype)
     if dtype == np.bool_:
-        return random.random(shape) < 0.5
-    return random.integers(0, 256 if dtype == np.uint8 else 2, shape).astype(dtype)
+        return np.asarray(random.random(shape) < 0.5)
+    return np.asarray(random.integers(0, 256 if dtype == np.uint8 else 2, shape)).astype(dtype)
 
 
 def error(found, right):

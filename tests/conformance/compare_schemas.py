@@ -33,7 +33,6 @@ from linnet_backend import Refused, run_program, to_message  # noqa: E402
 
 # Attributes that Linnet knows to be ONNX's and refuses.
 REFUSED = {
-    ("Constant", "sparse_value"): "sparse tensors are not supported",
     ("Constant", "value_string"): "strings are not supported",
     ("Constant", "value_strings"): "strings are not supported",
 }

@@ -1,6 +1,7 @@
 // Models whose shapes depend on data, control flow, functions and sequences, from the file to the result.
 #include <catch2/catch.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "linnet/linnet.h"
@@ -50,6 +51,29 @@ OnnxModel loop_model() {
       .output("sum", kFloat, {2})
       .output("all", kFloat, {"N", 2});
   return model;
+}
+
+TEST_CASE("Dropout's ratio and training mode may be known at run time only", "[dynamic]") {
+  OnnxModel model(8, 13);
+  model.graph.node(OnnxNode("Relu", {"x"}, {"a"}))
+      .node(OnnxNode("Dropout", {"a", "ratio", "training"}, {"y", "mask"}, "drop"))
+      .input("x", kFloat, {2})
+      .input("ratio", kFloat, {})
+      .input("training", kBool, {})
+      .output("y", kFloat, {2})
+      .output("mask", kBool, {2});
+  Session session = session_of(model);
+  const auto run = [&](float ratio, bool training) {
+    return session.run({{"x", floats({1, -2})}, {"ratio", tensor<float>({}, {ratio})}, {"training", truth(training)}});
+  };
+  for (const auto& [ratio, training] : {std::pair{0.5f, false}, {0.0f, true}}) {
+    const std::vector<Tensor> results = run(ratio, training);
+    CHECK(values<float>(results[0]) == std::vector<float>{1, 0});
+    CHECK(values<bool>(results[1]) == std::vector<bool>{true, true});
+  }
+  const Error error = error_of([&] { run(0.5f, true); });
+  CHECK(error.code() == ErrorCode::unsupported);
+  CHECK(error.details().node == "drop");
 }
 
 TEST_CASE("A loop carries, collects, and reads the graph around it", "[dynamic]") {

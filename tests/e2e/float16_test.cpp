@@ -178,6 +178,40 @@ TEST_CASE("A subgraph that states no types is of those that it is given", "[floa
   CHECK(wide(results[0]) == wide(narrow(type, {4}, {1, 9, third * third, 16})));
 }
 
+TEST_CASE("SequenceMap rounds what its body computes on sequences of 16-bit floats", "[float16]") {
+  const DataType type = GENERATE(DataType::float16, DataType::bfloat16);
+  const DataType stated = GENERATE_COPY(type, DataType::undefined);
+  OnnxGraph body;
+  body.node(OnnxNode("Mul", {"e", "third"}, {"scaled"}))
+      .node(OnnxNode("Mul", {"scaled", "scaled"}, {"square"}))
+      .node(OnnxNode("Identity", {"e"}, {"same"}))
+      .initializer("third", narrow(type, {1}, {1.0f / 3}))
+      .input("e", stated, {2})
+      .output("square", stated, {2})
+      .output("same", stated, {2});
+  OnnxModel model(8, 17);
+  model.graph.node(OnnxNode("SplitToSequence", {"x"}, {"parts"}).set("keepdims", 0))
+      .node(OnnxNode("SequenceMap", {"parts"}, {"squares", "copies"}, "map").set("body", body))
+      .node(OnnxNode("ConcatFromSequence", {"squares"}, {"y"}).set("axis", 0))
+      .node(OnnxNode("ConcatFromSequence", {"copies"}, {"z"}).set("axis", 0))
+      .input("x", type, {2, 2})
+      .output("y", type, {4})
+      .output("z", type, {4});
+  const std::vector<float> xs = wide(narrow(type, {4}, {0.7f, -1.3f, 5, 1e-3f}));
+  const float third = wide(narrow(type, {1}, {1.0f / 3}))[0];
+  std::vector<float> expected;
+  for (const float x : xs) {
+    const float scaled = wide(narrow(type, {1}, {x * third}))[0];
+    expected.push_back(wide(narrow(type, {1}, {scaled * scaled}))[0]);
+  }
+  Session session = session_of(model);
+  const std::vector<Tensor> results = session.run({{"x", narrow(type, {2, 2}, xs)}});
+  CHECK(results[0].type() == type);
+  CHECK(wide(results[0]) == expected);
+  CHECK(results[1].type() == type);
+  CHECK(wide(results[1]) == xs);
+}
+
 TEST_CASE("16-bit constants keep their type where shapes are decided at run time", "[float16]") {
   const DataType type = GENERATE(DataType::float16, DataType::bfloat16);
   const Tensor thirds = narrow(type, {1}, {1.0f / 3});

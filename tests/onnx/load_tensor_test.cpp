@@ -208,6 +208,61 @@ TEST_CASE("D07 D17: types that Linnet has not are refused where they are used") 
   CHECK(refusal(output).code() == ErrorCode::unsupported);
 }
 
+/// y = Constant, from a sparse tensor of the given parts.
+OnnxModel sparse_constant(const std::vector<std::int64_t>& dims, const ProtoWriter& values,
+                          const ProtoWriter& indices) {
+  ProtoWriter sparse = ProtoWriter().message(1, values).message(2, indices).packed(3, dims);
+  OnnxModel model(8, 13);
+  model.graph
+      .node(OnnxNode("Constant", {}, {"y"}, "c")
+                .attribute(ProtoWriter().bytes(1, "sparse_value").message(22, sparse).number(20, 11)))
+      .output("y", DataType::undefined, {});
+  return model;
+}
+Tensor sparse_value(const OnnxModel& model) {
+  const auto file = std::make_shared<std::vector<std::byte>>(model.bytes());
+  const graph::Graph graph = onnx::load_graph(*file, file, "test.onnx", {});
+  return std::get<Tensor>(*graph.node(graph.order().at(0)).attributes.find("sparse_value")).clone();
+}
+ProtoWriter int64s(const std::vector<std::int64_t>& dims, const std::vector<std::int64_t>& values) {
+  return header(DataType::int64, dims).packed(kInt64Data, values);
+}
+
+TEST_CASE("D18: a Constant's sparse tensor is written out") {
+  const ProtoWriter three = header(DataType::float32, {3}).bytes(kFloatData, bytes_of<float>({5, 6, 7}));
+  const std::vector<float> expected{0, 5, 0, 6, 0, 7};
+  const Tensor linear = sparse_value(sparse_constant({2, 3}, three, int64s({3}, {1, 3, 5})));
+  CHECK(linear.shape() == Shape{2, 3});
+  CHECK(std::vector<float>(linear.data<float>().begin(), linear.data<float>().end()) == expected);
+  const Tensor rows = sparse_value(sparse_constant({2, 3}, three, int64s({3, 2}, {0, 1, 1, 0, 1, 2})));
+  CHECK(std::vector<float>(rows.data<float>().begin(), rows.data<float>().end()) == expected);
+  const Tensor none = sparse_value(sparse_constant({2}, int64s({0}, {}), int64s({0}, {})));
+  CHECK(std::vector<std::int64_t>(none.data<std::int64_t>().begin(), none.data<std::int64_t>().end()) ==
+        std::vector<std::int64_t>{0, 0});
+  CHECK(sparse_value(sparse_constant({0, 4}, int64s({0}, {}), int64s({0, 2}, {}))).size() == 0);
+}
+
+TEST_CASE("D18: sparse tensors that cannot be are refused") {
+  const ProtoWriter two = header(DataType::float32, {2}).bytes(kFloatData, bytes_of<float>({5, 6}));
+  const auto code = [&](const std::vector<std::int64_t>& dims, const ProtoWriter& values, const ProtoWriter& indices) {
+    return refusal(sparse_constant(dims, values, indices)).code();
+  };
+  CHECK(code({4}, two, int64s({2}, {1, 4})) == ErrorCode::model);              // outside
+  CHECK(code({4}, two, int64s({2}, {-1, 1})) == ErrorCode::model);             // outside
+  CHECK(code({4}, two, int64s({2}, {2, 1})) == ErrorCode::model);              // not ascending
+  CHECK(code({4}, two, int64s({2}, {1, 1})) == ErrorCode::model);              // twice
+  CHECK(code({2, 2}, two, int64s({2, 2}, {0, 1, 0, 2})) == ErrorCode::model);  // outside its row, inside the tensor
+  CHECK(code({4}, two, int64s({3}, {0, 1, 2})) == ErrorCode::model);           // more than the values
+  CHECK(code({4}, two, header(DataType::int32, {2}).packed(kInt32Data, {0, 1})) == ErrorCode::model);
+  CHECK(code({4}, header(DataType::float32, {1, 2}).bytes(kRawData, "12345678"), int64s({2}, {0, 1})) ==
+        ErrorCode::model);
+  CHECK(code({-4}, two, int64s({2}, {0, 1})) == ErrorCode::model);
+  CHECK(code({1L << 62, 4}, two, int64s({2}, {0, 1})) == ErrorCode::limit);
+  CHECK(code({1L << 28}, two, int64s({2}, {0, 1})) == ErrorCode::limit);  // a gigabyte from some bytes
+  CHECK(code({4}, header(DataType::string, {1}).bytes(kStringData, "text"), int64s({1}, {0})) ==
+        ErrorCode::unsupported);
+}
+
 TEST_CASE("C08: sparse initializers are refused") {
   OnnxModel model = relu_model();
   model.graph.fields().bytes(15, "");

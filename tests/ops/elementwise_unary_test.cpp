@@ -112,6 +112,10 @@ TEST_CASE("The integer forms", "[ops]") {
   CHECK(values<std::int32_t>(
             run(op_case("Shrink", 9, {tensor<std::int32_t>({3}, {-4, 1, 4})}, {{"lambd", 2.0f}, {"bias", 1.0f}}))[0]) ==
         std::vector<std::int32_t>{-3, 0, 3});
+  constexpr std::uint64_t kWide = std::uint64_t{1} << 63;
+  CHECK(values<std::uint64_t>(run(
+            op_case("Shrink", 9, {tensor<std::uint64_t>({3}, {kWide, 1, 4})}, {{"lambd", 2.0f}, {"bias", 1.0f}}))[0]) ==
+        std::vector<std::uint64_t>{kWide, 0, 3});
   CHECK(values<std::uint8_t>(run(op_case("BitwiseNot", 18, {tensor<std::uint8_t>({2}, {0, 0xf0})}))[0]) ==
         std::vector<std::uint8_t>{0xff, 0x0f});
   CHECK(refusal(op_case("Neg", 13, {tensor<std::uint8_t>({1}, {1})})) == ErrorCode::unsupported);

@@ -50,6 +50,31 @@ TEST_CASE("BatchNormalization in training takes the input's own statistics and m
   }
 }
 
+TEST_CASE("BatchNormalization of floats takes doubles as parameters, and the other way round", "[ops]") {
+  const std::vector<double> ones = {1, 1}, two = {2, 3}, shift = {10, 20}, threes = {3, 4};
+  const auto narrow = [](const std::vector<double>& x) {
+    return tensor<float>({2}, std::vector<float>(x.begin(), x.end()));
+  };
+  const auto wide = [](const std::vector<double>& x) { return tensor<double>({2}, x); };
+  const Tensor x = tensor<float>({2, 2, 2}, {0, 2, 7, 7, 4, 6, 7, 7});
+  const std::vector<double> elements = {0, 2, 7, 7, 4, 6, 7, 7};
+  const AttributeList inference = one("epsilon", 1.0f), training = {{"training_mode", std::int64_t{1}}};
+  const std::vector<Tensor> plain = {x, narrow(two), narrow(shift), narrow(ones), narrow(threes)};
+  const std::vector<Tensor> mixed = {x, wide(two), wide(shift), narrow(ones), narrow(threes)};
+  const std::vector<Tensor> doubles = {tensor<double>({2, 2, 2}, elements), narrow(two), narrow(shift), wide(ones),
+                                       wide(threes)};
+  for (const std::size_t outputs : {std::size_t{1}, std::size_t{3}}) {
+    const AttributeList& attributes = outputs == 3 ? training : inference;
+    const auto expected = values<float>(run(op_case("BatchNormalization", 15, plain, attributes, outputs))[0]);
+    CHECK(values<float>(run(op_case("BatchNormalization", 15, mixed, attributes, outputs))[0]) == expected);
+    const std::vector<Tensor> y = run(op_case("BatchNormalization", 15, doubles, attributes, outputs));
+    const auto found = values<double>(y[0]);
+    for (std::size_t i = 0; i < found.size(); ++i) CHECK(static_cast<float>(found[i]) == Approx(expected[i]));
+    if (outputs == 3) CHECK(y[1].type() == DataType::float64);
+  }
+  CHECK(refusal(op_case("BatchNormalization", 9, mixed)) == ErrorCode::model);
+}
+
 TEST_CASE("BatchNormalization refuses the old forms of training", "[ops]") {
   const std::vector<Tensor> inputs = statistics(random({2, 5, 4, 3}), 5);
   CHECK(refusal(op_case("BatchNormalization", 6, inputs)) == ErrorCode::unsupported);

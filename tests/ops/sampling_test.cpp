@@ -152,6 +152,27 @@ TEST_CASE("MaxRoiPool", "[ops]") {
         ErrorCode::input);
 }
 
+TEST_CASE("GridSample of integers and truths is cut to them, and the nearest is taken as it is", "[ops]") {
+  const std::int64_t odd = (std::int64_t{1} << 53) + 1;  // no double
+  const Tensor corner = tensor<float>({1, 1, 1, 2}, {-1, -1}), middle = tensor<float>({1, 1, 1, 2}, {0, 0});
+  const Tensor wide = tensor<std::int64_t>({1, 1, 2, 2}, {odd, 1, 2, -8});
+  CHECK(values<std::int64_t>(run(
+            op_case("GridSample", 16, {wide, corner}, {{"mode", std::string("nearest")}, {"align_corners", 1}}))[0]) ==
+        std::vector<std::int64_t>{odd});
+  const Tensor small = tensor<std::uint8_t>({1, 1, 2, 2}, {1, 2, 3, 5});  // 11 / 4
+  CHECK(values<std::uint8_t>(run(op_case("GridSample", 16, {small, middle}))[0]) == std::vector<std::uint8_t>{2});
+  const Tensor below = tensor<std::int16_t>({1, 1, 2, 2}, {-1, -2, -3, -5});
+  CHECK(values<std::int16_t>(run(op_case("GridSample", 20, {below, middle}))[0]) == std::vector<std::int16_t>{-2});
+  const Tensor truths = tensor<bool>({1, 1, 2, 2}, {false, false, true, false});
+  CHECK(values<bool>(run(op_case("GridSample", 20, {truths, middle}))[0]) == std::vector<bool>{true});
+}
+
+TEST_CASE("Col2Im of truths is true where one of the blocks is", "[ops]") {
+  const Tensor columns = tensor<bool>({1, 2, 3}, {false, true, false, true, false, false});
+  CHECK(values<bool>(run(op_case("Col2Im", 18, {columns, int64s({4}), int64s({2})}))[0]) ==
+        std::vector<bool>{false, true, false, false});
+}
+
 TEST_CASE("Col2Im sums what blocks share", "[ops]") {
   // Blocks of 2 over 4 elements with a stride of 1: the inner elements lie in two blocks.
   const Tensor columns = tensor<float>({1, 2, 3}, {1, 2, 3, 10, 20, 30});
