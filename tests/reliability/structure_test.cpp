@@ -1,4 +1,5 @@
 // Catalogue C, D and F as a whole model sees them, from bytes to a run. The readers' own tests are in tests/onnx.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -346,4 +347,29 @@ TEST_CASE("F23: a constant that would fold to 100 GB is not folded") {
   const OnnxModel filled = model_of({OnnxNode("ConstantOfShape", {"s"}, {"y"}, "fill1")}, {},
                                     {{"s", tensor<std::int64_t>({2}, {160'000, 160'000})}});
   CHECK_REFUSED(filled, ErrorCode::limit, "");
+}
+
+TEST_CASE("F22: a size beyond 63 bits names the node that asks for it") {
+  CHECK_REFUSED(model_of({OnnxNode("ConstantOfShape", {"s"}, {"y"}, "fill1")}, {},
+                         {{"s", tensor<std::int64_t>({2}, {kHuge, 4})}}),
+                ErrorCode::limit, "63 bits", "node 'fill1'");
+  const auto scalar = [](std::int64_t x) { return tensor<std::int64_t>({}, {x}); };
+  CHECK_REFUSED(model_of({OnnxNode("Range", {"a", "b", "c"}, {"y"}, "range1")}, {},
+                         {{"a", scalar(-kHuge)}, {"b", scalar(kHuge)}, {"c", scalar(1)}}),
+                ErrorCode::limit, "node 'range1'");
+}
+
+TEST_CASE("F23: a chain of operators on one blown-up constant is folded as far as it is in proportion") {
+  std::vector<OnnxNode> nodes = {OnnxNode("Expand", {"one", "s"}, {"v0"})};
+  for (int i = 0; i < 300; ++i) nodes.push_back(OnnxNode("Erf", {"v" + number(i)}, {"v" + number(i + 1)}));
+  nodes.push_back(OnnxNode("Add", {"x", "v300"}, {"y"}));
+  const OnnxModel model =
+      model_of(nodes, {{"x", {1}}}, {{"one", floats_of({1})}, {"s", tensor<std::int64_t>({1}, {1'000'000})}});
+  const PlanReport report = Plan(Model::load(model.bytes()), one_thread()).report();
+  const auto fold = std::find_if(report.passes.begin(), report.passes.end(),
+                                 [](const PassReport& pass) { return pass.name == "fold_constants"; });
+  REQUIRE(fold != report.passes.end());
+  CHECK(fold->applied > 10);
+  CHECK(fold->applied < 20);  // 8 MB read and written a node, 128 MiB in all
+  CHECK_FALSE(fold->refused.empty());
 }
