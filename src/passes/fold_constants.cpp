@@ -187,8 +187,17 @@ class Folder {
       become(id, results);
     } catch (const Error& error) {
       // Broken models are refused here as they would be at run time; what merely cannot be run ahead is left in place.
-      if (error.code() != ErrorCode::unsupported) throw;
-      context_.refused(id, error.message());
+      if (error.code() == ErrorCode::unsupported) return context_.refused(id, error.message());
+      if (error.code() == ErrorCode::no_memory) throw;
+      // It ran in a graph of its own, where neither it nor its inputs had their names.
+      const ErrorDetails& details = error.details();
+      const bool of_input = details.where.starts_with("input ");
+      const ops::NodeContext node(graph_, id);
+      std::string where = details.where;
+      for (std::size_t i = 0; of_input && i < node.input_count(); ++i) {
+        if (where.starts_with("input " + std::to_string(i) + " ")) where = node.input_label(i);
+      }
+      node.fail(error.code(), error.message(), where, details.expected, details.found);
     }
   }
 

@@ -373,3 +373,49 @@ TEST_CASE("F23: a chain of operators on one blown-up constant is folded as far a
   CHECK(fold->applied < 20);  // 8 MB read and written a node, 128 MiB in all
   CHECK_FALSE(fold->refused.empty());
 }
+
+TEST_CASE("D03: constants of huge extents without an element are computed at once") {
+  const std::int64_t huge = std::int64_t{1} << 40;
+  const auto empty = [](const Ints& extents) {
+    return std::pair("s", tensor<std::int64_t>({static_cast<std::int64_t>(extents.size())}, extents));
+  };
+  const OnnxNode fill("ConstantOfShape", {"s"}, {"t"});
+  const auto shape_of = [](const OnnxModel& model) { return run(model).at(0).shape(); };
+  CHECK(shape_of(model_of({fill, OnnxNode("Det", {"t"}, {"y"})}, {}, {empty({0, 1 << 20, 1 << 20})})) == Shape{0});
+  CHECK(shape_of(model_of({fill, OnnxNode("Conv", {"t", "w"}, {"y"})}, {},
+                          {empty({0, 3, 1 << 30, 1 << 20}), {"w", floats_of({2, 3, 1, 1})}})) ==
+        Shape{0, 2, 1 << 30, 1 << 20});
+  CHECK(shape_of(model_of({fill, OnnxNode("TopK", {"t", "k"}, {"y", ""}).set("axis", 0)}, {},
+                          {empty({huge, 0}), {"k", tensor<std::int64_t>({1}, {huge / 2})}})) == Shape{huge / 2, 0});
+  const Constants boxes = {{"s", tensor<std::int64_t>({3}, {huge, 0, 4})},
+                           {"m", tensor<std::int64_t>({3}, {huge, 1 << 20, 0})},
+                           {"k", tensor<std::int64_t>({1}, {10})}};
+  const std::vector<OnnxNode> selection = {fill, OnnxNode("ConstantOfShape", {"m"}, {"scores"}),
+                                           OnnxNode("NonMaxSuppression", {"t", "scores", "k"}, {"y"})};
+  CHECK(shape_of(model_of(selection, {}, boxes)) == Shape{0, 3});
+}
+
+TEST_CASE("D03: steps over an axis that takes no memory, and parts of next to none, are limited") {
+  const Constants empty = {{"s", tensor<std::int64_t>({2}, {std::int64_t{1} << 40, 0})},
+                           {"one", tensor<std::int64_t>({}, {1})},
+                           {"state", floats_of({1})}};
+  const OnnxNode fill("ConstantOfShape", {"s"}, {"t"});
+  OnnxGraph body;
+  body.node(OnnxNode("Identity", {"a"}, {"a1"})).node(OnnxNode("Identity", {"b"}, {"b1"}));
+  body.input("a", DataType::float32, {1}).input("b", DataType::float32, {0});
+  body.output("a1", DataType::float32, {1}).output("b1", DataType::float32, {0});
+  const OnnxNode scan =
+      OnnxNode("Scan", {"state", "t"}, {"last", "y"}, "scan1").set("num_scan_inputs", 1).set("body", body);
+  CHECK_REFUSED(model_of({fill, scan}, {}, empty), ErrorCode::limit, "scan1", "max_loop_trips");
+  CHECK_REFUSED(model_of({fill, OnnxNode("SplitToSequence", {"t", "one"}, {"q"}, "split1"),
+                          OnnxNode("SequenceLength", {"q"}, {"y"})},
+                         {}, empty),
+                ErrorCode::limit, "split1", "parts");
+}
+
+TEST_CASE("F23: what a constant's operator refuses while it is folded names the node and its inputs") {
+  CHECK_REFUSED(model_of({OnnxNode("Identity", {"a"}, {"i"}), OnnxNode("Div", {"i", "zero"}, {"d"}, "div1"),
+                          OnnxNode("Identity", {"d"}, {"y"})},
+                         {}, {{"a", tensor<std::int64_t>({1}, {1})}, {"zero", tensor<std::int64_t>({1}, {0})}}),
+                ErrorCode::input, "node 'div1'");
+}
