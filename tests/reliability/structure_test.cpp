@@ -419,3 +419,18 @@ TEST_CASE("F23: what a constant's operator refuses while it is folded names the 
                          {}, {{"a", tensor<std::int64_t>({1}, {1})}, {"zero", tensor<std::int64_t>({1}, {0})}}),
                 ErrorCode::input, "node 'div1'");
 }
+
+TEST_CASE("D21: names inside functions are found in linear time where the model has taken the likely ones") {
+  constexpr int kTaken = 40'000, kCalls = 15'000;
+  OnnxModel model(8, 13);
+  model.import("my", 1).graph.name("g").input("x", DataType::float32, {2}).output("y0", DataType::float32, {2});
+  ProtoWriter function;
+  function.bytes(1, "F").bytes(10, "my").bytes(4, "u").bytes(5, "v");
+  function.message(7, OnnxNode("Relu", {"u"}, {"t"}).proto()).message(7, OnnxNode("Relu", {"t"}, {"v"}).proto());
+  function.message(9, ProtoWriter().bytes(1, "").number(2, 13));
+  model.fields().message(25, function);
+  for (int i = 0; i < kTaken; ++i) model.graph.node(OnnxNode("Relu", {"x"}, {"f/t#" + number(kTaken + i)}));
+  for (int i = 0; i < kCalls; ++i) model.graph.node(OnnxNode("F", {"x"}, {"y" + number(i)}, "f").domain("my"));
+  const std::vector<std::byte> file = model.bytes();
+  CHECK(seconds_of([&] { (void)Model::load(file); }) < kManySeconds);
+}
