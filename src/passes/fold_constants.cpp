@@ -11,6 +11,7 @@
 // A value that the caller may override (an initializer that is also an input, IR version >= 4) is no constant here.
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/checked_math.h"
@@ -75,7 +76,8 @@ class Folder {
     for (ValueId id = 0; id < graph.value_count(); ++id) {
       if (const auto& constant = graph.value(id).constant) growth_left_ += static_cast<std::int64_t>(constant->bytes());
     }
-    work_left_ = kFreeWork + kWorkPerByte * (growth_left_ - 4 * kFreeBytes);
+    if (graph.constant_bytes < 0) graph.constant_bytes = growth_left_ - 4 * kFreeBytes;
+    work_left_ = kFreeWork + kWorkPerByte * graph.constant_bytes;
   }
 
   void visit(NodeId id) {
@@ -100,6 +102,11 @@ class Folder {
     const graph::Attribute* attribute = node.attributes.find("value");
     const auto* tensor = attribute == nullptr ? nullptr : std::get_if<Tensor>(attribute);
     if (tensor == nullptr) return false;
+    // A constant of the file like any initializer; calls of one function share theirs.
+    if (seen_.insert(tensor->raw()).second) {
+      graph_.constant_bytes += static_cast<std::int64_t>(tensor->bytes());
+      work_left_ += kWorkPerByte * static_cast<std::int64_t>(tensor->bytes());
+    }
     become(id, {*tensor});
     return true;
   }
@@ -220,6 +227,7 @@ class Folder {
   std::int64_t folded_bytes_ = 0;
   std::int64_t growth_left_ = 4 * kFreeBytes;  // and the bytes of the model's constants
   std::int64_t work_left_ = 0;
+  std::set<const void*> seen_;  // tensors of Constant nodes
 };
 
 }  // namespace
