@@ -28,7 +28,9 @@ struct LoadOptions {
   std::int64_t max_nodes = 1'000'000;                     ///< nodes, subgraphs included
   std::int64_t max_tensor_bytes = std::int64_t{8} << 30;  ///< one tensor, also one made by constant folding
   std::int64_t max_name_bytes = 4096;                     ///< one name of a node or value
-  int max_depth = 64;                                     ///< nesting of messages and subgraphs
+  std::int64_t max_attributes = 256;                      ///< attributes of one node
+  std::int64_t max_attribute_bytes = 16'777'216;          ///< numbers or text of one attribute; tensors are tensors
+  int max_depth = 64;                                     ///< nesting of messages; of calls of functions and subgraphs
   std::string external_data_dir;                          ///< where external data lies; empty: the model file's folder
 };
 

@@ -40,7 +40,7 @@ struct SessionOptions {
   std::int64_t max_arena_bytes =
       std::int64_t{16}
       << 30;  ///< refuse (Error `limit`) shapes that need a larger arena, and what one Loop or Scan collects and carries beyond it
-  std::int64_t max_loop_trips = 1'000'000;  ///< refuse (Error `limit`) a Loop that takes more
+  std::int64_t max_loop_trips = 1'000'000;  ///< refuse (Error `limit`) a Loop or Scan that takes more
   Tuning tuning;  ///< measured blockings (see linnet/tuning.h): they change the speed and never a bit
 };
 

@@ -51,8 +51,10 @@ std::string Graph::label(NodeId id) const {
 
 std::string Graph::unique_name(std::string_view stem) const {
   std::string candidate(stem);
-  // The count of values makes the first guess nearly always free, so that this stays linear over a whole pass.
-  for (std::size_t n = values_.size(); candidate.empty() || names_.contains(candidate); ++n) {
+  // The count of values makes the first guess nearly always free, so that this stays linear over a whole pass. A model that
+  // has taken these very names is not walked through: each further guess is twice as far away.
+  for (std::size_t n = values_.size(), step = 1; candidate.empty() || names_.contains(candidate);
+       n += step, step = 2 * step + 1) {
     candidate = std::string(stem) + "#" + std::to_string(n);
   }
   return candidate;

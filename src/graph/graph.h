@@ -103,6 +103,9 @@ class Graph {
   std::vector<std::pair<std::string, std::string>> metadata;
   std::vector<ValueId> inputs;  // in the file's order, overridable initializers included
   std::vector<ValueId> outputs;
+  /// Bytes of the constants before any pass computed more of them; -1 until fold_constants has counted them. Work on constants
+  /// is in proportion to these: in proportion to what it has made itself it would grow from stage to stage.
+  std::int64_t constant_bytes = -1;
 
   // Reading.
   [[nodiscard]] const Value& value(ValueId id) const { return values_[static_cast<std::size_t>(id)]; }

@@ -33,6 +33,7 @@ struct Contents {
   Bytes s;
   std::optional<Message> tensor, sparse_tensor, graph, type_proto;
   std::size_t floats = 0, ints = 0, strings = 0;  // how many
+  std::size_t string_bytes = 0;                   // of all strings
   unsigned kinds = 0;                             // bit AttributeType: a value of that kind is there
 };
 
@@ -94,7 +95,7 @@ void read_field(const MessageReader& reader, Contents& contents, std::int64_t ma
     case AttributeProto::kFloatsFieldNumber: contents.floats += NumberRun(reader, WireType::fixed32).count(); break;
     case AttributeProto::kIntsFieldNumber: contents.ints += NumberRun(reader, WireType::varint).count(); break;
     case AttributeProto::kStringsFieldNumber:
-      (void)reader.as_bytes();
+      contents.string_bytes += reader.as_bytes().size();
       ++contents.strings;
       break;
     default: break;
@@ -200,6 +201,12 @@ NamedAttribute read_attribute(const Message& message, LoadContext& context) {
   const Contents contents = read_contents(message, context.options.max_name_bytes);
   const std::size_t list_bytes =
       contents.ints * sizeof(std::int64_t) + contents.floats * sizeof(float) + contents.strings * sizeof(std::string);
+  const std::size_t bytes = list_bytes + contents.string_bytes + contents.s.size();
+  if (std::cmp_greater(bytes, context.options.max_attribute_bytes)) {
+    message.fail(ErrorCode::limit, "attribute " + quote_name(contents.name) + " is too large",
+                 "at most " + std::to_string(context.options.max_attribute_bytes) + " bytes (max_attribute_bytes)",
+                 std::to_string(bytes));
+  }
   context.budget.charge(kAttributeBytes + list_bytes, message);
   NamedAttribute attribute{.name = contents.name, .value = std::nullopt, .body = nullptr, .unsupported = {}};
   if (!contents.reference.empty()) {

@@ -25,4 +25,22 @@ void Budget::add_node(const Message& message) {
   }
 }
 
+void Budget::add_call_node(const Message& message) {
+  if (--calls_left_ < 0) {
+    message.fail(ErrorCode::limit, "the model's functions would write out nodes out of proportion to the file",
+                 "at most " + std::to_string(kFreeCallNodes) + " and one for each " +
+                     std::to_string(kBytesPerCallNode) + " bytes");
+  }
+}
+
+Nesting::Nesting(LoadContext& context, const Message& message) : context_(context) {
+  if (context.nesting == context.options.max_depth) {
+    message.fail(ErrorCode::limit, "functions and subgraphs nest too deep",
+                 "at most " + std::to_string(context.options.max_depth) + " (max_depth)");
+  }
+  ++context.nesting;
+}
+
+Nesting::~Nesting() { --context_.nesting; }
+
 }  // namespace linnet::onnx

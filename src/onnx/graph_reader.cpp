@@ -30,8 +30,6 @@ using graph::ValueId;
 // The operators that passes make take for granted what those passes have checked.
 constexpr std::string_view kOwnDomain = "linnet";
 constexpr std::int64_t kFirstOverridableIr = 4;
-// No operator has more than a few dozen; Attributes looks names up one by one.
-constexpr std::size_t kMaxAttributes = 256;
 // What a value takes with its entry in the table of names, and a node with its lists, allocator overhead included.
 constexpr std::size_t kValueBytes = sizeof(graph::Value) + 112;
 constexpr std::size_t kNodeBytes = sizeof(graph::Node) + 68;
@@ -232,8 +230,11 @@ class GraphReader {
       message.fail(ErrorCode::model, "no operator has an attribute " + quote_name(kCaptures));
     if (node.attributes.has(attribute.name))
       message.fail(ErrorCode::model, "attribute " + quote_name(attribute.name) + " stands twice");
-    if (node.attributes.entries().size() + reasons.size() == kMaxAttributes) {
-      message.fail(ErrorCode::limit, "a node has too many attributes", "at most " + std::to_string(kMaxAttributes));
+    // No operator has more than a few dozen; Attributes looks names up one by one.
+    const std::size_t count = node.attributes.entries().size() + bodies_.size() + reasons.size();
+    if (std::cmp_greater_equal(count, context_.options.max_attributes)) {
+      message.fail(ErrorCode::limit, "a node has too many attributes",
+                   "at most " + std::to_string(context_.options.max_attributes) + " (max_attributes)");
     }
     if (attribute.value) {
       node.attributes.set(attribute.name, std::move(*attribute.value));
@@ -289,10 +290,7 @@ class GraphReader {
                    "at least 1 output", "0");
     Call call;
     call.label = node.name.empty() ? node.op_type + "#" + std::to_string(graph_.value_count()) : node.name;
-    call.depth = call_ == nullptr ? 1 : call_->depth + 1;
-    if (call.depth > context_.options.max_depth)
-      message.fail(ErrorCode::limit, "functions call each other too deep",
-                   "at most " + std::to_string(context_.options.max_depth));
+    const Nesting level(context_, message);
     const std::size_t names = function.inputs.size() + function.outputs.size();
     context_.budget.charge(
         names * kScopeBytes + function.defaults.size() * sizeof(graph::Attribute) + call.label.size(), message);
@@ -319,7 +317,10 @@ class GraphReader {
     const auto imports = std::exchange(context_.imports, &function.opsets);
     const auto outer_attributes = std::exchange(context_.call, &attributes);
     Call* const outer = std::exchange(call_, &call);
-    for (const Message& inner : function.nodes) read_node(inner);
+    for (const Message& inner : function.nodes) {
+      context_.budget.add_call_node(message);
+      read_node(inner);
+    }
     call_ = outer;
     context_.call = outer_attributes;
     context_.imports = imports;
@@ -414,7 +415,6 @@ class GraphReader {
   struct Call {
     std::map<std::string, ValueId, std::less<>> names;
     std::string label;
-    int depth = 0;
   };
   Call* call_ = nullptr;
   std::set<ValueId> invented_;  // what is inside functions, under names that give way to the model's own
@@ -431,6 +431,7 @@ void read_main_graph(const Message& message, LoadContext& context, graph::Graph&
 }
 
 graph::Graph read_nested_graph(const Message& message, LoadContext& context) {
+  const Nesting level(context, message);
   // The imports are the model's, and each node has its opset: a copy for every body could be made to cost a lot.
   context.budget.charge(sizeof(graph::Graph) + context.file.path.size(), message);
   graph::Graph graph;

@@ -131,7 +131,7 @@ LoadContext make_context(const LoadOptions& options, Bytes bytes, std::string pa
           .file = {.bytes = bytes, .path = std::move(path), .max_depth = options.max_depth},
           .buffer = nullptr,
           .owner = nullptr,
-          .budget = Budget(options.max_nodes),
+          .budget = Budget(options.max_nodes, bytes.size()),
           .external = ExternalData(std::move(folder), options.max_file_bytes),
           .refusals = {},
           .opsets = {}};

@@ -21,6 +21,7 @@ using linnet_onnx::TensorProto;
 
 // Below this a payload's pages are not worth a handle of their own.
 constexpr std::size_t kReleasable = std::size_t{64} << 10;
+constexpr std::size_t kPayloadEntryBytes = 64;  // in the set of the payloads of functions
 constexpr std::size_t kOwnedTensorBytes = 256;  // what the allocations of one small owning tensor take
 
 static_assert(std::endian::native == std::endian::little, "tensor payloads are views of the little-endian file");
@@ -106,12 +107,23 @@ std::size_t bytes_before(Bytes payload) {
   return bytes;
 }
 
-/// A tensor on a stretch of the file.
-Tensor share(const TensorHeader& header, DataType type, Bytes payload, LoadContext& context) {
+/// Takes a payload out of what pays for objects, once however often it is read: a function's is at every call. Whether this is
+/// another time.
+bool exclude_once(Bytes payload, LoadContext& context, const Message& message) {
+  if (context.read_again && !payload.empty()) {
+    if (!context.function_payloads.insert(payload.data()).second) return true;
+    context.budget.charge(kPayloadEntryBytes, message);
+  }
+  context.budget.exclude(payload.size());
+  return false;
+}
+
+/// A tensor on a stretch of the file. `again`: not the first one on it.
+Tensor share(const TensorHeader& header, DataType type, Bytes payload, bool again, LoadContext& context) {
   const std::size_t shift = reinterpret_cast<std::uintptr_t>(payload.data()) % element_bytes(type);
   const bool movable = context.buffer != nullptr && !context.read_again && shift <= bytes_before(payload);
   if (payload.empty() || (shift != 0 && !movable)) {
-    context.budget.charge(kOwnedTensorBytes, header.message);
+    context.budget.charge(kOwnedTensorBytes + (again ? payload.size() : 0), header.message);
     Tensor tensor(type, header.dims);
     if (!payload.empty()) std::memcpy(tensor.mutable_raw(), payload.data(), payload.size());
     return tensor;
@@ -123,7 +135,8 @@ Tensor share(const TensorHeader& header, DataType type, Bytes payload, LoadConte
     std::memmove(start - shift, start, payload.size());
     payload = {start - shift, payload.size()};
   }
-  const bool releasable = context.buffer != nullptr && payload.size() >= kReleasable;
+  // What is read again, as a function's tensors at its next call, must still be there then.
+  const bool releasable = context.buffer != nullptr && !context.read_again && payload.size() >= kReleasable;
   return Tensor::share(type, header.dims, payload.data(),
                        releasable ? base::lend(context.buffer, payload) : context.owner);
 }
@@ -171,7 +184,7 @@ void copy_into(Tensor& tensor, const TensorHeader& header) {
   });
 }
 
-Tensor read_numbers(const TensorHeader& header, DataType type, std::size_t bytes, LoadContext& context) {
+Tensor read_numbers(const TensorHeader& header, DataType type, std::size_t bytes, bool again, LoadContext& context) {
   if (header.numbers_field != 0 && header.numbers_field != numbers_field_of(type)) {
     header.message.fail(ErrorCode::model,
                         "tensor " + quote_name(header.name) + " of " + data_type_name(header.type) +
@@ -183,12 +196,12 @@ Tensor read_numbers(const TensorHeader& header, DataType type, std::size_t bytes
   if (fixed && header.number_bytes != bytes)
     refuse_payload(header, "the bytes of its elements", bytes, header.number_bytes);
   if (fixed && header.number_runs == 1 && header.numbers.size() == bytes)
-    return share(header, type, header.numbers, context);
+    return share(header, type, header.numbers, again, context);
   // A varint has at least a byte, so this bounds the allocation by the file.
   const std::size_t elements = bytes / element_bytes(type);
   if (!fixed && header.number_bytes < elements)
     refuse_payload(header, "too few elements", elements, header.number_bytes);
-  context.budget.charge(kOwnedTensorBytes, header.message);
+  context.budget.charge(kOwnedTensorBytes + (again ? bytes : 0), header.message);
   Tensor tensor(type, header.dims);
   switch (type) {
     case DataType::float32: copy_into<std::uint32_t>(tensor, header); break;
@@ -314,11 +327,13 @@ Tensor read_tensor(const TensorHeader& header, LoadContext& context) {
     tensor = context.external.read(*header.external, type, header.dims, bytes, header.message);
   } else if (header.raw) {
     if (header.raw->size() != bytes) refuse_payload(header, "the bytes of its raw_data", bytes, header.raw->size());
-    context.budget.exclude(bytes);
-    tensor = share(header, type, *header.raw, context);
+    const bool again = exclude_once(*header.raw, context, header.message);
+    tensor = share(header, type, *header.raw, again, context);
   } else {
-    context.budget.exclude(header.number_bytes);
-    tensor = read_numbers(header, type, bytes, context);
+    // Numbers may stand in several fields; their message stands for them.
+    const Bytes numbers = header.message.bytes.first(std::min(header.number_bytes, header.message.bytes.size()));
+    const bool again = exclude_once(numbers, context, header.message);
+    tensor = read_numbers(header, type, bytes, again, context);
   }
   if (type == DataType::boolean) check_booleans(header, tensor);
   return tensor;

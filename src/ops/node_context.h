@@ -61,6 +61,18 @@ class NodeContext {
   graph::NodeId id_;
 };
 
+/// Runs `action`; what it throws without a node, as base/checked_math.h does, gets this one.
+template <typename Action>
+void with_node(const graph::Graph& graph, graph::NodeId id, const Action& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    const ErrorDetails& details = error.details();
+    if (!details.node.empty() || error.code() == ErrorCode::no_memory) throw;
+    NodeContext(graph, id).fail(error.code(), error.message(), details.where, details.expected, details.found);
+  }
+}
+
 /// For shape inference: an operator checks its inputs and attributes in full here and states its outputs.
 class InferContext : public NodeContext {
  public:

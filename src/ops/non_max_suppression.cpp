@@ -101,6 +101,8 @@ std::vector<Datum> run_non_max_suppression(const EagerContext& c) {
   const Shape& extents = c.tensor(kScores).shape();
   const std::int64_t classes = extents[1], count = extents[2];
   std::vector<std::int64_t> selected;
+  // Without boxes there may be any number of pictures and classes in no memory at all.
+  if (count == 0) return {Tensor::of<std::int64_t>({0, 3}, selected)};
   std::vector<Box> boxes(static_cast<std::size_t>(count));
   for (std::int64_t image = 0; image < extents[0]; ++image) {
     for (std::int64_t i = 0; i < count; ++i)

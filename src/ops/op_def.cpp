@@ -209,7 +209,7 @@ void infer_node(graph::Graph& graph, graph::NodeId id) {
   const OpDef& def = require_operator(graph, id);
   InferContext context(graph, id);
   require_arity(context, def);
-  def.infer(context);
+  with_node(graph, id, [&] { def.infer(context); });
   for (std::size_t i = 0; i < context.output_count(); ++i) {
     if (context.has_output(i)) merge(context, context.outputs()[i], graph.value(context.node().outputs[i]));
   }
@@ -251,7 +251,7 @@ Step plan_node(const graph::Graph& graph, graph::NodeId id, const kernels::Table
   step.inputs = node.inputs;
   step.outputs = node.outputs;
   PlanContext context(graph, id, table, options, weights, placements, step);
-  require_operator(graph, id).plan(context);
+  with_node(graph, id, [&] { require_operator(graph, id).plan(context); });
   return step;
 }
 

@@ -36,6 +36,9 @@ Mode read_mode(const NodeContext& c) {
          c.opset() >= 19 ? "constant, reflect, edge or wrap" : "constant, reflect or edge", mode);
 }
 
+/// Beyond any array, and so that sums and negatives of a few fit.
+constexpr std::int64_t kMostPad = std::int64_t{1} << 60;
+
 /// The borders of all axes.
 std::vector<Border> read_borders(const NodeContext& c, std::size_t rank) {
   if (!by_input(c) && !c.has_attribute("pads"))
@@ -47,6 +50,10 @@ std::vector<Border> read_borders(const NodeContext& c, std::size_t rank) {
   if (pads.size() != 2 * axes.size()) {
     c.fail(ErrorCode::model, "pads has the wrong number of entries", "pads", std::to_string(2 * axes.size()),
            std::to_string(pads.size()));
+  }
+  for (const std::int64_t pad : pads) {
+    if (pad < -kMostPad || pad > kMostPad)
+      c.fail(ErrorCode::limit, "a pad is out of range", "pads", "from -2^60 to 2^60", std::to_string(pad));
   }
   const std::vector<std::size_t> positions = unique_axes(c, axes, rank);
   std::vector<Border> borders(rank);

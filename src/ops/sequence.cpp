@@ -34,17 +34,31 @@ Tensor list(const std::vector<std::int64_t>& values) {
   return Tensor::of<std::int64_t>({static_cast<std::int64_t>(values.size())}, values);
 }
 
+/// Each is a tensor of its own, some hundred bytes for as little as one.
+constexpr std::int64_t kMostParts = 1 << 18;
+
+void require_few_parts(const EagerContext& c, std::int64_t count) {
+  if (count > kMostParts)
+    c.fail(ErrorCode::limit, "a sequence of so many parts", {}, "at most " + std::to_string(kMostParts),
+           std::to_string(count));
+}
+
 /// The parts into which SplitToSequence cuts an axis: given one by one, or as one size for all but perhaps the last.
 std::vector<std::int64_t> parts_of(const EagerContext& c, std::int64_t whole) {
-  if (!c.has_input(1)) return std::vector<std::int64_t>(static_cast<std::size_t>(whole), 1);
+  if (!c.has_input(1)) {
+    require_few_parts(c, whole);
+    return std::vector<std::int64_t>(static_cast<std::size_t>(whole), 1);
+  }
   const Tensor& split = c.tensor(1);
   std::vector<std::int64_t> parts;
   if (split.rank() == 0) {
     const std::int64_t size = c.integer(1);
     if (size < 1) c.fail(ErrorCode::input, "a part has no extent", c.input_label(1), "1 or more", std::to_string(size));
+    require_few_parts(c, base::ceil_div(whole, size));
     for (std::int64_t done = 0; done < whole; done += size) parts.push_back(std::min(size, whole - done));
     return parts;
   }
+  require_few_parts(c, split.size());
   if (split.type() == DataType::int64)
     parts.assign(split.data<std::int64_t>().begin(), split.data<std::int64_t>().end());
   else if (split.type() == DataType::int32)

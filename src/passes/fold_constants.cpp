@@ -5,10 +5,13 @@
 //     Concat(x, x). A result may be at most kMaxGrowth times its inputs beyond a floor, all results together may add at
 //     most as much again to the model's constants, and there is a budget on top. ConstantOfShape is exempt from the first
 //     two rules (whole weight sets are stored so), never from the budget;
-//   - work out of proportion: a Conv of two constants would let a small file keep the loader busy for hours.
+//   - work out of proportion: a Conv of two constants would let a small file keep the loader busy for hours, and so would
+//     thousands of Erf on one blown-up constant. All nodes together may read and write kWorkPerByte times the bytes of the
+//     model's constants beyond a floor; ConstantOfShape, which only fills, is exempt.
 // A value that the caller may override (an initializer that is also an input, IR version >= 4) is no constant here.
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/checked_math.h"
@@ -28,6 +31,8 @@ using graph::ValueId;
 constexpr std::int64_t kFreeBytes = std::int64_t{16} << 20;   // a result up to this size is never out of proportion
 constexpr std::int64_t kMaxGrowth = 2;                        // beyond it: bytes of the results per byte of the inputs
 constexpr std::int64_t kBudgetBytes = std::int64_t{2} << 30;  // all results of one run of the pass together
+constexpr std::int64_t kFreeWork = std::int64_t{128} << 20;   // bytes that all nodes together may read and write, ...
+constexpr std::int64_t kWorkPerByte = 16;                     // ... and so many for each byte of the model's constants
 constexpr std::int64_t kMaxProducts = std::int64_t{1} << 28;  // multiply-adds, bounded from above
 
 // Operators whose work is not linear in their inputs and outputs; those of other domains are all taken for such.
@@ -36,6 +41,15 @@ constexpr std::string_view kHeavy[] = {"Attention",     "AveragePool", "Conv",  
                                        "Gemm",          "LRN",         "LSTM",       "LpPool",      "MatMul",
                                        "MatMulInteger", "MaxPool",     "MaxRoiPool", "QLinearConv", "QLinearMatMul",
                                        "RNN",           "Resize",      "RoiAlign",   "STFT",        "Upsample"};
+
+// Operators that read no more of their inputs than they give out.
+constexpr std::string_view kNarrow[] = {"Expand",  "Flatten", "Gather", "GatherElements", "GatherND", "Identity",
+                                        "Reshape", "Slice",   "Split",  "Squeeze",        "Unsqueeze"};
+
+template <std::size_t count>
+bool is_one_of(const std::string_view (&names)[count], const graph::Node& node) {
+  return std::find(std::begin(names), std::end(names), node.op_type) != std::end(names);
+}
 
 // Multiply-adds that a node on constants may take, bounded from above: each element of a result is a sum over at most all
 // elements of an input; an Einsum may sum over those of all inputs at once, a recurrent network need not give out all of its
@@ -62,6 +76,8 @@ class Folder {
     for (ValueId id = 0; id < graph.value_count(); ++id) {
       if (const auto& constant = graph.value(id).constant) growth_left_ += static_cast<std::int64_t>(constant->bytes());
     }
+    if (graph.constant_bytes < 0) graph.constant_bytes = growth_left_ - 4 * kFreeBytes;
+    work_left_ = kFreeWork + kWorkPerByte * graph.constant_bytes;
   }
 
   void visit(NodeId id) {
@@ -69,7 +85,9 @@ class Folder {
     ops::infer_node(graph_, id);
     if (fold_shape(id)) return;
     if (!inputs_are_constant(id)) return;
-    if (const std::string reason = why_not(id); !reason.empty()) {
+    std::string reason;
+    ops::with_node(graph_, id, [&] { reason = why_not(id); });
+    if (!reason.empty()) {
       context_.refused(id, reason);
       return;
     }
@@ -84,6 +102,11 @@ class Folder {
     const graph::Attribute* attribute = node.attributes.find("value");
     const auto* tensor = attribute == nullptr ? nullptr : std::get_if<Tensor>(attribute);
     if (tensor == nullptr) return false;
+    // A constant of the file like any initializer; calls of one function share theirs.
+    if (seen_.insert(tensor->raw()).second) {
+      graph_.constant_bytes += static_cast<std::int64_t>(tensor->bytes());
+      work_left_ += kWorkPerByte * static_cast<std::int64_t>(tensor->bytes());
+    }
     become(id, {*tensor});
     return true;
   }
@@ -129,6 +152,15 @@ class Folder {
     return bytes;
   }
 
+  // Bytes that the node reads and writes.
+  [[nodiscard]] std::int64_t work_bytes(NodeId id, std::int64_t results) const {
+    const graph::Node& node = graph_.node(id);
+    if (is_onnx(node, "ConstantOfShape")) return 0;
+    return node.domain.empty() && is_one_of(kNarrow, node)
+               ? results
+               : base::checked_add(results, input_bytes(id), "a node's bytes");
+  }
+
   [[nodiscard]] std::string why_not(NodeId id) const {
     const graph::Node& node = graph_.node(id);
     const std::int64_t bytes = result_bytes(id);
@@ -139,8 +171,8 @@ class Folder {
       if (grows) return "its " + std::to_string(bytes) + " bytes are out of proportion to its inputs";
     }
     if (bytes > kBudgetBytes - folded_bytes_) return "the budget for folded constants is used up";
-    const bool heavy =
-        !node.domain.empty() || std::find(std::begin(kHeavy), std::end(kHeavy), node.op_type) != std::end(kHeavy);
+    if (work_bytes(id, bytes) > work_left_) return "the budget for work on constants is used up";
+    const bool heavy = !node.domain.empty() || is_one_of(kHeavy, node);
     if (heavy && most_products(node, graph_, bytes / 4) > kMaxProducts)
       return "it is too much work to do while loading";
     return {};
@@ -156,13 +188,23 @@ class Folder {
       std::int64_t bytes = 0;
       for (const Tensor& result : results) bytes += static_cast<std::int64_t>(result.bytes());
       folded_bytes_ += bytes;
+      work_left_ -= work_bytes(id, bytes);
       if (!is_onnx(graph_.node(id), "ConstantOfShape"))
         growth_left_ -= std::max<std::int64_t>(0, bytes - input_bytes(id));
       become(id, results);
     } catch (const Error& error) {
       // Broken models are refused here as they would be at run time; what merely cannot be run ahead is left in place.
-      if (error.code() != ErrorCode::unsupported) throw;
-      context_.refused(id, error.message());
+      if (error.code() == ErrorCode::unsupported) return context_.refused(id, error.message());
+      if (error.code() == ErrorCode::no_memory) throw;
+      // It ran in a graph of its own, where neither it nor its inputs had their names.
+      const ErrorDetails& details = error.details();
+      const bool of_input = details.where.starts_with("input ");
+      const ops::NodeContext node(graph_, id);
+      std::string where = details.where;
+      for (std::size_t i = 0; of_input && i < node.input_count(); ++i) {
+        if (where.starts_with("input " + std::to_string(i) + " ")) where = node.input_label(i);
+      }
+      node.fail(error.code(), error.message(), where, details.expected, details.found);
     }
   }
 
@@ -184,6 +226,8 @@ class Folder {
   PassContext& context_;
   std::int64_t folded_bytes_ = 0;
   std::int64_t growth_left_ = 4 * kFreeBytes;  // and the bytes of the model's constants
+  std::int64_t work_left_ = 0;
+  std::set<const void*> seen_;  // tensors of Constant nodes
 };
 
 }  // namespace

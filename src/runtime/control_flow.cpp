@@ -160,6 +160,11 @@ std::vector<bool> ControlFlow::directions(std::string_view name, std::size_t cou
 std::vector<Datum> ControlFlow::scan_steps(const ops::ScanShape& shape, const Steps& steps,
                                            std::span<const Datum> states, std::span<const Tensor> scanned,
                                            std::vector<Sequence>& collected) {
+  // An axis of any length takes no memory beside one of none.
+  const std::int64_t most = runner_.program().options().max_loop_trips;
+  if (steps.count > most)
+    context_.fail(ErrorCode::limit, "a scan has too many steps", {},
+                  "at most " + std::to_string(most) + " (max_loop_trips)", std::to_string(steps.count));
   std::vector<Datum> carried(states.begin(), states.end());
   for (std::int64_t step = 0; step < steps.count; ++step) {
     std::vector<Datum> inputs = std::move(carried);

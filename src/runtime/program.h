@@ -21,7 +21,7 @@ namespace linnet::runtime {
 struct ProgramOptions {
   plan::PlanTarget target;
   std::size_t max_plans = 4;        // kept by each segment
-  std::int64_t max_loop_trips = 0;  // of one Loop
+  std::int64_t max_loop_trips = 0;  // of one Loop or Scan
   std::int64_t max_loop_bytes = 0;  // of what one Loop collects and carries
 };
 

@@ -29,6 +29,16 @@ TEST_CASE("control characters and broken UTF-8 are spelt out") {
   CHECK(printable("\x80") == "\\x80");                             // starts in the middle
 }
 
+TEST_CASE("marks that turn a line around or break it are spelt out") {
+  for (const std::string mark :
+       {"\xd8\x9c", "\xe2\x80\x8e", "\xe2\x80\x8f", "\xe2\x80\xa8", "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x81\xa9"}) {
+    const std::string text = printable("a" + mark + "b");
+    CHECK(text.size() == 2 + 4 * mark.size());
+    CHECK(text.starts_with("a\\x"));
+  }
+  CHECK(printable("\xe2\x80\x99") == "\xe2\x80\x99");  // an apostrophe
+}
+
 TEST_CASE("what printable made, it leaves alone") {
   const std::string once = printable("\x1b[31m\xff");
   CHECK(printable(once) == once);

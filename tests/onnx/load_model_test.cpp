@@ -159,6 +159,61 @@ TEST_CASE("C06: a model-local function goes before the operator of its name") {
 }
 
 namespace {
+/// my.NAME(u) -> v, of these nodes.
+ProtoWriter function_of(const std::string& name, const std::vector<OnnxNode>& nodes) {
+  ProtoWriter function;
+  function.bytes(1, name).bytes(10, "my").bytes(4, "u").bytes(5, "v");
+  for (const OnnxNode& node : nodes) function.message(7, node.proto());
+  return function.message(9, ProtoWriter().bytes(1, "").number(2, 13))
+      .message(9, ProtoWriter().bytes(1, "my").number(2, 1));
+}
+
+OnnxNode call_of(const std::string& name, const std::string& from, const std::string& to) {
+  return OnnxNode(name, {from}, {to}).domain("my");
+}
+
+/// y = my.NAME(x), with these functions.
+OnnxModel model_that_calls(const std::string& name, const std::vector<ProtoWriter>& functions) {
+  OnnxModel model;
+  model.import("my", 1);
+  for (const ProtoWriter& function : functions) model.fields().message(25, function);
+  model.graph.node(call_of(name, "x", "y")).input("x", DataType::float32, {2}).output("y", DataType::float32, {2});
+  return model;
+}
+}  // namespace
+
+TEST_CASE("C06: functions that call each other without end are refused, from bodies of their own too") {
+  const Error direct = refusal(model_that_calls("F", {function_of("F", {call_of("F", "u", "v")})}));
+  CHECK(direct.code() == ErrorCode::limit);
+  CHECK(contains(direct.details().where, "byte "));
+  const Error circle = refusal(
+      model_that_calls("F", {function_of("F", {call_of("G", "u", "v")}), function_of("G", {call_of("F", "u", "v")})}));
+  CHECK(circle.code() == ErrorCode::limit);
+  OnnxGraph body;  // each body is a graph of its own, read at the depth at which it stands in the file
+  body.node(call_of("F", "u", "z")).output("z", DataType::float32, {2});
+  const OnnxNode branch = OnnxNode("If", {"u"}, {"v"}).set("then_branch", body).set("else_branch", body);
+  const Error hidden = refusal(model_that_calls("F", {function_of("F", {branch})}));
+  CHECK(hidden.code() == ErrorCode::limit);
+  CHECK(contains(hidden.message(), "too deep"));
+}
+
+TEST_CASE("C06: functions that call others twice are refused before they take time, even if they make nothing") {
+  const std::vector<OnnxNode> contents[] = {
+      {OnnxNode("Relu", {"u"}, {"v"})}, {}, {OnnxNode("Relu", {"u"}, {"v"}), OnnxNode("Relu", {"v"}, {"w"})}};
+  for (const std::vector<OnnxNode>& innermost : contents) {
+    std::vector<ProtoWriter> functions = {function_of("F0", innermost)};
+    for (int i = 1; i <= 40; ++i) {
+      const std::string before = "F" + std::to_string(i - 1);
+      functions.push_back(function_of(
+          "F" + std::to_string(i), {call_of(before, "u", "t"), call_of(before, "u", innermost.empty() ? "s" : "v")}));
+    }
+    const Error error = refusal(model_that_calls("F40", functions));
+    CHECK(error.code() == ErrorCode::limit);
+    CHECK(contains(error.message(), "out of proportion"));
+  }
+}
+
+namespace {
 /// my.AddWeights(a) = a + a Constant of 1, 2, 3, 4; called twice.
 OnnxModel model_with_weights_in_a_function() {
   OnnxModel model;
@@ -199,6 +254,62 @@ TEST_CASE("a function with weights is read anew for each call, wherever its byte
   }
 }
 
+TEST_CASE("a function's default that one call replaces is there for the next") {
+  const TempDir folder;
+  const std::string path = (folder.path() / "model.onnx").string();
+  const std::vector<float> twos(100'000, 2.0F);  // so large that its pages would go back to the system
+  for (std::size_t shift = 0; shift < 4; ++shift) {
+    INFO(shift);
+    const auto value = [](const Tensor& tensor) {
+      return ProtoWriter().bytes(1, "value").message(5, onnx_tensor("", tensor)).number(20, 4);
+    };
+    const OnnxNode constant =
+        OnnxNode("Constant", {}, {"v"}).attribute(ProtoWriter().bytes(1, "value").bytes(21, "value").number(20, 4));
+    ProtoWriter function = function_of("F", {constant});
+    function.message(11, value(Tensor::of<float>({100'000}, twos)));
+    OnnxModel model;
+    model.import("my", 1).fields().message(25, function);
+    model.graph.name(std::string(shift, 'g'))
+        .node(OnnxNode("F", {"x"}, {"a"}).domain("my").attribute(value(tensor<float>({1}, {3}))))
+        .node(call_of("F", "x", "b"))
+        .node(call_of("F", "x", "c"))
+        .input("x", DataType::float32, {1});
+    for (const char* name : {"a", "b", "c"}) model.graph.output(name, DataType::float32, {"n"});
+    std::ofstream(path, std::ios::binary) << model.text();
+    const graph::Graph graph = onnx::load_graph(path, LoadOptions());
+    std::size_t whole = 0;
+    for (const graph::NodeId id : graph.order()) {
+      const std::span<const float> data = std::get<Tensor>(*graph.node(id).attributes.find("value")).data<float>();
+      if (data.size() == twos.size() && std::equal(data.begin(), data.end(), twos.begin())) ++whole;
+    }
+    CHECK(whole == 2);
+  }
+}
+
+TEST_CASE("a function's weights are paid for once, and copies of them at each call") {
+  const std::vector<float> ones(3'000'000, 1.0F);  // 12 MB, within the budget five times
+  const auto with_calls = [&](int calls, std::size_t shift) {
+    OnnxModel model;
+    const OnnxNode weights = OnnxNode("Constant", {}, {"w"}).set("value", Tensor::of<float>({3'000'000}, ones));
+    model.import("my", 1).fields().message(25, function_of("F", {weights, OnnxNode("Add", {"u", "w"}, {"v"})}));
+    model.graph.name(std::string(shift, 'g')).input("x", DataType::float32, {1});
+    for (int i = 0; i < calls; ++i) model.graph.node(call_of("F", "x", "y" + std::to_string(i)));
+    model.graph.output("y0", DataType::float32, {3'000'000});
+    return model;
+  };
+  for (std::size_t shift = 0; shift < 4; ++shift) CHECK_NOTHROW(load(with_calls(4, shift)));
+  int refused = 0;  // where the bytes lie aligned in memory there is no copy
+  for (std::size_t shift = 0; shift < 4; ++shift) {
+    try {
+      (void)load(with_calls(9, shift));
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::limit);
+      ++refused;
+    }
+  }
+  CHECK(refused == 3);
+}
+
 TEST_CASE("what is inside a function gives way to the model's own names") {
   OnnxModel model = model_with_weights_in_a_function();
   model.graph.node(OnnxNode("Neg", {"y"}, {"layer1/w"})).output("layer1/w", DataType::float32, {4});
@@ -234,4 +345,17 @@ TEST_CASE("limits of LoadOptions") {
   options = {};
   options.max_name_bytes = 3;
   CHECK(refusal(relu_model(), options).code() == ErrorCode::limit);
+  OnnxModel model(8, 13);
+  model.graph.node(OnnxNode("Pad", {"x"}, {"y"}).set("pads", std::vector<std::int64_t>(4)).set("mode", "constant"));
+  options = {};
+  options.max_attributes = 1;
+  const Error count = refusal(model, options);
+  CHECK(count.code() == ErrorCode::limit);
+  CHECK(contains(count.details().expected, "max_attributes"));
+  options = {};
+  options.max_attribute_bytes = 31;
+  const Error size = refusal(model, options);
+  CHECK(size.code() == ErrorCode::limit);
+  CHECK(contains(size.message(), "'pads'"));
+  CHECK(size.details().found == "32");
 }

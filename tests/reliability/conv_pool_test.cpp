@@ -99,6 +99,15 @@ TEST_CASE("G07: negative pads are refused; huge ones are over a limit; uneven on
   CHECK(run(conv({.lists = {{"pads", {0, 1, 2, 3}}}})).at(0).shape() == Shape{1, 8, 6, 8});
 }
 
+TEST_CASE("G07: pads of Pad that have no negative are over a limit") {
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+  for (const Ints& pads : {Ints{kLeast, 0}, Ints{kLeast, -(kLeast + 1)}, Ints{0, kHuge}}) {
+    CHECK_REFUSED(
+        model_of({OnnxNode("Pad", {"x", "p"}, {"y"}, "pad1")}, {{"x", {5}}}, {{"p", tensor<std::int64_t>({2}, pads)}}),
+        ErrorCode::limit, "pad1", "pads");
+  }
+}
+
 TEST_CASE("G08: a kernel larger than the padded input is refused") {
   CHECK_REFUSED(conv({.x = {1, 4, 2, 6}}), ErrorCode::model, "larger than the padded input", "expected at most 2",
                 "found 3");

@@ -1,4 +1,5 @@
 // Catalogue C, D and F as a whole model sees them, from bytes to a run. The readers' own tests are in tests/onnx.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -346,4 +347,90 @@ TEST_CASE("F23: a constant that would fold to 100 GB is not folded") {
   const OnnxModel filled = model_of({OnnxNode("ConstantOfShape", {"s"}, {"y"}, "fill1")}, {},
                                     {{"s", tensor<std::int64_t>({2}, {160'000, 160'000})}});
   CHECK_REFUSED(filled, ErrorCode::limit, "");
+}
+
+TEST_CASE("F22: a size beyond 63 bits names the node that asks for it") {
+  CHECK_REFUSED(model_of({OnnxNode("ConstantOfShape", {"s"}, {"y"}, "fill1")}, {},
+                         {{"s", tensor<std::int64_t>({2}, {kHuge, 4})}}),
+                ErrorCode::limit, "63 bits", "node 'fill1'");
+  const auto scalar = [](std::int64_t x) { return tensor<std::int64_t>({}, {x}); };
+  CHECK_REFUSED(model_of({OnnxNode("Range", {"a", "b", "c"}, {"y"}, "range1")}, {},
+                         {{"a", scalar(-kHuge)}, {"b", scalar(kHuge)}, {"c", scalar(1)}}),
+                ErrorCode::limit, "node 'range1'");
+}
+
+TEST_CASE("F23: a chain of operators on one blown-up constant is folded as far as it is in proportion") {
+  std::vector<OnnxNode> nodes = {OnnxNode("Expand", {"one", "s"}, {"v0"})};
+  for (int i = 0; i < 300; ++i) nodes.push_back(OnnxNode("Erf", {"v" + number(i)}, {"v" + number(i + 1)}));
+  nodes.push_back(OnnxNode("Add", {"x", "v300"}, {"y"}));
+  const OnnxModel model =
+      model_of(nodes, {{"x", {1}}}, {{"one", floats_of({1})}, {"s", tensor<std::int64_t>({1}, {1'000'000})}});
+  const PlanReport report = Plan(Model::load(model.bytes()), one_thread()).report();
+  const auto fold = std::find_if(report.passes.begin(), report.passes.end(),
+                                 [](const PassReport& pass) { return pass.name == "fold_constants"; });
+  REQUIRE(fold != report.passes.end());
+  CHECK(fold->applied > 10);
+  CHECK(fold->applied < 20);  // 8 MB read and written a node, 128 MiB in all
+  CHECK_FALSE(fold->refused.empty());
+}
+
+TEST_CASE("D03: constants of huge extents without an element are computed at once") {
+  const std::int64_t huge = std::int64_t{1} << 40;
+  const auto empty = [](const Ints& extents) {
+    return std::pair("s", tensor<std::int64_t>({static_cast<std::int64_t>(extents.size())}, extents));
+  };
+  const OnnxNode fill("ConstantOfShape", {"s"}, {"t"});
+  const auto shape_of = [](const OnnxModel& model) { return run(model).at(0).shape(); };
+  CHECK(shape_of(model_of({fill, OnnxNode("Det", {"t"}, {"y"})}, {}, {empty({0, 1 << 20, 1 << 20})})) == Shape{0});
+  CHECK(shape_of(model_of({fill, OnnxNode("Conv", {"t", "w"}, {"y"})}, {},
+                          {empty({0, 3, 1 << 30, 1 << 20}), {"w", floats_of({2, 3, 1, 1})}})) ==
+        Shape{0, 2, 1 << 30, 1 << 20});
+  CHECK(shape_of(model_of({fill, OnnxNode("TopK", {"t", "k"}, {"y", ""}).set("axis", 0)}, {},
+                          {empty({huge, 0}), {"k", tensor<std::int64_t>({1}, {huge / 2})}})) == Shape{huge / 2, 0});
+  const Constants boxes = {{"s", tensor<std::int64_t>({3}, {huge, 0, 4})},
+                           {"m", tensor<std::int64_t>({3}, {huge, 1 << 20, 0})},
+                           {"k", tensor<std::int64_t>({1}, {10})}};
+  const std::vector<OnnxNode> selection = {fill, OnnxNode("ConstantOfShape", {"m"}, {"scores"}),
+                                           OnnxNode("NonMaxSuppression", {"t", "scores", "k"}, {"y"})};
+  CHECK(shape_of(model_of(selection, {}, boxes)) == Shape{0, 3});
+}
+
+TEST_CASE("D03: steps over an axis that takes no memory, and parts of next to none, are limited") {
+  const Constants empty = {{"s", tensor<std::int64_t>({2}, {std::int64_t{1} << 40, 0})},
+                           {"one", tensor<std::int64_t>({}, {1})},
+                           {"state", floats_of({1})}};
+  const OnnxNode fill("ConstantOfShape", {"s"}, {"t"});
+  OnnxGraph body;
+  body.node(OnnxNode("Identity", {"a"}, {"a1"})).node(OnnxNode("Identity", {"b"}, {"b1"}));
+  body.input("a", DataType::float32, {1}).input("b", DataType::float32, {0});
+  body.output("a1", DataType::float32, {1}).output("b1", DataType::float32, {0});
+  const OnnxNode scan =
+      OnnxNode("Scan", {"state", "t"}, {"last", "y"}, "scan1").set("num_scan_inputs", 1).set("body", body);
+  CHECK_REFUSED(model_of({fill, scan}, {}, empty), ErrorCode::limit, "scan1", "max_loop_trips");
+  CHECK_REFUSED(model_of({fill, OnnxNode("SplitToSequence", {"t", "one"}, {"q"}, "split1"),
+                          OnnxNode("SequenceLength", {"q"}, {"y"})},
+                         {}, empty),
+                ErrorCode::limit, "split1", "parts");
+}
+
+TEST_CASE("F23: what a constant's operator refuses while it is folded names the node and its inputs") {
+  CHECK_REFUSED(model_of({OnnxNode("Identity", {"a"}, {"i"}), OnnxNode("Div", {"i", "zero"}, {"d"}, "div1"),
+                          OnnxNode("Identity", {"d"}, {"y"})},
+                         {}, {{"a", tensor<std::int64_t>({1}, {1})}, {"zero", tensor<std::int64_t>({1}, {0})}}),
+                ErrorCode::input, "node 'div1'");
+}
+
+TEST_CASE("D21: names inside functions are found in linear time where the model has taken the likely ones") {
+  constexpr int kTaken = 40'000, kCalls = 15'000;
+  OnnxModel model(8, 13);
+  model.import("my", 1).graph.name("g").input("x", DataType::float32, {2}).output("y0", DataType::float32, {2});
+  ProtoWriter function;
+  function.bytes(1, "F").bytes(10, "my").bytes(4, "u").bytes(5, "v");
+  function.message(7, OnnxNode("Relu", {"u"}, {"t"}).proto()).message(7, OnnxNode("Relu", {"t"}, {"v"}).proto());
+  function.message(9, ProtoWriter().bytes(1, "").number(2, 13));
+  model.fields().message(25, function);
+  for (int i = 0; i < kTaken; ++i) model.graph.node(OnnxNode("Relu", {"x"}, {"f/t#" + number(kTaken + i)}));
+  for (int i = 0; i < kCalls; ++i) model.graph.node(OnnxNode("F", {"x"}, {"y" + number(i)}, "f").domain("my"));
+  const std::vector<std::byte> file = model.bytes();
+  CHECK(seconds_of([&] { (void)Model::load(file); }) < kManySeconds);
 }
