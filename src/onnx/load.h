@@ -17,7 +17,8 @@
 //
 // Memory: messages never become protobuf objects. Objects made for a model are charged against a budget of
 // 60 MiB + 3 bytes for each byte of the file that is no tensor payload, so a file of a million empty messages is refused
-// (Error `limit`) before it hurts. Tensor payloads are views of the file's bytes.
+// (Error `limit`) before it hurts. Tensor payloads are views of the file's bytes; of a sparse tensor written out, what exceeds
+// 16 times its values is charged.
 #pragma once
 
 #include <cstddef>

@@ -5,7 +5,6 @@
 #include <optional>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "base/printable.h"
 #include "linnet_onnx.pb.h"
@@ -35,29 +34,31 @@ std::int64_t position(std::span<const std::int64_t> index, const Shape& dims) {
   return result;
 }
 
-/// The positions of all values, each behind the one before it.
-std::vector<std::int64_t> read_positions(const SparseTensorHeader& header, std::int64_t count, std::int64_t elements,
-                                         LoadContext& context) {
-  const Shape& shape = header.indices.dims;
-  const auto rank = static_cast<std::int64_t>(header.dims.size());
-  const bool linear = shape == Shape{count};
-  if (header.indices.type != static_cast<std::int64_t>(DataType::int64) || !(linear || shape == Shape{count, rank}))
-    header.message.fail(ErrorCode::model, label(header) + ": its indices are of another type or shape",
-                        "int64" + to_string(Shape{count}) + " or int64" + to_string(Shape{count, rank}),
-                        data_type_name(header.indices.type) + to_string(shape));
-  const Tensor indices = read_tensor(header.indices, context);
+void check_indices(const SparseTensorHeader& header, std::int64_t count) {
+  const Shape &shape = header.indices.dims, linear = {count},
+              rows = {count, static_cast<std::int64_t>(header.dims.size())};
+  if (header.indices.type == static_cast<std::int64_t>(DataType::int64) && (shape == linear || shape == rows)) return;
+  header.message.fail(ErrorCode::model, label(header) + ": its indices are of another type or shape",
+                      "int64" + to_string(linear) + " or int64" + to_string(rows),
+                      data_type_name(header.indices.type) + to_string(shape));
+}
+
+/// Writes each value to its place, which must lie behind that of the value before it.
+void scatter(const SparseTensorHeader& header, const Tensor& values, const Tensor& indices, Tensor& tensor) {
   const std::span<const std::int64_t> all = indices.data<std::int64_t>();
-  std::vector<std::int64_t> positions;
-  positions.reserve(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-    const std::size_t row = static_cast<std::size_t>(rank);
-    const std::int64_t at = linear ? all[i] : position(all.subspan(i * row, row), header.dims);
-    if (at < 0 || at >= elements || (i > 0 && at <= positions.back()))
+  const bool linear = header.indices.dims.size() == 1;
+  const std::size_t bytes = element_bytes(tensor.type()), rank = header.dims.size();
+  const auto* const from = static_cast<const std::byte*>(values.raw());
+  auto* const to = static_cast<std::byte*>(tensor.mutable_raw());
+  std::int64_t last = -1;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(values.size()); ++i) {
+    const std::int64_t at = linear ? all[i] : position(all.subspan(i * rank, rank), header.dims);
+    if (at <= last || at >= tensor.size())
       header.message.fail(ErrorCode::model, label(header) + ": the index of value " + std::to_string(i) +
                                                 " is outside, or not behind the one before it");
-    positions.push_back(at);
+    std::memcpy(to + static_cast<std::size_t>(at) * bytes, from + i * bytes, bytes);
+    last = at;
   }
-  return positions;
 }
 
 }  // namespace
@@ -99,16 +100,13 @@ Tensor read_sparse_tensor(const SparseTensorHeader& header, LoadContext& context
     header.message.fail(ErrorCode::model, label(header) + ": its values are no list", "1 dim",
                         std::to_string(header.values.dims.size()));
   const Tensor values = read_tensor(header.values, context);
-  context.budget.charge(bytes - std::min(bytes, kPaidByValues * values.bytes()), header.message);
+  const std::size_t paid =
+      context.read_again ? 0 : kPaidByValues * values.bytes();  // once, not at each call of a function
+  context.budget.charge(bytes - std::min(bytes, paid), header.message);
+  check_indices(header, values.size());
+  const Tensor indices = read_tensor(header.indices, context);
   Tensor tensor(type, header.dims);
-  const std::vector<std::int64_t> positions = read_positions(header, values.size(), tensor.size(), context);
-  const std::size_t element = element_bytes(type);
-  const auto* from = static_cast<const std::byte*>(values.raw());
-  auto* const to = static_cast<std::byte*>(tensor.mutable_raw());
-  for (const std::int64_t at : positions) {
-    std::memcpy(to + static_cast<std::size_t>(at) * element, from, element);
-    from += element;
-  }
+  scatter(header, values, indices, tensor);
   return tensor;
 }
 

@@ -74,7 +74,8 @@ TEST_CASE("each preset gives what Pillow, OpenCV and numpy give") {
     Image picture;
     std::istringstream(reference.line()) >> picture.width >> picture.height;
     picture.channels = 3;
-    picture.pixels = reference.values<std::uint8_t>(static_cast<std::size_t>(picture.width * picture.height * 3));
+    picture.pixels = reference.values<std::uint8_t>(static_cast<std::size_t>(picture.width) *
+                                                    static_cast<std::size_t>(picture.height) * 3);
     for (std::size_t i = 0; i < list_presets().size(); ++i) check_preset(reference, picture);
   }
   CHECK(pictures == 3);

@@ -228,7 +228,7 @@ ProtoWriter int64s(const std::vector<std::int64_t>& dims, const std::vector<std:
   return header(DataType::int64, dims).packed(kInt64Data, values);
 }
 
-TEST_CASE("D18: a Constant's sparse tensor is written out") {
+TEST_CASE("a Constant's sparse tensor is written out") {
   const ProtoWriter three = header(DataType::float32, {3}).bytes(kFloatData, bytes_of<float>({5, 6, 7}));
   const std::vector<float> expected{0, 5, 0, 6, 0, 7};
   const Tensor linear = sparse_value(sparse_constant({2, 3}, three, int64s({3}, {1, 3, 5})));
@@ -242,7 +242,7 @@ TEST_CASE("D18: a Constant's sparse tensor is written out") {
   CHECK(sparse_value(sparse_constant({0, 4}, int64s({0}, {}), int64s({0, 2}, {}))).size() == 0);
 }
 
-TEST_CASE("D18: sparse tensors that cannot be are refused") {
+TEST_CASE("sparse tensors that cannot be are refused") {
   const ProtoWriter two = header(DataType::float32, {2}).bytes(kFloatData, bytes_of<float>({5, 6}));
   const auto code = [&](const std::vector<std::int64_t>& dims, const ProtoWriter& values, const ProtoWriter& indices) {
     return refusal(sparse_constant(dims, values, indices)).code();
@@ -259,6 +259,7 @@ TEST_CASE("D18: sparse tensors that cannot be are refused") {
   CHECK(code({-4}, two, int64s({2}, {0, 1})) == ErrorCode::model);
   CHECK(code({1L << 62, 4}, two, int64s({2}, {0, 1})) == ErrorCode::limit);
   CHECK(code({1L << 28}, two, int64s({2}, {0, 1})) == ErrorCode::limit);  // a gigabyte from some bytes
+  CHECK(code({}, two, int64s({2, 0}, {})) == ErrorCode::model);           // two values of a scalar
   CHECK(code({4}, header(DataType::string, {1}).bytes(kStringData, "text"), int64s({1}, {0})) ==
         ErrorCode::unsupported);
 }

@@ -85,7 +85,7 @@ TEST_CASE("fold_pad refuses") {
   };
   const auto pool = [](GraphBuilder b, const std::string& op, GraphBuilder::AttributeList attributes) {
     attributes.emplace_back("kernel_shape", Ints{5, 5});
-    b.node(op, {"p"}, {"y"}, std::move(attributes)).output("y");
+    b.node(op, {"p"}, {"y"}, attributes).output("y");
     return b;
   };
   GraphBuilder b;

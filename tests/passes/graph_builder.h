@@ -69,14 +69,15 @@ class GraphBuilder {
   }
   /// "" is an omitted input. The node's name is its first output's with "node:" before it.
   GraphBuilder& node(const std::string& op, const std::vector<std::string>& inputs,
-                     const std::vector<std::string>& outputs, AttributeList attributes = {}, int node_opset = 0) {
+                     const std::vector<std::string>& outputs, const AttributeList& attributes = {},
+                     int node_opset = 0) {
     graph::Node node;
     node.name = "node:" + outputs.at(0);
     node.op_type = op;
     node.opset = node_opset == 0 ? opset : node_opset;
     for (const std::string& name : inputs) node.inputs.push_back(name.empty() ? graph::kNoValue : id(name));
     for (const std::string& name : outputs) node.outputs.push_back(name.empty() ? graph::kNoValue : find_or_add(name));
-    for (auto& [name, attribute] : attributes) node.attributes.set(name, std::move(attribute));
+    for (const auto& [name, attribute] : attributes) node.attributes.set(name, attribute);
     graph.add_node(std::move(node));
     return *this;
   }

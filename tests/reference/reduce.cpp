@@ -17,7 +17,7 @@ struct Reduction {
 };
 
 /// Over `axes`, or where there are none over all axes, or none of them.
-Reduction make_reduction(const Call& call, const Shape& shape, std::vector<std::int64_t> axes, bool keep,
+Reduction make_reduction(const Call& call, const Shape& shape, const std::vector<std::int64_t>& axes, bool keep,
                          bool none_is_all = true) {
   const auto rank = static_cast<std::int64_t>(shape.size());
   std::vector<bool> reduced(shape.size(), axes.empty() && none_is_all);
