@@ -197,6 +197,7 @@ def main():
         return worker(arguments)
     if not arguments.linnet or not arguments.networks:
         parser.error("--linnet and --networks are needed")
+    arguments.networks = arguments.networks.resolve()  # converters run in the model's own folder
     names = arguments.names or sorted(path.parent.name for path in arguments.networks.glob("*/model.onnx"))
     results = []
     print("| network | batch | threads | Linnet ms (rounds from - to) | " + " | ".join(f"{e} ms (ratio)" for e in arguments.engines) + " |")
