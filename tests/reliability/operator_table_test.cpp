@@ -40,7 +40,8 @@ OnnxModel model_around(const OperatorInfo& op, int opset, OnnxNode node, const N
 
 Outcome outcome_of(const OnnxModel& model) {
   try {
-    Session session(Model::load(model.bytes()), one_thread());
+    const std::vector<std::byte> file = model.bytes();  // the session's constants are views of it
+    Session session(Model::load(file), one_thread());
     (void)session.run_data([&] {
       std::vector<NamedDatum> inputs;
       for (NamedTensor& input : zeros_for(session.plan())) inputs.emplace_back(input.first, std::move(input.second));
