@@ -5,10 +5,10 @@
 #include <string>
 
 #include "base/aligned_buffer.h"
+#include "base/parallel_for.h"
 #include "linnet/cpu.h"
 #include "linnet/error.h"
 #include "linnet/version.h"
-#include "base/parallel_for.h"
 #include "runtime/peak.h"
 #include "runtime/team.h"
 

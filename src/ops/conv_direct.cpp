@@ -18,7 +18,7 @@ constexpr std::int64_t kBlock = 16;
 constexpr std::int64_t kWeightsInL1 = 16 * 1024, kWeightsInL2 = 64 * 1024;
 constexpr int kHighTile = 8;                     // pixels
 constexpr std::int64_t kInputInL2 = 192 * 1024;  // bytes of input that stay while the panels go by
-constexpr std::int64_t kRunBytes = 512;         // of a filter, read in one go while it is packed
+constexpr std::int64_t kRunBytes = 512;          // of a filter, read in one go while it is packed
 constexpr std::int64_t kFewestTiles = 32;        // fewer would read the weights from afar too often
 
 /// Everything a run needs that does not change from run to run. Shared by the closure; never written after planning.

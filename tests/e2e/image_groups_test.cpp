@@ -48,15 +48,6 @@ OnnxModel network() {
   return model;
 }
 
-Tensor image_of(const Tensor& batch, std::int64_t n) {
-  Shape shape = batch.shape();
-  const std::size_t bytes = batch.bytes() / static_cast<std::size_t>(shape[0]);
-  shape[0] = 1;
-  return Tensor::view(batch.type(), shape,
-                      static_cast<const std::byte*>(batch.raw()) + static_cast<std::size_t>(n) * bytes)
-      .clone();
-}
-
 long grouped_steps(const PlanReport& report) {
   return std::count_if(report.steps.begin(), report.steps.end(),
                        [](const StepReport& step) { return step.output.find(" by ") != std::string::npos; });

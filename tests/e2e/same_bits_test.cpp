@@ -42,14 +42,6 @@ Tensor batch_of(const Shape& image, std::int64_t count, std::uint64_t seed) {
   return test::from_reference(test::random_reals(random, shape, -2, 2));
 }
 
-Tensor image_of(const Tensor& batch, std::int64_t n) {
-  Shape shape = batch.shape();
-  const std::size_t bytes = batch.bytes() / static_cast<std::size_t>(shape[0]);
-  shape[0] = 1;
-  const auto* first = static_cast<const std::byte*>(batch.raw()) + static_cast<std::size_t>(n) * bytes;
-  return Tensor::view(batch.type(), shape, first).clone();
-}
-
 std::vector<Tensor> run(const Network& network, const Tensor& input, const SessionOptions& options) {
   Session session(Model::load(network.path), options);
   return session.run(input);
@@ -106,9 +98,9 @@ TEST_CASE("the batch and the place in it change no bit") {
     const std::vector<Tensor> together = session.run(batch);
     for (std::int64_t n = 0; n < 3; ++n) {
       INFO("image " << n);
-      const std::vector<Tensor> alone = session.run(image_of(batch, n));
+      const std::vector<Tensor> alone = session.run(test::image_of(batch, n));
       for (std::size_t i = 0; i < alone.size(); ++i)
-        CHECK(test::bit_difference(alone[i], image_of(together[i], n)) == "");
+        CHECK(test::bit_difference(alone[i], test::image_of(together[i], n)) == "");
     }
   }
 }

@@ -55,16 +55,6 @@ std::string same_outputs(const std::vector<Tensor>& a, const std::vector<Tensor>
   return {};
 }
 
-/// One image of the batch, as a batch of its own.
-Tensor image_of(const Tensor& batch, std::int64_t n) {
-  Shape shape = batch.shape();
-  const std::size_t bytes = batch.bytes() / static_cast<std::size_t>(shape[0]);
-  shape[0] = 1;
-  return Tensor::view(batch.type(), shape,
-                      static_cast<const std::byte*>(batch.raw()) + static_cast<std::size_t>(n) * bytes)
-      .clone();
-}
-
 /// What may go wrong with a network, in the order in which it is tried; empty if nothing does.
 std::string what_is_wrong(const RandomGraph& graph, Numbers numbers) {
   const std::vector<std::byte> file = test::encode(graph);
@@ -113,10 +103,10 @@ std::string what_is_wrong(const RandomGraph& graph, Numbers numbers) {
     Session session(Model::load(file), options);
     for (std::int64_t n = 0; n < batch; ++n) {
       std::vector<NamedTensor> one;
-      for (const auto& [name, tensor] : inputs) one.emplace_back(name, image_of(tensor, n));
+      for (const auto& [name, tensor] : inputs) one.emplace_back(name, test::image_of(tensor, n));
       const std::vector<Tensor> alone = session.run(one);
       std::vector<Tensor> within;
-      for (const Tensor& output : outputs) within.push_back(image_of(output, n));
+      for (const Tensor& output : outputs) within.push_back(test::image_of(output, n));
       wrong = same_outputs(alone, within);
       if (!wrong.empty()) return "image " + std::to_string(n) + " alone: " + wrong;
     }

@@ -24,9 +24,9 @@
 #include <thread>
 
 #include "base/file.h"
+#include "base/parallel_for.h"
 #include "linnet/cpu.h"
 #include "reliability/process.h"
-#include "base/parallel_for.h"
 #include "support/data_dir.h"
 #include "support/temp_dir.h"
 

@@ -118,4 +118,12 @@ std::string bit_difference(const Tensor& a, const Tensor& b) {
 
 bool same_bits(const Tensor& a, const Tensor& b) { return bit_difference(a, b).empty(); }
 
+Tensor image_of(const Tensor& batch, std::int64_t n) {
+  Shape shape = batch.shape();
+  const std::size_t bytes = batch.bytes() / static_cast<std::size_t>(shape[0]);
+  shape[0] = 1;
+  const auto* first = static_cast<const std::byte*>(batch.raw()) + static_cast<std::size_t>(n) * bytes;
+  return Tensor::view(batch.type(), shape, first).clone();
+}
+
 }  // namespace linnet::test

@@ -5,6 +5,7 @@
 //   CHECK(c.ok);
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "linnet/tensor.h"
@@ -42,5 +43,7 @@ double allowed_error(const reference::Tensor& expected, std::int64_t i);
 bool same_bits(const Tensor& a, const Tensor& b);
 /// Says where they differ first; empty if they do not.
 std::string bit_difference(const Tensor& a, const Tensor& b);
+/// Image n of a batch, as a batch of its own.
+Tensor image_of(const Tensor& batch, std::int64_t n);
 
 }  // namespace linnet::test
