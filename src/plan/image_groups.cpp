@@ -21,6 +21,8 @@ constexpr std::int64_t kMostTimes = 256;  // the executor holds the pointers of 
 /// Images of the batch if the node computes each image by itself, else 0.
 std::int64_t separate_images(const graph::Graph& graph, NodeId id, const std::vector<Placement>& placements) {
   const graph::Node& node = graph.node(id);
+  // A constant is read whole each time: as a filter or a channel's operand it may be, but the first input holds the images.
+  if (node.inputs.empty() || node.inputs[0] == kNoValue || graph.value(node.inputs[0]).constant) return 0;
   std::int64_t images = 0;
   for (const ValueId output : node.outputs) {
     if (output == kNoValue || placements[at(output)].layout != graph::Layout::nchw16c) return 0;

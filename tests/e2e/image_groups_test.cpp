@@ -78,6 +78,29 @@ TEST_CASE("a few images at a time give the bits of each image alone") {
   }
 }
 
+TEST_CASE("a constant for each image of the batch stays with its image") {
+  constexpr std::int64_t kImages = 12;
+  Random random(9);
+  OnnxModel model(8, 13);
+  model.graph.input("x", DataType::float32, {kImages, 32, 64, 64});
+  add_conv(model, random, "x", "a", 32, 32, 3, 1);
+  model.graph.initializer("position", weights(random, {kImages, 32, 64, 64}));
+  model.graph.node(OnnxNode("Add", {"a", "position"}, {"sum"}));
+  add_conv(model, random, "sum", "y", 32, 32, 1, 1);
+  model.graph.output("y", DataType::float32, {kImages, 32, 64, 64});
+  SessionOptions options;
+  options.threads = 1;
+  Session session(Model::load(model.bytes()), options);
+  const Tensor input = from_reference(random_reals(random, {kImages, 32, 64, 64}, -2, 2));
+  const Tensor grouped = session.run(input).at(0);
+  CHECK(grouped_steps(session.profile()) > 1);
+  options.threads = 64;  // as many caches: the whole batch at once
+  Session whole(Model::load(model.bytes()), options);
+  const Tensor expected = whole.run(input).at(0);
+  CHECK(grouped_steps(whole.profile()) == 0);
+  CHECK(bit_difference(grouped, expected) == "");
+}
+
 TEST_CASE("what only a group touches takes the memory of its images alone") {
   const std::vector<std::byte> file = network().bytes();
   SessionOptions options;
