@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kFirstRead = std::size_t{1} << 16;  // a pipe's usual capacity
 constexpr std::int64_t kPart = 4 << 20;                   // bytes of a file that one thread reads at a time
-constexpr unsigned kMostReaders = 4;                      // more gain nothing: memory is what they wait for
+constexpr unsigned kMostReaders = 4;                      // copying is soon bound by memory, not by processors
 
 [[noreturn]] void io_error(const std::string& what, const std::string& path, int error_number = 0) {
   std::string text = what;

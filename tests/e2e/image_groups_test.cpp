@@ -24,13 +24,13 @@ void add_conv(OnnxModel& model, Random& random, const std::string& x, const std:
                        .set("pads", std::vector<std::int64_t>(4, kernel / 2)));
 }
 
-/// Every kind of step and of buffer: the caller's input, a residual read and overwritten, one that is kept, a concatenation, an
+/// Every kind of step and of buffer: the caller's input, pixels split into phases, a residual read and overwritten, one that is kept, a concatenation, an
 /// output that a group writes, pools, and a tail on the whole batch.
 OnnxModel network() {
   Random random(5);
   OnnxModel model(8, 13);
-  model.graph.input("x", DataType::float32, {"N", 3, 48, 48});
-  add_conv(model, random, "x", "stem", 3, 32, 3, 1);
+  model.graph.input("x", DataType::float32, {"N", 3, 96, 96});
+  add_conv(model, random, "x", "stem", 3, 32, 7, 2);
   model.graph.node(OnnxNode("Relu", {"stem"}, {"stem_r"}));
   add_conv(model, random, "stem_r", "a", 32, 32, 3, 1);
   model.graph.node(OnnxNode("Add", {"a", "stem_r"}, {"sum"}));
@@ -64,8 +64,9 @@ TEST_CASE("a few images at a time give the bits of each image alone") {
     for (const std::int64_t batch : {3, 40, 36}) {
       INFO(threads << " threads, batch " << batch);
       Random random(static_cast<std::uint64_t>(batch));
-      const Tensor input = from_reference(random_reals(random, {batch, 3, 48, 48}, -2, 2));
+      const Tensor input = from_reference(random_reals(random, {batch, 3, 96, 96}, -2, 2));
       const std::vector<Tensor> together = session.run(input);
+      CHECK(session.profile().steps.at(0).algorithm == "winograd_f3x3_4x4_phases");
       const long grouped = grouped_steps(session.profile());
       CHECK((grouped > 4) == (batch > 3));
       CHECK(grouped < static_cast<long>(session.profile().steps.size()));
@@ -107,9 +108,9 @@ TEST_CASE("what only a group touches takes the memory of its images alone") {
   options.threads = 1;
   options.outputs = {"y"};
   const auto arena = [&](std::int64_t batch) {
-    options.input_shapes = {{"x", {batch, 3, 48, 48}}};
+    options.input_shapes = {{"x", {batch, 3, 96, 96}}};
     Session session(Model::load(file), options);
-    (void)session.run(Tensor(DataType::float32, {batch, 3, 48, 48}));
+    (void)session.run(Tensor(DataType::float32, {batch, 3, 96, 96}));
     return static_cast<double>(session.profile().arena_bytes);
   };
   CHECK(arena(128) < 0.25 * 128 * arena(1));
