@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/conv/conv.h"
+#include "kernels/conv/winograd.h"
 #include "kernels/depthwise/depthwise.h"
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/norm/norm.h"

@@ -56,48 +56,6 @@ struct GemmArguments {
   int panel_first, panel_last;
 };
 
-/// Winograd F(m x m, r x r), stride 1: transforms of the input into V[xi][channel block][tile][16]. There are F(2x2,3x3),
-/// F(4x4,3x3) and F(3x3,4x4): a tile of m x m outputs reads P x P pixels and has P x P points xi, P = m + r - 1 = 4 for m = 2, else 6.
-struct WinogradInputArguments {
-  int m;
-  const float* input;  // pixel (-pad_top, -pad_left) of channel block 0
-  ptrdiff_t in_row, in_plane;
-  int valid_rows, valid_columns;  // readable extent from `input` on; pixels beyond count as zero
-  int first_row, first_column;    // readable extent begins here: pixels before count as zero (padding without a halo)
-  int tile_columns;               // tiles a row of tiles
-  int tile_first, tile_last;      // tiles, row-major
-  int block_first, block_last;    // channel blocks
-  float* v;                       // tile t of block b at v + xi * v_xi + b * v_block + (t - tile_first) * 16
-  ptrdiff_t v_xi, v_block;
-};
-
-/// M[xi] = U[xi]^T V[xi] for all points and up to kWinogradChannels output channels, then their output transform with the
-/// epilogue.
-constexpr int kWinogradChannels = 64;
-struct WinogradOutputArguments {
-  int m;
-  const float* v;  // as WinogradInput
-  ptrdiff_t v_xi, v_block;
-  int tiles;       // tiles in v
-  int tile_first;  // index of v's first tile in the first image
-  int tile_columns;
-  int image_tiles;        // tiles of an image: later ones are of the images that follow
-  const ptrdiff_t* taps;  // b * v_block for each channel block of the input
-  int in_blocks;          // channel blocks of the input
-  int in_tail;            // channels of one more block (0..15)
-  const float* weights;   // [panel][xi][C][panel channels], C = 16 * in_blocks + in_tail
-  const float* bias;
-  const float* residual;  // null: none
-  ptrdiff_t residual_row, residual_plane, residual_image;
-  float* output;
-  ptrdiff_t out_row, out_plane, out_image;
-  float lo, hi;
-  int height, width;  // of the output: what sticks out of it is not stored
-  int out_blocks;
-  int panel_first, panel_last;
-  float* scratch;  // P * P * (tiles * kWinogradChannels + 16) floats
-};
-
 /// fp32 multiply-add peak: `rounds` x 960 f32x16 fma on independent registers.
 struct FmaPeakArguments {
   long rounds;

@@ -21,6 +21,10 @@ constexpr int kIndirectPixels = kTilePixels < 8 ? kTilePixels : 8;  // more addr
 // Grouped: of 5 pixels on AVX2, gcc 12 keeps an accumulator in memory; 4 hide the latency just as well.
 constexpr int kGroupPixels = kTilePixels < 8 ? (kTilePixels < 4 ? kTilePixels : 4) : 8;
 
+// Parts of a block of 16 k, at the begin of which the next weights are asked for: a few lines at a time, as many at once fill the
+// core's line fill buffers.
+constexpr int kFetchSlots = 8;
+
 struct Tile {
   const float* input;
   const ptrdiff_t* taps;
@@ -36,7 +40,8 @@ struct Tile {
   const ptrdiff_t* in_pixels;   // Indirect only: offset of each pixel
   const ptrdiff_t* out_pixels;  // offset of each pixel in the output
   const ptrdiff_t* residual_pixels;
-  const float* fetch = nullptr;  // the weights that are wanted next: so many lines of them are asked for a block
+  const float* fetch =
+      nullptr;  // the weights that are wanted next: so many lines of them are asked for in each slot of a block
   int fetch_lines = 0;
 };
 
@@ -121,9 +126,11 @@ static __attribute__((noinline)) void tile(const Tile& t) {
       for (int k = 0; k < Block; k += 4) multiply_add_groups<M, Block, 0>(acc, pixels, k, w);
       w += Block * 16;
     } else {
-      for (int line = 0; line < fetch_lines; ++line, fetch += 16) __builtin_prefetch(fetch, 0, 2);
+      for (int slot = 0; slot < Block; slot += Block / kFetchSlots) {
+        for (int line = 0; line < fetch_lines; ++line, fetch += 16) __builtin_prefetch(fetch, 0, 2);
 #pragma GCC unroll 4
-      for (int k = 0; k < Block; ++k) multiply_add<M, NV>(acc, pixels, k, w + k * NV * 16);
+        for (int k = slot; k < slot + Block / kFetchSlots; ++k) multiply_add<M, NV>(acc, pixels, k, w + k * NV * 16);
+      }
       w += Block * NV * 16;
     }
   }
@@ -165,18 +172,15 @@ using PlainNext = Strided<1>;  // stride 1 on a plain tensor
 template <int>
 using PlainSecond = Strided<2>;  // stride 2
 
-/// Spreads the fetching of the next weights evenly over the tiles of the present ones: asked for all at once, they would fill
-/// the core's line fill buffers and stall it.
+/// Spreads the fetching of the next weights over the tiles of the present ones, a few lines in each slot.
 class Prefetch {
  public:
   /// `tiles` tiles of `blocks` blocks of `lines` lines of weights are at work; `next` may be null.
   Prefetch(const float* next, int blocks, int lines, int tiles)
       : next_(next),
-        tile_floats_(static_cast<ptrdiff_t>(blocks) * 16),
-        lines_((lines + tiles - 1) / tiles),
-        left_(next == nullptr ? 0 : lines) {
-    tile_floats_ *= lines_;
-  }
+        lines_((lines + kFetchSlots * tiles - 1) / (kFetchSlots * tiles)),
+        tile_floats_(static_cast<ptrdiff_t>(blocks) * kFetchSlots * lines_ * 16),
+        left_(next == nullptr ? 0 : (lines + kFetchSlots - 1) / kFetchSlots) {}
   void assign(Tile& t) {
     t.fetch = next_;
     t.fetch_lines = left_ < lines_ ? left_ : lines_;
@@ -186,8 +190,9 @@ class Prefetch {
 
  private:
   const float* next_;
+  int lines_;
   ptrdiff_t tile_floats_;
-  int lines_, left_;
+  int left_;
 };
 
 /// n pixels in tiles of at most `most`: how many the next tile takes, so that all tiles of a run are about equal and no

@@ -1,139 +1,205 @@
-// Winograd convolution F(2x2,3x3), F(4x4,3x3) and F(3x3,4x4), after Lavin and Gray (arXiv 1509.09308). The last two share the
-// points {0, +-sqrt(1/2), +-sqrt(2), inf}, whose rounding error is less than half that of {0, +-1, +-2, inf}, and so the
-// transform of the input.
+// Winograd convolution, see winograd.h.
 #pragma once
 
-#include "kernels/conv/conv.h"
 #include "kernels/conv/tile.h"
+#include "kernels/conv/winograd.h"
+#include "kernels/conv/winograd_transforms.h"
 
 namespace linnet::kernels::LINNET_ISA {
 
-/// One-dimensional transforms: input B^T, P values to P; output A^T, P values to m.
-template <int m>
-struct WinogradTransform;
+/// Goes from tile to tile of a group and knows its place in V and M.
+class WinogradWalk {
+ public:
+  WinogradWalk(Winograd form, const WinogradTiles& tiles, int first, int last)
+      : m_(winograd_edge(form).outputs), tiles_(tiles), count_(last - first) {
+    const int of_image = tiles.rows * tiles.columns;
+    image_ = first / of_image;
+    row_ = first % of_image / tiles.columns;
+    column_ = first % tiles.columns;
+    const WinogradTileCounts before = winograd_tiles_before(form, tiles, first);
+    const WinogradTileCounts behind = winograd_tiles_before(form, tiles, last);
+    for (int kind = 0; kind < kTileKinds; ++kind) first_[kind + 1] = first_[kind] + behind.of[kind] - before.of[kind];
+    for (int kind = 0; kind < kTileKinds; ++kind) next_[kind] = first_[kind];
+  }
 
-template <>
-struct WinogradTransform<2> {
-  static constexpr int kPoints = 4;
-  static inline __attribute__((always_inline)) void input(const f32x16 (&r)[4], f32x16 (&t)[4]) {
-    t[0] = f32x16::sub(r[0], r[2]);
-    t[1] = f32x16::add(r[1], r[2]);
-    t[2] = f32x16::sub(r[2], r[1]);
-    t[3] = f32x16::sub(r[1], r[3]);
+  /// Places [first, last) hold the tiles that have a point; `row_kept`: low tiles have its row, `column_kept`: narrow ones its
+  /// column.
+  [[nodiscard]] int first_with(bool column_kept) const { return first_[column_kept ? kTileNarrow : kTileWhole]; }
+  [[nodiscard]] int last_with(bool row_kept, bool column_kept) const {
+    return first_[row_kept ? (column_kept ? kTileKinds : kTileCorner) : kTileLow];
   }
-  static inline __attribute__((always_inline)) void output(const f32x16 (&p)[4], f32x16 (&o)[2]) {
-    o[0] = f32x16::add(f32x16::add(p[0], p[1]), p[2]);
-    o[1] = f32x16::sub(f32x16::sub(p[1], p[2]), p[3]);
+
+  [[nodiscard]] int tiles() const { return count_; }
+  [[nodiscard]] int image() const { return image_; }
+  [[nodiscard]] int row() const { return row_; }
+  [[nodiscard]] int column() const { return column_; }
+  [[nodiscard]] int height() const { return row_ + 1 == tiles_.rows ? tiles_.last_height : m_; }
+  [[nodiscard]] int width() const { return column_ + 1 == tiles_.columns ? tiles_.last_width : m_; }
+  [[nodiscard]] int place() const { return next_[kind()]; }
+
+  void next() {
+    ++next_[kind()];
+    if (++column_ < tiles_.columns) return;
+    column_ = 0;
+    if (++row_ < tiles_.rows) return;
+    row_ = 0;
+    ++image_;
   }
+
+ private:
+  [[nodiscard]] int kind() const {
+    const bool low = height() < m_, narrow = width() < m_;
+    return low ? (narrow ? kTileCorner : kTileLow) : (narrow ? kTileNarrow : kTileWhole);
+  }
+
+  int m_;
+  WinogradTiles tiles_;
+  int count_, image_, row_, column_;
+  int first_[kTileKinds + 1] = {};
+  int next_[kTileKinds];
 };
 
-template <>
-struct WinogradTransform<4> {
-  static constexpr int kPoints = 6;
-  static inline __attribute__((always_inline)) void input(const f32x16 (&r)[6], f32x16 (&t)[6]) {
-    const f32x16 sqrt2 = f32x16::set(1.41421356f), half = f32x16::set(0.5f), two = f32x16::set(2.0f);
-    const f32x16 c = f32x16::set(2.5f);
-    t[0] = f32x16::fnma(c, r[2], f32x16::add(r[0], r[4]));
-    t[5] = f32x16::fnma(c, r[3], f32x16::add(r[1], r[5]));
-    const f32x16 even = f32x16::fnma(two, r[2], r[4]), odd = f32x16::fnma(half, r[3], r[1]);
-    t[1] = f32x16::fnma(sqrt2, odd, even);
-    t[2] = f32x16::fma(sqrt2, odd, even);
-    const f32x16 even2 = f32x16::fnma(half, r[2], r[4]), odd2 = f32x16::fnma(half, r[1], r[3]);
-    t[3] = f32x16::fma(sqrt2, odd2, even2);
-    t[4] = f32x16::fnma(sqrt2, odd2, even2);
-  }
-  static inline __attribute__((always_inline)) void output(const f32x16 (&p)[6], f32x16 (&o)[4]) {
-    const f32x16 half = f32x16::set(0.5f), two = f32x16::set(2.0f);
-    const f32x16 root_half = f32x16::set(0.70710678f), sqrt2 = f32x16::set(1.41421356f);
-    const f32x16 root_eighth = f32x16::set(0.35355339f), sqrt8 = f32x16::set(2.82842712f);
-    const f32x16 s1 = f32x16::add(p[1], p[2]), d1 = f32x16::sub(p[1], p[2]);
-    const f32x16 s2 = f32x16::add(p[3], p[4]), d2 = f32x16::sub(p[3], p[4]);
-    o[0] = f32x16::add(f32x16::add(p[0], s1), s2);
-    o[1] = f32x16::fma(root_half, d1, f32x16::mul(sqrt2, d2));
-    o[2] = f32x16::fma(half, s1, f32x16::mul(two, s2));
-    o[3] = f32x16::add(f32x16::fma(root_eighth, d1, f32x16::mul(sqrt8, d2)), p[5]);
-  }
-};
-
-template <>
-struct WinogradTransform<3> : WinogradTransform<4> {
-  static inline __attribute__((always_inline)) void output(const f32x16 (&p)[6], f32x16 (&o)[3]) {
-    const f32x16 half = f32x16::set(0.5f), two = f32x16::set(2.0f);
-    const f32x16 root_half = f32x16::set(0.70710678f), sqrt2 = f32x16::set(1.41421356f);
-    const f32x16 s1 = f32x16::add(p[1], p[2]), d1 = f32x16::sub(p[1], p[2]);
-    const f32x16 s2 = f32x16::add(p[3], p[4]), d2 = f32x16::sub(p[3], p[4]);
-    o[0] = f32x16::add(f32x16::add(p[0], s1), s2);
-    o[1] = f32x16::fma(root_half, d1, f32x16::mul(sqrt2, d2));
-    o[2] = f32x16::add(f32x16::fma(half, s1, f32x16::mul(two, s2)), p[5]);
-  }
-};
-
-/// The P x P pixels at `from`, where row and column count from the readable origin; what lies outside is zero.
-template <int P>
-static inline void gather_edge_tile(const WinogradInputArguments& a, const float* plane, int row, int column,
-                                    float (&to)[P * P * 16]) {
-  for (int i = 0; i < P; ++i) {
-    for (int j = 0; j < P; ++j) {
-      const int y = row + i, x = column + j;
-      const bool inside = y >= a.first_row && y < a.valid_rows && x >= a.first_column && x < a.valid_columns;
-      const f32x16 pixel =
-          inside ? f32x16::load(plane + y * a.in_row + static_cast<ptrdiff_t>(x) * 16) : f32x16::zero();
-      f32x16::store(to + (i * P + j) * 16, pixel);
+/// Calls f.template run<n>(arguments) for n = count, which is 1 to `most`.
+template <class F, int most, class... Arguments>
+[[gnu::always_inline]] static inline void with_outputs(int count, Arguments&&... arguments) {
+  if constexpr (most > 0) {
+    if (count == most) {
+      F::template run<most>(arguments...);
+    } else {
+      with_outputs<F, most - 1>(count, arguments...);
     }
   }
 }
 
-template <int m>
-static inline void transform_input_tile(const float* from, ptrdiff_t row_stride, float* v, ptrdiff_t v_xi) {
-  constexpr int P = WinogradTransform<m>::kPoints;
-  f32x16 columns[P][P];
+/// The pixels of a tile as they lie in the input, or gathered in `to`, where row and column count from the readable origin and
+/// what lies outside is zero.
+struct WinogradPixels {
+  const float* from;
+  ptrdiff_t row_stride;
+};
+template <int P>
+static inline WinogradPixels tile_pixels(const WinogradInputArguments& a, const float* plane, int row, int column,
+                                         int rows, int columns, float (&to)[P * P * 16]) {
+  const bool inside = row >= a.first_row && row + rows <= a.valid_rows && column >= a.first_column &&
+                      column + columns <= a.valid_columns;
+  if (inside) return {plane + row * a.in_row + static_cast<ptrdiff_t>(column) * 16, a.in_row};
+  for (int i = 0; i < rows; ++i) {
+    for (int j = 0; j < columns; ++j) {
+      const int y = row + i, x = column + j;
+      const bool readable = y >= a.first_row && y < a.valid_rows && x >= a.first_column && x < a.valid_columns;
+      const f32x16 pixel =
+          readable ? f32x16::load(plane + y * a.in_row + static_cast<ptrdiff_t>(x) * 16) : f32x16::zero();
+      f32x16::store(to + (i * P + j) * 16, pixel);
+    }
+  }
+  return {to, P * 16};
+}
+
+/// The columns of a tile of n rows of outputs: half[point of the rows][column].
+template <Winograd form>
+struct TransformInputColumns {
+  template <int n>
+  static void run(const WinogradPixels& pixels, int columns, float* half) {
+    using Transform = WinogradTransform<form, n>;
+    constexpr int P = Transform::kPoints;
+    for (int j = 0; j < columns; ++j) {
+      f32x16 r[Transform::kPixels], t[P];
+#pragma GCC unroll 6
+      for (int i = 0; i < Transform::kPixels; ++i) r[i] = f32x16::load(pixels.from + i * pixels.row_stride + j * 16);
+      Transform::input(r, t);
+#pragma GCC unroll 6
+      for (int i = 0; i < P; ++i) {
+        if (Transform::has(i)) f32x16::store(half + (i * P + j) * 16, t[i]);
+      }
+    }
+  }
+};
+
+/// The rows of a tile of n columns of outputs, those in the set `rows`: v[point of the rows][point of the columns].
+template <Winograd form>
+struct TransformInputRows {
+  template <int n>
+  static void run(const float* half, unsigned rows, float* v, ptrdiff_t v_xi) {
+    using Transform = WinogradTransform<form, n>;
+    constexpr int P = Transform::kPoints;
+    for (int i = 0; i < P; ++i) {
+      if ((rows >> i & 1) == 0) continue;
+      f32x16 r[Transform::kPixels], t[P];
+#pragma GCC unroll 6
+      for (int j = 0; j < Transform::kPixels; ++j) r[j] = f32x16::load(half + (i * P + j) * 16);
+      Transform::input(r, t);
+#pragma GCC unroll 6
+      for (int j = 0; j < P; ++j) {
+        if (Transform::has(j)) f32x16::store(v + (i * P + j) * v_xi, t[j]);
+      }
+    }
+  }
+};
+
+/// A tile of all outputs. In registers, which is a fourth faster than through `half`.
+template <Winograd form>
+static inline void transform_whole_input(const WinogradPixels& pixels, float* v, ptrdiff_t v_xi) {
+  using Transform = WinogradTransform<form, winograd_edge(form).outputs>;
+  constexpr int P = Transform::kPoints;
+  f32x16 half[P][P];
 #pragma GCC unroll 6
   for (int j = 0; j < P; ++j) {
     f32x16 r[P], t[P];
 #pragma GCC unroll 6
-    for (int i = 0; i < P; ++i) r[i] = f32x16::load(from + i * row_stride + j * 16);
-    WinogradTransform<m>::input(r, t);
+    for (int i = 0; i < P; ++i) r[i] = f32x16::load(pixels.from + i * pixels.row_stride + j * 16);
+    Transform::input(r, t);
 #pragma GCC unroll 6
-    for (int i = 0; i < P; ++i) columns[i][j] = t[i];
+    for (int i = 0; i < P; ++i) half[i][j] = t[i];
   }
 #pragma GCC unroll 6
   for (int i = 0; i < P; ++i) {
     f32x16 t[P];
-    WinogradTransform<m>::input(columns[i], t);
+    Transform::input(half[i], t);
 #pragma GCC unroll 6
     for (int j = 0; j < P; ++j) f32x16::store(v + (i * P + j) * v_xi, t[j]);
   }
 }
 
-template <int m>
-static inline void winograd_input_m(const WinogradInputArguments& a) {
-  constexpr int P = WinogradTransform<m>::kPoints;
+template <Winograd form>
+static inline void winograd_input_form(const WinogradInputArguments& a) {
+  constexpr WinogradEdge edge = winograd_edge(form);
+  constexpr int P = edge.points;
+  const WinogradWalk begin(form, a.tiles, a.tile_first, a.tile_last);
   for (int block = a.block_first; block < a.block_last; ++block) {
-    const float* const plane = a.input + block * a.in_plane;
-    for (int tile_index = a.tile_first; tile_index < a.tile_last; ++tile_index) {
-      const int row = tile_index / a.tile_columns * m, column = tile_index % a.tile_columns * m;
-      float* const v = a.v + block * a.v_block + static_cast<ptrdiff_t>(tile_index - a.tile_first) * 16;
-      const bool inside =
-          row >= a.first_row && row + P <= a.valid_rows && column >= a.first_column && column + P <= a.valid_columns;
-      if (inside) {
-        transform_input_tile<m>(plane + row * a.in_row + static_cast<ptrdiff_t>(column) * 16, a.in_row, v, a.v_xi);
+    WinogradWalk tile = begin;
+    for (int t = a.tile_first; t < a.tile_last; ++t, tile.next()) {
+      const int height = tile.height(), width = tile.width(), columns = winograd_pixels(form, width);
+      alignas(64) float edges[P * P * 16], half[P * P * 16];
+      const float* const plane = a.input + tile.image() * a.in_image + block * a.in_plane;
+      const WinogradPixels pixels = tile_pixels<P>(a, plane, tile.row() * edge.step, tile.column() * edge.step,
+                                                   winograd_pixels(form, height), columns, edges);
+      float* const v = a.v + block * a.v_block + static_cast<ptrdiff_t>(tile.place()) * 16;
+      if (height == edge.outputs && width == edge.outputs) {
+        transform_whole_input<form>(pixels, v, a.v_xi);
       } else {
-        float edge[P * P * 16];
-        gather_edge_tile<P>(a, plane, row, column, edge);
-        transform_input_tile<m>(edge, P * 16, v, a.v_xi);
+        with_outputs<TransformInputColumns<form>, edge.outputs>(height, pixels, columns, half);
+        with_outputs<TransformInputRows<form>, edge.outputs>(width, half, winograd_points(form, height), v, a.v_xi);
       }
     }
   }
 }
 
-static void winograd_input(const WinogradInputArguments& a) {
-  a.m == 2 ? winograd_input_m<2>(a) : a.m == 3 ? winograd_input_m<3>(a) : winograd_input_m<4>(a);
-}
+/// Calls f<form>(a).
+#define LINNET_WINOGRAD_FORM(f, a)                                            \
+  switch ((a).form) {                                                         \
+    case Winograd::f2x2_3x3: return f<Winograd::f2x2_3x3>(a);                 \
+    case Winograd::f4x4_3x3: return f<Winograd::f4x4_3x3>(a);                 \
+    case Winograd::f3x3_4x4: return f<Winograd::f3x3_4x4>(a);                 \
+    case Winograd::f2x2_3x3_stride2: return f<Winograd::f2x2_3x3_stride2>(a); \
+  }
 
-/// One point of one panel: M[vector][tile][16] = V[xi] * U, with `next` the weights that are wanted after these, or null.
+static void winograd_input(const WinogradInputArguments& a) { LINNET_WINOGRAD_FORM(winograd_input_form, a) }
+
+/// One point of one panel over `tiles` places: M[vector][place][16] = V[xi] * U, with `next` the weights that are wanted after
+/// these, or null.
 template <int NV>
-static inline void winograd_multiply(const WinogradOutputArguments& a, const float* v, const float* weights,
-                                     const float* next, float* out) {
+static inline void winograd_multiply(const WinogradOutputArguments& a, const float* v, int tiles, const float* weights,
+                                     const float* next, float* out, ptrdiff_t out_plane) {
   ptrdiff_t out_pixels[kTilePixels];
   for (int i = 0; i < kTilePixels; ++i) out_pixels[i] = i * 16;
   Tile t;
@@ -143,14 +209,14 @@ static inline void winograd_multiply(const WinogradOutputArguments& a, const flo
   t.weights = weights;
   t.init = nullptr;
   t.residual = nullptr;
-  t.out_plane = static_cast<ptrdiff_t>(a.tiles) * 16;
+  t.out_plane = out_plane;
   t.out_pixels = out_pixels;
   t.lo = -__builtin_inff();
   t.hi = __builtin_inff();
-  const int runs = (a.tiles + kTilePixels - 1) / kTilePixels;
+  const int runs = (tiles + kTilePixels - 1) / kTilePixels;
   Prefetch prefetch(next, a.in_blocks, 16 * NV, runs);
-  for (int done = 0; done < a.tiles;) {
-    const int count = next_tile(a.tiles - done, kTilePixels);
+  for (int done = 0; done < tiles;) {
+    const int count = next_tile(tiles - done, kTilePixels);
     prefetch.assign(t);
     t.input = v + static_cast<ptrdiff_t>(done) * 16;
     t.output = out + static_cast<ptrdiff_t>(done) * 16;
@@ -159,92 +225,169 @@ static inline void winograd_multiply(const WinogradOutputArguments& a, const flo
   }
 }
 
-/// All points of panels [first, last): M[xi][panel][vector][tile][16]. A point's V stays in the caches while the panels go
+/// All points of panels [first, last): M[xi][panel][vector][place][16]. A point's V stays in the caches while the panels go
 /// by.
-static inline void winograd_multiply_panels(const WinogradOutputArguments& a, int points, int first, int last,
-                                            ptrdiff_t m_xi) {
-  const ptrdiff_t k = static_cast<ptrdiff_t>(a.in_blocks) * 16 + a.in_tail;
+template <Winograd form>
+static inline void winograd_multiply_panels(const WinogradOutputArguments& a, const WinogradWalk& walk, int first,
+                                            int last, ptrdiff_t m_xi) {
+  constexpr WinogradEdge edge = winograd_edge(form);
+  constexpr int P = edge.points;
+  const ptrdiff_t k = static_cast<ptrdiff_t>(a.in_blocks) * 16 + a.in_tail, out_plane = walk.tiles() * ptrdiff_t{16};
   const auto vectors = [&](int panel) {
     return a.out_blocks - panel * kTileVectors < kTileVectors ? a.out_blocks - panel * kTileVectors : kTileVectors;
   };
   const auto weights = [&](int panel, int xi) {
-    return a.weights + k * 16 * (static_cast<ptrdiff_t>(panel) * kTileVectors * points + xi * vectors(panel));
+    const int filter = winograd_filter(form, xi / P) * edge.filters + winograd_filter(form, xi % P);
+    return a.weights +
+           k * 16 *
+               (static_cast<ptrdiff_t>(panel) * kTileVectors * edge.filters * edge.filters + filter * vectors(panel));
   };
-  for (int xi = 0; xi < points; ++xi) {
-    const float* const v = a.v + xi * a.v_xi;
+  const unsigned rows_kept = winograd_points(form, a.tiles.last_height),
+                 columns_kept = winograd_points(form, a.tiles.last_width);
+  for (int xi = 0; xi < P * P; ++xi) {
+    const bool row_kept = (rows_kept >> xi / P & 1) != 0, column_kept = (columns_kept >> xi % P & 1) != 0;
+    const int place = walk.first_with(column_kept), tiles = walk.last_with(row_kept, column_kept) - place;
+    if (tiles == 0) continue;
+    const float* const v = a.v + xi * a.v_xi + static_cast<ptrdiff_t>(place) * 16;
     for (int panel = first; panel < last; ++panel) {
       const bool ends = panel + 1 == last;
-      const float* const next = !ends ? weights(panel + 1, xi) : (xi + 1 < points ? weights(first, xi + 1) : nullptr);
-      float* const out = a.scratch + xi * m_xi + static_cast<ptrdiff_t>(panel - first) * kTileVectors * 16 * a.tiles;
+      const float* const next = !ends ? weights(panel + 1, xi) : (xi + 1 < P * P ? weights(first, xi + 1) : nullptr);
+      float* const out =
+          a.scratch + xi * m_xi + (panel - first) * kTileVectors * out_plane + static_cast<ptrdiff_t>(place) * 16;
       if (vectors(panel) == kTileVectors) {
-        winograd_multiply<kTileVectors>(a, v, weights(panel, xi), next, out);
+        winograd_multiply<kTileVectors>(a, v, tiles, weights(panel, xi), next, out, out_plane);
       } else {
-        winograd_multiply<1>(a, v, weights(panel, xi), next, out);
+        winograd_multiply<1>(a, v, tiles, weights(panel, xi), next, out, out_plane);
       }
     }
   }
 }
 
-/// The m x m outputs of one tile and one channel block, with bias, residual and clamp; what sticks out is dropped.
-template <int m>
-static inline void transform_output_tile(const WinogradOutputArguments& a, const float* from, ptrdiff_t m_xi, int block,
-                                         int tile_index) {
-  constexpr int P = WinogradTransform<m>::kPoints;
-  f32x16 columns[m][P];
+/// The columns of a tile of n rows of outputs, those in the set `columns`: half[row][point of the columns].
+template <Winograd form>
+struct TransformOutputColumns {
+  template <int n>
+  static void run(const float* from, ptrdiff_t m_xi, unsigned columns, float* half) {
+    using Transform = WinogradTransform<form, n>;
+    constexpr int P = Transform::kPoints;
+    for (int j = 0; j < P; ++j) {
+      if ((columns >> j & 1) == 0) continue;
+      f32x16 p[P], o[n];
+#pragma GCC unroll 6
+      for (int i = 0; i < P; ++i) {
+        if (Transform::has(i)) p[i] = f32x16::load(from + (i * P + j) * m_xi);
+      }
+      Transform::output(p, o);
+#pragma GCC unroll 4
+      for (int i = 0; i < n; ++i) f32x16::store(half + (i * P + j) * 16, o[i]);
+    }
+  }
+};
+
+/// A tile's rows of outputs, of one channel block.
+struct OutputRows {
+  int rows;
+  float* output;
+  const float* residual;  // null: none
+  ptrdiff_t out_row, residual_row;
+  f32x16 bias, lo, hi;
+};
+
+/// Row i of n outputs, from the points of the columns, with bias, residual and clamp.
+template <Winograd form, int n>
+[[gnu::always_inline]] static inline void store_output_row(const f32x16 (&p)[WinogradTransform<form, n>::kPoints],
+                                                           int i, const OutputRows& a) {
+  f32x16 o[n];
+  WinogradTransform<form, n>::output(p, o);
+#pragma GCC unroll 4
+  for (int j = 0; j < n; ++j) {
+    f32x16 y = f32x16::add(o[j], a.bias);
+    if (a.residual != nullptr) y = f32x16::add(y, f32x16::load(a.residual + i * a.residual_row + j * 16));
+    f32x16::store(a.output + i * a.out_row + j * 16, f32x16::min(a.hi, f32x16::max(a.lo, y)));
+  }
+}
+
+/// The rows of a tile of n columns of outputs.
+template <Winograd form>
+struct TransformOutputRows {
+  template <int n>
+  static void run(const float* half, const OutputRows& a) {
+    using Transform = WinogradTransform<form, n>;
+    constexpr int P = Transform::kPoints;
+    for (int i = 0; i < a.rows; ++i) {
+      f32x16 p[P];
+#pragma GCC unroll 6
+      for (int j = 0; j < P; ++j) {
+        if (Transform::has(j)) p[j] = f32x16::load(half + (i * P + j) * 16);
+      }
+      store_output_row<form, n>(p, i, a);
+    }
+  }
+};
+
+/// A tile of all outputs. In registers, which is faster than through `half`.
+template <Winograd form>
+static inline void transform_whole_output(const float* from, ptrdiff_t m_xi, const OutputRows& a) {
+  constexpr int P = winograd_edge(form).points, m = winograd_edge(form).outputs;
+  using Transform = WinogradTransform<form, m>;
+  f32x16 half[m][P];
 #pragma GCC unroll 6
   for (int j = 0; j < P; ++j) {
     f32x16 p[P], o[m];
 #pragma GCC unroll 6
     for (int i = 0; i < P; ++i) p[i] = f32x16::load(from + (i * P + j) * m_xi);
-    WinogradTransform<m>::output(p, o);
+    Transform::output(p, o);
 #pragma GCC unroll 4
-    for (int i = 0; i < m; ++i) columns[i][j] = o[i];
+    for (int i = 0; i < m; ++i) half[i][j] = o[i];
   }
-  const int image = tile_index / a.image_tiles, tile = tile_index % a.image_tiles;
-  const int row = tile / a.tile_columns * m, column = tile % a.tile_columns * m;
-  const int rows = a.height - row < m ? a.height - row : m, width = a.width - column < m ? a.width - column : m;
-  const f32x16 bias = f32x16::load(a.bias + block * 16), lo = f32x16::set(a.lo), hi = f32x16::set(a.hi);
-  for (int i = 0; i < rows; ++i) {
-    f32x16 o[m];
-    WinogradTransform<m>::output(columns[i], o);
-    float* const out = a.output + image * a.out_image + block * a.out_plane + (row + i) * a.out_row +
-                       static_cast<ptrdiff_t>(column) * 16;
-    const float* const residual = a.residual == nullptr
-                                      ? nullptr
-                                      : a.residual + image * a.residual_image + block * a.residual_plane +
-                                            (row + i) * a.residual_row + static_cast<ptrdiff_t>(column) * 16;
 #pragma GCC unroll 4
-    for (int j = 0; j < m; ++j) {
-      if (j < width) {
-        f32x16 y = f32x16::add(o[j], bias);
-        if (residual != nullptr) y = f32x16::add(y, f32x16::load(residual + j * 16));
-        f32x16::store(out + j * 16, f32x16::min(hi, f32x16::max(lo, y)));
-      }
-    }
-  }
+  for (int i = 0; i < m; ++i) store_output_row<form, m>(half[i], i, a);
 }
 
-template <int m>
-static inline void winograd_output_m(const WinogradOutputArguments& a) {
-  constexpr int P = WinogradTransform<m>::kPoints, kPoints = P * P, kPanels = kWinogradChannels / kTileShape.channels;
+template <Winograd form>
+static inline void winograd_output_form(const WinogradOutputArguments& a) {
+  constexpr WinogradEdge edge = winograd_edge(form);
+  constexpr int P = edge.points, m = edge.outputs, kPanels = kWinogradChannels / kTileShape.channels;
+  const WinogradWalk begin(form, a.tiles, a.tile_first, a.tile_last);
   // Odd multiples of a line, so that the points of a tile do not fall into the same cache sets.
-  const ptrdiff_t m_xi = static_cast<ptrdiff_t>(a.tiles) * kWinogradChannels + 16;
+  const ptrdiff_t m_xi = static_cast<ptrdiff_t>(begin.tiles()) * kWinogradChannels + 16;
   for (int first = a.panel_first; first < a.panel_last; first += kPanels) {
     const int last = first + kPanels < a.panel_last ? first + kPanels : a.panel_last;
-    winograd_multiply_panels(a, kPoints, first, last, m_xi);
+    winograd_multiply_panels<form>(a, begin, first, last, m_xi);
     const int block_first = first * kTileVectors;
     const int block_last = last * kTileVectors < a.out_blocks ? last * kTileVectors : a.out_blocks;
     for (int block = block_first; block < block_last; ++block) {
-      for (int t = 0; t < a.tiles; ++t) {
-        const float* const from = a.scratch + (static_cast<ptrdiff_t>(block - block_first) * a.tiles + t) * 16;
-        transform_output_tile<m>(a, from, m_xi, block, a.tile_first + t);
+      const float* const of_block = a.scratch + static_cast<ptrdiff_t>(block - block_first) * begin.tiles() * 16;
+      const float* const residual = a.residual == nullptr ? nullptr : a.residual + block * a.residual_plane;
+      OutputRows to{};
+      to.out_row = a.out_row;
+      to.residual_row = a.residual_row;
+      to.bias = f32x16::load(a.bias + block * 16);
+      to.lo = f32x16::set(a.lo);
+      to.hi = f32x16::set(a.hi);
+      WinogradWalk tile = begin;
+      for (int t = a.tile_first; t < a.tile_last; ++t, tile.next()) {
+        const int width = tile.width();
+        const ptrdiff_t row = tile.row() * m, column = tile.column() * ptrdiff_t{m} * 16;
+        to.rows = tile.height();
+        to.output = a.output + tile.image() * a.out_image + block * a.out_plane + row * a.out_row + column;
+        if (residual != nullptr)
+          to.residual = residual + tile.image() * a.residual_image + row * a.residual_row + column;
+        alignas(64) float half[m * P * 16];
+        const float* const from = of_block + static_cast<ptrdiff_t>(tile.place()) * 16;
+        if (to.rows == m && width == m) {
+          transform_whole_output<form>(from, m_xi, to);
+        } else {
+          with_outputs<TransformOutputColumns<form>, m>(to.rows, from, m_xi, winograd_points(form, width), half);
+          with_outputs<TransformOutputRows<form>, m>(width, half, to);
+        }
       }
     }
   }
 }
 
-static void winograd_output(const WinogradOutputArguments& a) {
-  a.m == 2 ? winograd_output_m<2>(a) : a.m == 3 ? winograd_output_m<3>(a) : winograd_output_m<4>(a);
-}
+static void winograd_output(const WinogradOutputArguments& a) { LINNET_WINOGRAD_FORM(winograd_output_form, a) }
+
+#undef LINNET_WINOGRAD_FORM
 
 }  // namespace linnet::kernels::LINNET_ISA

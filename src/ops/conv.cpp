@@ -242,8 +242,8 @@ void plan_conv(PlanContext& c) {
   if (c.placement_out(0).layout == graph::Layout::plain) return plan_conv_gather(c, p, false);
   if (p.groups > 1 && p.groups == p.in_channels && p.groups == p.out_channels) return plan_conv_depthwise(c, p);
   const bool plain_input = c.placement_in(kConvX).layout == graph::Layout::plain;
-  const WinogradForm form = c.options().winograd ? winograd_form(p, plain_input) : WinogradForm{};
-  if (form.m != 0) return plan_conv_winograd(c, p, form);
+  const std::optional<WinogradForm> form = c.options().winograd ? winograd_form(p, plain_input) : std::nullopt;
+  if (form) return plan_conv_winograd(c, p, *form);
   plan_conv_direct(c, p);
 }
 

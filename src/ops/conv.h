@@ -1,6 +1,7 @@
 // Conv and FusedConv (domain "linnet"): what the ways of planning them share.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "ops/activation.h"
@@ -78,14 +79,13 @@ void apply_late_activation(const ConvProblem& problem, const kernels::Table& tab
 /// What a tuned blocking may depend on: the operator's shape and the way it is computed.
 std::string tuning_shape(const ConvProblem& problem, const std::string& algorithm, bool has_residual);
 
-/// Winograd's F(m x m, taps x taps), points = m + taps - 1 on an edge.
+/// How Winograd computes a convolution.
 struct WinogradForm {
-  int m = 0;
-  int taps = 3;
+  kernels::Winograd kernel = kernels::Winograd::f2x2_3x3;
   /// A convolution of stride 2 over few channels as one of stride 1 over four times as many: the pixels in even and odd rows and
   /// columns are channels of their own, and so a filter of 7x7 has 4x4 taps on each.
   bool phases = false;
-  [[nodiscard]] int points() const { return m + taps - 1; }
+  [[nodiscard]] kernels::WinogradEdge edge() const { return kernels::winograd_edge(kernel); }
   [[nodiscard]] std::string name() const;  // "winograd_f4x4_3x3"
 };
 
@@ -106,8 +106,8 @@ void plan_conv_double(PlanContext& context, const ConvProblem& problem, bool tra
 Blocking cache_blocking(const kernels::TileShape& tile, std::int64_t blocks, std::int64_t block_k,
                         std::int64_t out_channels, std::int64_t tile_bytes);
 
-/// The form for this operator, a function of its shape alone; m = 0: none. `plain_input`: it reads a row-major tensor.
-WinogradForm winograd_form(const ConvProblem& problem, bool plain_input);
+/// The form for this operator, a function of its shape alone, or none. `plain_input`: it reads a row-major tensor.
+std::optional<WinogradForm> winograd_form(const ConvProblem& problem, bool plain_input);
 
 /// How many groups are computed as one dense convolution with zeros between, so that each such convolution begins at a
 /// block of 16 channels. The last one may have fewer.

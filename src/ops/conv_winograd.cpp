@@ -1,10 +1,12 @@
-// Winograd convolution F(m x m, 3x3), m = 2 and 4: transformed filters packed in double and rounded once.
+// Winograd convolution: transformed filters packed in double and rounded once; who computes which tiles.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/checked_math.h"
 #include "ops/conv.h"
@@ -15,9 +17,12 @@ namespace linnet::ops {
 namespace {
 
 constexpr std::int64_t kBlock = 16;
-constexpr std::int64_t kLeastEdge = 12;  // of an output: on smaller ones tiles of 3 and 4 stick out too far
+constexpr std::int64_t kLeastSmallEdge = 4,
+                       kLeastEdge = 12;  // of an output: on smaller ones tiles of 3 and 4 stick out too far
 // Fewer tiles than that a thread, and it would read all filters for hardly more than a register tile.
 constexpr std::int64_t kLeastTilesAThread = 8;
+// Of stride 2: a tile has 25 points where the sums themselves take 36 products, and a transform of 25 points for each channel.
+constexpr std::int64_t kLeastStride2Channels = 64;
 constexpr std::int64_t kResidentFilters =
     1 << 20;  // bytes of filters that stay in L2 from one group of tiles to the next
 constexpr std::int64_t kTransformedBytes =
@@ -25,6 +30,10 @@ constexpr std::int64_t kTransformedBytes =
 constexpr std::int64_t kStreamedForBytes =
     2400 * 1024;  // the same where filters come from afar once a group: few groups count more
 constexpr std::int64_t kSharedBytes = 1 << 20;  // of one group of tiles when all threads share it
+// All tiles that stay in L2, while the filters do not, are shared: each thread then reads its share of the filters only.
+constexpr std::int64_t kAllTilesBytes = 832 * 1024;
+
+constexpr std::int64_t square(std::int64_t edge) { return edge * edge; }
 
 struct WinogradConv {
   const kernels::Table* table = nullptr;
@@ -38,7 +47,7 @@ struct WinogradConv {
   std::vector<std::ptrdiff_t> taps;
   std::int64_t channels = 0;  // that are summed over, padding to whole blocks included where it is read
   std::int64_t in_blocks = 0, out_blocks = 0;
-  std::int64_t tile_rows = 0, tile_columns = 0;
+  kernels::WinogradTiles tiles;
   std::int64_t group = 0;  // tiles transformed at a time
   bool shared = false;     // threads split the panels over one shared V; otherwise they split the tiles
   std::ptrdiff_t v_xi = 0, v_block = 0;
@@ -46,10 +55,11 @@ struct WinogradConv {
       grid;  // shared: who multiplies what of a group; panels first, as then filters are read once, but tiles too
              // where there are more threads than panels
 
-  [[nodiscard]] std::int64_t points() const { return form.points() * form.points(); }
-  [[nodiscard]] std::int64_t tiles() const { return tile_rows * tile_columns; }
+  [[nodiscard]] std::int64_t points() const { return square(form.edge().points); }
+  [[nodiscard]] std::int64_t filters() const { return square(form.edge().filters); }
+  [[nodiscard]] std::int64_t image_tiles() const { return std::int64_t{tiles.rows} * tiles.columns; }
   [[nodiscard]] std::int64_t panels() const { return base::ceil_div(out_blocks * kBlock, table->tile.channels); }
-  [[nodiscard]] std::int64_t all_tiles() const { return tiles() * problem.images; }
+  [[nodiscard]] std::int64_t all_tiles() const { return image_tiles() * problem.images; }
   [[nodiscard]] std::int64_t v_floats() const { return points() * v_xi; }
   [[nodiscard]] std::int64_t m_floats() const { return points() * (group * kernels::kWinogradChannels + kBlock); }
 
@@ -60,11 +70,13 @@ struct WinogradConv {
   void transform_input(const RunArgs& args, float* v, Range tile_range, Range blocks) const;
   void multiply(const RunArgs& args, const float* v, float* scratch, Range tile_range, Range panel_range) const;
   void activate(float* output, Range tile_range, Range panel_range) const;
+  [[nodiscard]] std::int64_t work_before(std::int64_t t) const;
+  [[nodiscard]] Range share(std::int64_t image, std::int64_t images, const RunArgs& args) const;
   void run_tiles(const RunArgs& args, Range mine) const;
   void run_phases(const RunArgs& args) const;
   void plan_blocking(PlanContext& context);
   [[nodiscard]] GridCost cost() const;
-  [[nodiscard]] Part share_of(std::int64_t group_tiles, const RunArgs& args) const;
+  [[nodiscard]] Range part_of_group(std::int64_t group_tiles, int parts, int part) const;
   void run_shared(const RunArgs& args) const;
 };
 
@@ -79,59 +91,68 @@ struct FilterTransform {
   std::array<FilterPair, 2> pairs;
   int count;
 };
-FilterTransform filter_transform(int points) {
-  if (points == 4) return {{{{0.5, 0.5, 0.5, 0}, {}}}, 1};
+FilterTransform filter_transform(kernels::Winograd form) {
+  if (form == kernels::Winograd::f2x2_3x3) return {{{{0.5, 0.5, 0.5, 0}, {}}}, 1};
   const double s = std::sqrt(2.0);
   return {{{{-2.0 / 3, -s / 3, -1.0 / 3, -s / 6}, {1.0 / 6, s / 6, 1.0 / 3, s / 3}}}, 2};
 }
 
-constexpr int kMostTaps = 4, kMostPoints = 6;
+constexpr int kMostTaps = 4, kMostFilters = kernels::kWinogradMostPoints;
 
-/// G g. By value, so that the compiler knows them apart from `points`.
-void transform_row(const FilterTransform& transform, int taps, std::array<Lanes, kMostTaps> g, Lanes* points) {
-  *points++ = g[0];
-  for (int i = 0; i < transform.count; ++i, points += 2) {
+/// G g. By value, so that the compiler knows them apart from `to`.
+void transform_row(const WinogradForm& form, std::array<Lanes, kMostTaps> g, Lanes* to) {
+  if (form.kernel ==
+      kernels::Winograd::f2x2_3x3_stride2) {  // even rows or columns by F(2,2) with the points 0, 1 and inf
+    to[0] = g[0];
+    for (std::size_t lane = 0; lane < kBlock; ++lane) to[1][lane] = g[0][lane] + g[2][lane];
+    to[2] = g[2];
+    to[3] = g[1];
+    return;
+  }
+  const FilterTransform transform = filter_transform(form.kernel);
+  const int taps = form.edge().taps;
+  *to++ = g[0];
+  for (int i = 0; i < transform.count; ++i, to += 2) {
     const FilterPair pair = transform.pairs[static_cast<std::size_t>(i)];
     for (std::size_t lane = 0; lane < kBlock; ++lane) {
       const double even = pair.even_0 * g[0][lane] + pair.even_2 * g[2][lane];
       const double odd = pair.odd_1 * g[1][lane] + (taps == 4 ? pair.odd_3 * g[3][lane] : 0.0);
-      points[0][lane] = even + odd;
-      points[1][lane] = even - odd;
+      to[0][lane] = even + odd;
+      to[1][lane] = even - odd;
     }
   }
-  *points = g[static_cast<std::size_t>(taps - 1)];
+  *to = g[static_cast<std::size_t>(taps - 1)];
 }
 
 /// u = G g G^T of 16 filters.
 void transform_filters(const WinogradForm& form, const Lanes (&g)[kMostTaps * kMostTaps],
-                       Lanes (&u)[kMostPoints * kMostPoints]) {
-  const FilterTransform transform = filter_transform(form.points());
-  const int r = form.taps, p = form.points();
-  Lanes half[kMostTaps][kMostPoints];
-  const auto column = [r](const auto& of) {
+                       Lanes (&u)[kMostFilters * kMostFilters]) {
+  const int taps = form.edge().taps, filters = form.edge().filters;
+  Lanes half[kMostTaps][kMostFilters];
+  const auto column = [taps](const auto& of) {
     std::array<Lanes, kMostTaps> values;
-    for (int i = 0; i < r; ++i) values[static_cast<std::size_t>(i)] = of(i);
+    for (int i = 0; i < taps; ++i) values[static_cast<std::size_t>(i)] = of(i);
     return values;
   };
-  for (int j = 0; j < r; ++j) transform_row(transform, r, column([&](int i) { return g[i * r + j]; }), half[j]);
-  for (int i = 0; i < p; ++i) transform_row(transform, r, column([&](int j) { return half[j][i]; }), u + i * p);
+  for (int j = 0; j < taps; ++j) transform_row(form, column([&](int i) { return g[i * taps + j]; }), half[j]);
+  for (int i = 0; i < filters; ++i) transform_row(form, column([&](int j) { return half[j][i]; }), u + i * filters);
 }
 
-/// One panel, [xi][C][panel channels]. Writes every float.
+/// One panel, [filter][C][panel channels]. Writes every float.
 void pack_panel(const ConvFilter& filter, const WinogradConv& d, std::int64_t panel, float* to) {
   const std::int64_t first = panel * d.table->tile.channels;
   const std::int64_t width = std::min<std::int64_t>(d.table->tile.channels, d.out_blocks * kBlock - first);
   // Channels outermost: the lanes of one channel fill whole lines of each point before the next channel is begun.
   for (std::int64_t c = 0; c < d.channels; ++c) {
     for (std::int64_t block = 0; block < width; block += kBlock) {
-      Lanes g[kMostTaps * kMostTaps], u[kMostPoints * kMostPoints];
+      Lanes g[kMostTaps * kMostTaps], u[kMostFilters * kMostFilters];
       for (std::int64_t lane = 0; lane < kBlock; ++lane) {
         const std::int64_t out = first + block + lane;
-        for (int tap = 0; tap < d.form.taps * d.form.taps; ++tap)
+        for (int tap = 0; tap < square(d.form.edge().taps); ++tap)
           g[tap][static_cast<std::size_t>(lane)] = d.filter_tap(filter, out, c, tap);
       }
       transform_filters(d.form, g, u);
-      for (std::int64_t xi = 0; xi < d.points(); ++xi) {
+      for (std::int64_t xi = 0; xi < d.filters(); ++xi) {
         float* const line = to + (xi * d.channels + c) * width + block;
         for (std::size_t lane = 0; lane < kBlock; ++lane) line[lane] = static_cast<float>(u[xi][lane]);
       }
@@ -139,21 +160,22 @@ void pack_panel(const ConvFilter& filter, const WinogradConv& d, std::int64_t pa
   }
 }
 
-/// Tap `tap` of `form.taps` squared from summed channel `c` to output `out`; zero in the padding of either.
+/// Tap `tap` of the form from summed channel `c` to output `out`; zero in the padding of either.
 double WinogradConv::filter_tap(const ConvFilter& filter, std::int64_t out, std::int64_t c, int tap) const {
   if (out >= problem.out_channels) return 0;
   if (!form.phases) return c < problem.in_channels ? filter.exact(out, c, tap) : 0.0;
-  const std::int64_t y = tap / form.taps * 2 + c % 4 / 2, x = tap % form.taps * 2 + c % 2;
+  const int edge_taps = form.edge().taps;
+  const std::int64_t y = tap / edge_taps * 2 + c % 4 / 2, x = tap % edge_taps * 2 + c % 2;
   const std::vector<std::int64_t>& kernel = problem.window.kernel;
   return y < kernel[0] && x < kernel[1] ? filter.exact(out, c / 4, y * kernel[1] + x) : 0.0;
 }
 
 void WinogradConv::pack(PlanContext& context) {
-  const std::int64_t floats = base::checked_mul(points() * channels, out_blocks * kBlock, "transformed filters");
+  const std::int64_t floats = base::checked_mul(filters() * channels, out_blocks * kBlock, "transformed filters");
   const std::size_t bytes = base::to_size(base::checked_mul(floats, 4, "transformed filters"), "transformed filters");
   const auto fill = [&](std::byte* to) {
     const ConvFilter filter(context);
-    const std::int64_t panel_floats = points() * channels * table->tile.channels;
+    const std::int64_t panel_floats = filters() * channels * table->tile.channels;
     context.parallel_for(panels(), [&](std::int64_t panel) {
       pack_panel(filter, *this, panel, reinterpret_cast<float*>(to) + panel * panel_floats);
     });
@@ -165,64 +187,60 @@ void WinogradConv::pack(PlanContext& context) {
 
 void WinogradConv::transform_input(const RunArgs& args, float* v, Range tile_range, Range blocks) const {
   kernels::WinogradInputArguments a{};
-  a.m = form.m;
+  a.form = form.kernel;
   a.in_row = from.row_stride;
   a.in_plane = from.plane_stride;
+  const float* first_pixel =
+      reinterpret_cast<const float*>(args.shared_scratch);  // of phases: one image after the other
+  if (!form.phases) {
+    first_pixel = args.in<float>(kConvX) + from.origin;
+    a.in_image = from.image_stride;
+  }
+  a.input = first_pixel - top * from.row_stride - left * kBlock;
   // The halo counts as readable: it holds the zeros of the padding.
   a.first_row = static_cast<int>(std::max<std::int64_t>(0, top - from.halo.top));
   a.first_column = static_cast<int>(std::max<std::int64_t>(0, left - from.halo.left));
   a.valid_rows = static_cast<int>(top + from.shape[2] + from.halo.bottom);
   a.valid_columns = static_cast<int>(left + from.shape[3] + from.halo.right);
-  a.tile_columns = static_cast<int>(tile_columns);
+  a.tiles = tiles;
+  a.tile_first = static_cast<int>(tile_range.first);
+  a.tile_last = static_cast<int>(tile_range.last);
   a.block_first = static_cast<int>(blocks.first);
   a.block_last = static_cast<int>(blocks.last);
+  a.v = v;
   a.v_xi = v_xi;
   a.v_block = v_block;
-  for (std::int64_t tile = tile_range.first; tile < tile_range.last;) {
-    const std::int64_t image = tile / tiles(), end = std::min(tile_range.last, (image + 1) * tiles());
-    const float* const first_pixel = form.phases ? reinterpret_cast<const float*>(args.shared_scratch)
-                                                 : args.in<float>(kConvX) + from.origin + image * from.image_stride;
-    a.input = first_pixel - top * from.row_stride - left * kBlock;
-    a.tile_first = static_cast<int>(tile - image * tiles());
-    a.tile_last = static_cast<int>(end - image * tiles());
-    a.v = v + (tile - tile_range.first) * kBlock;
-    table->winograd_input(a);
-    tile = end;
-  }
+  table->winograd_input(a);
 }
 
 void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch, Range tile_range,
                             Range panel_range) const {
   const Placement& out = operands.out;
   kernels::WinogradOutputArguments a{};
-  a.m = form.m;
+  a.form = form.kernel;
   a.v = v;
   a.v_xi = v_xi;
   a.v_block = v_block;
-  a.tiles = static_cast<int>(tile_range.last - tile_range.first);
-  const std::int64_t image = tile_range.first / tiles();
-  a.tile_first = static_cast<int>(tile_range.first - image * tiles());
-  a.tile_columns = static_cast<int>(tile_columns);
-  a.image_tiles = static_cast<int>(tiles());
+  a.tiles = tiles;
+  a.tile_first = static_cast<int>(tile_range.first);
+  a.tile_last = static_cast<int>(tile_range.last);
   a.taps = taps.data();
   a.in_blocks = static_cast<int>(channels / kBlock);
   a.in_tail = static_cast<int>(channels % kBlock);
   a.weights = weights->as<float>();
   a.bias = bias->as<float>();
-  a.output = args.out<float>(0) + out.origin + image * out.image_stride;
+  a.output = args.out<float>(0) + out.origin;
   a.out_row = out.row_stride;
   a.out_plane = out.plane_stride;
   a.out_image = out.image_stride;
   if (operands.has_residual) {
-    a.residual = operands.residual_data(args) + image * operands.residual.image_stride;
+    a.residual = operands.residual_data(args);
     a.residual_row = operands.residual.row_stride;
     a.residual_plane = operands.residual.plane_stride;
     a.residual_image = operands.residual.image_stride;
   }
   a.lo = problem.lo;
   a.hi = problem.hi;
-  a.height = static_cast<int>(problem.out_extent[0]);
-  a.width = static_cast<int>(problem.out_extent[1]);
   a.out_blocks = static_cast<int>(out_blocks);
   a.panel_first = static_cast<int>(panel_range.first);
   a.panel_last = static_cast<int>(panel_range.last);
@@ -235,16 +253,43 @@ void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch,
 void WinogradConv::activate(float* output, Range tile_range, Range panel_range) const {
   const std::int64_t vectors = table->tile.channels / kBlock, first_block = panel_range.first * vectors;
   const std::int64_t blocks = std::min(panel_range.last * vectors, out_blocks) - first_block;
+  const std::int64_t m = form.edge().outputs;
   for (std::int64_t tile = tile_range.first; tile < tile_range.last;) {
-    const std::int64_t row = tile / tile_columns, end = std::min(tile_range.last, (row + 1) * tile_columns);
-    const std::int64_t image = row / tile_rows, y = row % tile_rows * form.m, x = tile % tile_columns * form.m;
-    const std::int64_t height = std::min<std::int64_t>(form.m, problem.out_extent[0] - y);
-    const std::int64_t width = std::min((end - row * tile_columns) * form.m, problem.out_extent[1]) - x;
+    const std::int64_t row = tile / tiles.columns, end = std::min(tile_range.last, (row + 1) * tiles.columns);
+    const std::int64_t image = row / tiles.rows, y = row % tiles.rows * m, x = tile % tiles.columns * m;
+    const std::int64_t height = std::min(m, problem.out_extent[0] - y);
+    const std::int64_t width = std::min((end - row * tiles.columns) * m, problem.out_extent[1]) - x;
     float* const first = output + image * operands.out.image_stride + first_block * operands.out.plane_stride +
                          y * operands.out.row_stride + x * kBlock;
     apply_late_activation(problem, *table, operands.out, first, blocks, height, width);
     tile = end;
   }
+}
+
+/// What the tiles before tile `t` are to multiply, in points.
+std::int64_t WinogradConv::work_before(std::int64_t t) const {
+  const kernels::WinogradTileCounts before = kernels::winograd_tiles_before(form.kernel, tiles, static_cast<int>(t));
+  const auto points_of = [&](int outputs) { return std::popcount(kernels::winograd_points(form.kernel, outputs)); };
+  const std::int64_t whole = form.edge().points, low = points_of(tiles.last_height),
+                     narrow = points_of(tiles.last_width);
+  return whole * narrow * before.of[kernels::kTileNarrow] + whole * whole * before.of[kernels::kTileWhole] +
+         low * whole * before.of[kernels::kTileLow] + low * narrow * before.of[kernels::kTileCorner];
+}
+
+/// This thread's share of the tiles of so many images from `image` on.
+Range WinogradConv::share(std::int64_t image, std::int64_t images, const RunArgs& args) const {
+  const std::int64_t first = image * image_tiles(), last = first + images * image_tiles();
+  const std::int64_t before = work_before(first), work = work_before(last) - before;
+  const auto bound = [&](std::int64_t thread) {  // the first tile that ends beyond the shares of the threads before
+    std::int64_t low = first, high = last;
+    while (low < high) {
+      const std::int64_t middle = low + (high - low) / 2;
+      const bool enough = (work_before(middle) - before) * args.threads >= work * thread;
+      (enough ? high : low) = enough ? middle : middle + 1;
+    }
+    return low;
+  };
+  return {bound(args.thread), bound(args.thread + 1)};
 }
 
 /// One thread takes tiles of its own from input to output: no barrier, and every thread reads all filters.
@@ -298,8 +343,7 @@ void WinogradConv::split_phases(const RunArgs& args, std::int64_t image) const {
 void WinogradConv::run_phases(const RunArgs& args) const {
   const std::int64_t image = args.phase / 2;
   if (args.phase % 2 == 0) return split_phases(args, image);
-  const Range mine = split(tiles(), args.threads, args.thread);
-  run_tiles(args, {image * tiles() + mine.first, image * tiles() + mine.last});
+  run_tiles(args, share(image, 1, args));
 }
 
 /// Of a whole group of tiles.
@@ -313,27 +357,36 @@ GridCost WinogradConv::cost() const {
   return cost;
 }
 
-Part WinogradConv::share_of(std::int64_t group_tiles, const RunArgs& args) const {
-  const std::int64_t units = base::ceil_div(group_tiles, table->tile.pixels);
-  Part part = part_of(grid.of(args.threads), units, panels(), args.thread);
-  part.pixels.first = std::min(part.pixels.first * table->tile.pixels, group_tiles);
-  part.pixels.last = std::min(part.pixels.last * table->tile.pixels, group_tiles);
-  return part;
+Range WinogradConv::part_of_group(std::int64_t group_tiles, int parts, int part) const {
+  const Range units = split(base::ceil_div(group_tiles, table->tile.pixels), parts, part);
+  return {std::min(units.first * table->tile.pixels, group_tiles),
+          std::min(units.last * table->tile.pixels, group_tiles)};
 }
 
 /// Phases 2g and 2g + 1 are group g: all threads transform its input, then each multiplies its share.
 void WinogradConv::run_shared(const RunArgs& args) const {
   float* const v = reinterpret_cast<float*>(args.shared_scratch);
   const std::int64_t first = args.phase / 2 * group;
-  const Range tile_range = {first, std::min(all_tiles(), first + group)};
+  const std::int64_t group_tiles = std::min(all_tiles() - first, group);
+  const Grid parts = grid.of(args.threads);
+  // V holds the tiles of each part on their own.
+  const auto tiles_of = [&](int part) {
+    const Range here = part_of_group(group_tiles, parts.pixel_parts, part);
+    return std::pair(v + here.first * kBlock, Range{first + here.first, first + here.last});
+  };
   if (args.phase % 2 == 0) {
-    transform_input(args, v, tile_range, split(in_blocks, args.threads, args.thread));
+    const Range blocks = split(in_blocks, args.threads, args.thread);
+    for (int part = 0; part < parts.pixel_parts; ++part) {
+      const auto [to, tile_range] = tiles_of(part);
+      transform_input(args, to, tile_range, blocks);
+    }
     return;
   }
-  const Part mine = share_of(tile_range.last - tile_range.first, args);
-  if (mine.pixels.first == mine.pixels.last || mine.panels.first == mine.panels.last) return;
-  multiply(args, v + mine.pixels.first * kBlock, reinterpret_cast<float*>(args.thread_scratch),
-           {first + mine.pixels.first, first + mine.pixels.last}, mine.panels);
+  if (args.thread >= parts.pixel_parts * parts.panel_parts) return;
+  const auto [of_part, tile_range] = tiles_of(args.thread / parts.panel_parts);
+  const Range my_panels = split(panels(), parts.panel_parts, args.thread % parts.panel_parts);
+  if (tile_range.first == tile_range.last || my_panels.first == my_panels.last) return;
+  multiply(args, of_part, reinterpret_cast<float*>(args.thread_scratch), tile_range, my_panels);
 }
 
 /// Whether threads share a group of tiles and how many tiles it has, as the sizes of the caches suggest, where tuning has not
@@ -342,11 +395,12 @@ void WinogradConv::plan_blocking(PlanContext& context) {
   Step& step = context.step();
   const Blocking tuned = context.tuned_blocking(tuning_shape(problem, step.algorithm, operands.has_residual));
   const int threads = context.options().threads;
-  shared = threads > 1 && all_tiles() < threads * kLeastTilesAThread;
+  const bool resident = static_cast<std::int64_t>(weights->bytes()) <= kResidentFilters;
+  const bool streamed = !resident && points() * in_blocks * kBlock * all_tiles() * 4 <= kAllTilesBytes;
+  shared = threads > 1 && (streamed || all_tiles() < threads * kLeastTilesAThread);
   if (tuned.panel_parts > 0 && threads > 1) shared = tuned.panel_parts > 1;
   if (form.phases) shared = false;  // the shared scratch holds the phases
   const std::int64_t floats = in_blocks * kBlock + (shared ? 0 : kernels::kWinogradChannels);
-  const bool resident = static_cast<std::int64_t>(weights->bytes()) <= kResidentFilters;
   const std::int64_t bytes = shared ? kSharedBytes : (resident ? kTransformedBytes : kStreamedForBytes);
   const std::int64_t in_cache = std::max<std::int64_t>(8, bytes / (points() * floats * 4));
   const std::int64_t most = tuned.tiles > 0 ? tuned.tiles : in_cache;
@@ -360,11 +414,14 @@ void WinogradConv::plan_blocking(PlanContext& context) {
 }  // namespace
 
 std::string WinogradForm::name() const {
-  const auto squared = [](int edge) { return std::to_string(edge) + 'x' + std::to_string(edge); };
-  return "winograd_f" + squared(m) + '_' + squared(taps) + (phases ? "_phases" : "");
+  const auto squared = [](int length) { return std::to_string(length) + 'x' + std::to_string(length); };
+  const bool stride2 = kernel == kernels::Winograd::f2x2_3x3_stride2;
+  return "winograd_f" + squared(edge().outputs) + '_' + squared(edge().taps) + (stride2 ? "_stride2" : "") +
+         (phases ? "_phases" : "");
 }
 
-WinogradForm winograd_form(const ConvProblem& p, bool plain_input) {
+std::optional<WinogradForm> winograd_form(const ConvProblem& p, bool plain_input) {
+  using kernels::Winograd;
   const Window& w = p.window;
   if (w.kernel.size() != 2 || w.dilations[0] != 1 || w.dilations[1] != 1 || p.groups != 1) return {};
   const auto both = [](const std::vector<std::int64_t>& extents, std::int64_t extent) {
@@ -375,11 +432,15 @@ WinogradForm winograd_form(const ConvProblem& p, bool plain_input) {
     const std::int64_t taps = base::ceil_div(w.kernel[0], 2);
     const bool fits = both(w.strides, 2) && base::ceil_div(w.kernel[1], 2) == taps && (taps == 3 || taps == 4) &&
                       4 * p.in_channels <= kBlock && p.out_channels >= 2 * kBlock && edge >= kLeastEdge;
-    return fits ? WinogradForm{taps == 4 ? 3 : 4, static_cast<int>(taps), true} : WinogradForm{};
+    if (!fits) return {};
+    return WinogradForm{taps == 4 ? Winograd::f3x3_4x4 : Winograd::f4x4_3x3, true};
   }
   // With few channels the transforms, whose cost grows with the channels only once, outweigh the products saved.
-  if (!both(w.kernel, 3) || !both(w.strides, 1) || p.in_channels < kBlock) return {};
-  return {edge >= kLeastEdge ? 4 : (edge >= 4 ? 2 : 0), 3, false};
+  if (!both(w.kernel, 3) || p.in_channels < kBlock || edge < kLeastSmallEdge) return {};
+  if (both(w.strides, 2) && std::min(p.in_channels, p.out_channels) >= kLeastStride2Channels)
+    return WinogradForm{Winograd::f2x2_3x3_stride2};
+  if (!both(w.strides, 1)) return {};
+  return WinogradForm{edge >= kLeastEdge ? Winograd::f4x4_3x3 : Winograd::f2x2_3x3};
 }
 
 void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, const WinogradForm& form) {
@@ -391,11 +452,17 @@ void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, const Winogr
   d->channels = form.phases ? 4 * problem.in_channels : base::round_up(problem.in_channels, kBlock);
   d->in_blocks = base::ceil_div(d->channels, kBlock);
   d->out_blocks = base::ceil_div(problem.out_channels, kBlock);
-  d->tile_rows = base::ceil_div(problem.out_extent[0], form.m);
-  d->tile_columns = base::ceil_div(problem.out_extent[1], form.m);
+  const kernels::WinogradEdge edge = form.edge();
+  const auto tiles_of = [&](std::int64_t extent) {
+    return static_cast<int>(base::ceil_div(extent, std::int64_t{edge.outputs}));
+  };
+  d->tiles.rows = tiles_of(problem.out_extent[0]);
+  d->tiles.columns = tiles_of(problem.out_extent[1]);
+  d->tiles.last_height = static_cast<int>(problem.out_extent[0]) - (d->tiles.rows - 1) * edge.outputs;
+  d->tiles.last_width = static_cast<int>(problem.out_extent[1]) - (d->tiles.columns - 1) * edge.outputs;
   if (form.phases) {
-    const std::int64_t beyond = form.points() - form.m;  // what the last tile reads past its outputs
-    d->from = place(DataType::float32, {1, kBlock, d->tile_rows * form.m + beyond, d->tile_columns * form.m + beyond},
+    const std::int64_t beyond = edge.taps - 1;  // what the last tile reads past its outputs
+    d->from = place(DataType::float32, {1, kBlock, problem.out_extent[0] + beyond, problem.out_extent[1] + beyond},
                     graph::Layout::nchw16c);
   } else {
     d->from = d->operands.in;
@@ -430,7 +497,7 @@ void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, const Winogr
     step.shared_scratch_bytes = d->from.bytes;
     step.run = [d](const RunArgs& args) { d->run_phases(args); };
   } else {
-    step.run = [d](const RunArgs& args) { d->run_tiles(args, split(d->all_tiles(), args.threads, args.thread)); };
+    step.run = [d](const RunArgs& args) { d->run_tiles(args, d->share(0, d->problem.images, args)); };
   }
 }
 

@@ -321,14 +321,18 @@ TEST_CASE("the matrix product is exact on small integers over all remainders") {
 
 namespace {
 
-/// One-dimensional F(m,3) filter transform, in double.
-std::vector<double> filter_points(int m, const double (&g)[4]) {
-  if (m == 2) return {g[0], (g[0] + g[1] + g[2]) / 2, (g[0] - g[1] + g[2]) / 2, g[2]};
+/// One-dimensional filter transform, in double.
+std::vector<double> filter_points(Winograd form, const double (&g)[4]) {
   const double s = std::sqrt(2.0);
-  if (m == 3) {
-    const double even = -2 * g[0] - g[2], odd = -s * g[1] - s / 2 * g[3];
-    const double far_even = g[0] + 2 * g[2], far_odd = s * g[1] + 2 * s * g[3];
-    return {g[0], (even + odd) / 3, (even - odd) / 3, (far_even + far_odd) / 6, (far_even - far_odd) / 6, g[3]};
+  switch (form) {
+    case Winograd::f2x2_3x3: return {g[0], (g[0] + g[1] + g[2]) / 2, (g[0] - g[1] + g[2]) / 2, g[2]};
+    case Winograd::f2x2_3x3_stride2: return {g[0], g[0] + g[2], g[2], g[1]};
+    case Winograd::f3x3_4x4: {
+      const double even = -2 * g[0] - g[2], odd = -s * g[1] - s / 2 * g[3];
+      const double far_even = g[0] + 2 * g[2], far_odd = s * g[1] + 2 * s * g[3];
+      return {g[0], (even + odd) / 3, (even - odd) / 3, (far_even + far_odd) / 6, (far_even - far_odd) / 6, g[3]};
+    }
+    case Winograd::f4x4_3x3: break;
   }
   return {g[0],
           -(2 * g[0] + s * g[1] + g[2]) / 3,
@@ -338,49 +342,63 @@ std::vector<double> filter_points(int m, const double (&g)[4]) {
           g[2]};
 }
 
-/// On an edge.
-int winograd_points(int m) { return m == 2 ? 4 : 6; }
-
-double transformed_weight(int m, const Filter& filter, int out, int c, int xi) {
-  const int points = winograd_points(m), taps = points - m + 1;
+double transformed_weight(Winograd form, const Filter& filter, int out, int c, int row, int column) {
+  const int taps = winograd_edge(form).taps;
   double rows[4] = {};
   for (int j = 0; j < taps; ++j) {
-    double column[4] = {};
-    for (int i = 0; i < taps; ++i) column[i] = static_cast<double>(filter.at(out, c, i * taps + j));
-    rows[j] = filter_points(m, column)[static_cast<std::size_t>(xi / points)];
+    double column_taps[4] = {};
+    for (int i = 0; i < taps; ++i) column_taps[i] = static_cast<double>(filter.at(out, c, i * taps + j));
+    rows[j] = filter_points(form, column_taps)[static_cast<std::size_t>(row)];
   }
-  return filter_points(m, rows)[static_cast<std::size_t>(xi % points)];
+  return filter_points(form, rows)[static_cast<std::size_t>(column)];
 }
+
+/// |B^T| [point][pixel] and |A^T| [output][point] of a tile's edge of n outputs at the points {0, +-sqrt(1/2), +-sqrt(2), inf}, of
+/// which a short edge takes some.
+struct RootPoints {
+  RootPoints(Winograd form, int n) {
+    const double s = std::sqrt(2.0), values[] = {0, s / 2, s / 2, s, s};
+    const unsigned set = winograd_points(form, n);
+    const double all[6][6] = {{1, 0, 2.5, 0, 1, 0},     {0, s, 2, s / 2, 1, 0},   {0, s, 2, s / 2, 1, 0},
+                              {0, s / 2, 0.5, s, 1, 0}, {0, s / 2, 0.5, s, 1, 0}, {0, 1, 0, 2.5, 0, 1}};
+    const double far[6][6] = {{1, 0, 0.5}, {}, {}, {0, 1.5 * s, 1.5}, {0, 1.5 * s, 1.5}, {0, 2, 0, 1}};
+    for (int point = 0; point < 6; ++point) {
+      if ((set >> point & 1) == 0) continue;
+      for (int pixel = 0; pixel < 6; ++pixel) input[point][pixel] = ((set & 2) != 0 ? all : far)[point][pixel];
+      for (int i = 0; i < n; ++i) output[i][point] = point == 5 ? i == n - 1 : std::pow(values[point], i);
+    }
+  }
+  double input[6][6] = {}, output[4][6] = {};
+};
 
 /// The filters of a problem in the Winograd domain, and how far rounding may take its outputs. Each number is worked out once:
 /// under an emulator the oracle is what takes the time.
 class WinogradOracle {
  public:
-  WinogradOracle(int m, Direct& d, int channels)
-      : d_(d), m_(m), points_(winograd_points(m) * winograd_points(m)), channels_(channels) {
-    for (int xi = 0; xi < points_; ++xi)
-      for (int c = 0; c < d.x.blocks() * 16; ++c)
-        for (int out = 0; out < channels; ++out) weights_.push_back(transformed_weight(m, d.filter, out, c, xi));
-    if (m != 2) bound_tiles();
+  WinogradOracle(Winograd form, Direct& d, int channels)
+      : d_(d), form_(form), m_(winograd_edge(form).outputs), channels_(channels) {
+    const int filters = winograd_edge(form).filters;
+    for (int row = 0; row < filters; ++row)
+      for (int column = 0; column < filters; ++column)
+        for (int c = 0; c < d.x.blocks() * 16; ++c)
+          for (int out = 0; out < channels; ++out)
+            weights_.push_back(transformed_weight(form, d.filter, out, c, row, column));
+    if (form == Winograd::f4x4_3x3 || form == Winograd::f3x3_4x4) bound_tiles();
   }
 
-  [[nodiscard]] double weight(int out, int c, int xi) const {
-    return weights_[static_cast<std::size_t>((xi * d_.x.blocks() * 16 + c) * channels_ + out)];
+  [[nodiscard]] double weight(int out, int c, int filter) const {
+    return weights_[static_cast<std::size_t>((filter * d_.x.blocks() * 16 + c) * channels_ + out)];
   }
 
   /// Of F(4x4,3x3) and F(3x3,4x4): 2^-24 for each of the roundings on the way (C products and sums, and some 30 in the three transforms) of the
   /// sum of all absolute values that meet in an output. F(2x2) has the weights 1/2 and 1/4: on small integers it is exact.
   [[nodiscard]] double bound(int image, int out_channel, int oy, int ox) const {
     if (sums_.empty()) return 0;
-    const double s = std::sqrt(2.0);
-    const double output[4][6] = {{1, 1, 1, 1, 1, 0},
-                                 {0, s / 2, s / 2, s, s, 0},
-                                 {0, 0.5, 0.5, 2, 2, m_ == 3 ? 1.0 : 0.0},
-                                 {0, s / 4, s / 4, 2 * s, 2 * s, 1}};
+    const RootPoints rows = edge(oy, d_.p.out_h()), columns = edge(ox, d_.p.out_w());
     const std::vector<double>& sums = sums_[static_cast<std::size_t>(tile_of(image, oy, ox) * channels_ + out_channel)];
     double total = std::fabs(static_cast<double>(d_.bias.data()[out_channel])) + 4;
     for (int xi = 0; xi < 36; ++xi)
-      total += output[oy % m_][xi / 6] * output[ox % m_][xi % 6] * sums[static_cast<std::size_t>(xi)];
+      total += rows.output[oy % m_][xi / 6] * columns.output[ox % m_][xi % 6] * sums[static_cast<std::size_t>(xi)];
     return 0x1p-24 * (d_.p.in_channels + 30) * total;
   }
 
@@ -389,58 +407,65 @@ class WinogradOracle {
     const int rows = (d_.p.out_h() + m_ - 1) / m_, columns = (d_.p.out_w() + m_ - 1) / m_;
     return (image * rows + oy / m_) * columns + ox / m_;
   }
+  /// Of the tile that holds output `at` of `extent`.
+  [[nodiscard]] RootPoints edge(int at, int extent) const { return {form_, std::min(m_, extent - at / m_ * m_)}; }
 
   /// Of each tile and output channel, for each point: the sum over the input channels of |transformed input * weight|.
   void bound_tiles() {
-    const double s = std::sqrt(2.0);
-    const double input[6][6] = {{1, 0, -2.5, 0, 1, 0},      {0, -s, -2, s / 2, 1, 0},   {0, s, -2, -s / 2, 1, 0},
-                                {0, -s / 2, -0.5, s, 1, 0}, {0, s / 2, -0.5, -s, 1, 0}, {0, 1, 0, -2.5, 0, 1}};
-    for (int image = 0; image < d_.p.images; ++image) bound_tiles(image, input);
+    for (int image = 0; image < d_.p.images; ++image)
+      for (int top = 0; top < d_.p.out_h(); top += m_)
+        for (int left = 0; left < d_.p.out_w(); left += m_) bound_tile(image, top, left);
   }
-  void bound_tiles(int image, const double (&input)[6][6]) {
+  void bound_tile(int image, int top, int left) {
     const Problem& p = d_.p;
-    for (int top = 0; top < p.out_h(); top += m_) {
-      for (int left = 0; left < p.out_w(); left += m_) {
-        std::vector<std::vector<double>> sums(static_cast<std::size_t>(channels_), std::vector<double>(36));
-        for (int c = 0; c < p.in_channels; ++c) {
-          for (int xi = 0; xi < 36; ++xi) {
-            double v = 0;
-            for (int y = 0; y < 6 && top + y < p.in_h; ++y)
-              for (int x = 0; x < 6 && left + x < p.in_w; ++x)
-                v += std::fabs(input[xi / 6][y] * input[xi % 6][x] *
-                               static_cast<double>(d_.x.at(image, c, top + y, left + x)));
-            for (int out = 0; out < channels_; ++out)
-              sums[static_cast<std::size_t>(out)][static_cast<std::size_t>(xi)] += v * std::fabs(weight(out, c, xi));
-          }
-        }
-        sums_.insert(sums_.end(), sums.begin(), sums.end());
+    const RootPoints rows = edge(top, p.out_h()), columns = edge(left, p.out_w());
+    std::vector<std::vector<double>> sums(static_cast<std::size_t>(channels_), std::vector<double>(36));
+    for (int c = 0; c < p.in_channels; ++c) {
+      for (int xi = 0; xi < 36; ++xi) {
+        double v = 0;
+        for (int y = 0; y < 6 && top + y < p.in_h; ++y)
+          for (int x = 0; x < 6 && left + x < p.in_w; ++x)
+            v += rows.input[xi / 6][y] * columns.input[xi % 6][x] *
+                 std::fabs(static_cast<double>(d_.x.at(image, c, top + y, left + x)));
+        for (int out = 0; out < channels_; ++out)
+          sums[static_cast<std::size_t>(out)][static_cast<std::size_t>(xi)] += v * std::fabs(weight(out, c, xi));
       }
     }
+    sums_.insert(sums_.end(), sums.begin(), sums.end());
   }
 
   Direct& d_;
-  int m_, points_, channels_;
-  std::vector<double> weights_;            // [points][in][out]
+  Winograd form_;
+  int m_, channels_;
+  std::vector<double> weights_;            // [filters][in][out]
   std::vector<std::vector<double>> sums_;  // [tiles][out][36]
 };
 
-void check_winograd(int m, const Problem& p, Random& random) {
-  INFO("F(" << m << "), " << p.in_channels << " -> " << p.out_channels << ", " << p.in_h << "x" << p.in_w);
+void check_winograd(Winograd form, const Problem& p, Random& random) {
+  const WinogradEdge edge = winograd_edge(form);
+  INFO("F(" << edge.outputs << "," << edge.taps << "), stride " << p.stride << ", " << p.in_channels << " -> "
+            << p.out_channels << ", " << p.in_h << "x" << p.in_w);
   Direct d(p, random);
-  const int points = winograd_points(m) * winograd_points(m), in_blocks = d.x.blocks();
+  const int m = edge.outputs, points = edge.points * edge.points, in_blocks = d.x.blocks();
   const int channels = d.residual.blocks() * 16;
   // Channels beyond the last whole block are summed to their end or, in the usual layers, as padding to the block's.
-  const int in_tail = m == 3 ? p.in_channels % 16 : 0, summed = in_tail != 0 ? p.in_channels : in_blocks * 16;
-  const int tile_columns = (p.out_w() + m - 1) / m, tiles = (p.out_h() + m - 1) / m * tile_columns;
-  const WinogradOracle oracle(m, d, channels);
+  const int in_tail = form == Winograd::f3x3_4x4 ? p.in_channels % 16 : 0,
+            summed = in_tail != 0 ? p.in_channels : in_blocks * 16;
+  WinogradTiles image_tiles{};
+  image_tiles.rows = (p.out_h() + m - 1) / m;
+  image_tiles.columns = (p.out_w() + m - 1) / m;
+  image_tiles.last_height = p.out_h() - (image_tiles.rows - 1) * m;
+  image_tiles.last_width = p.out_w() - (image_tiles.columns - 1) * m;
+  const int tiles = image_tiles.rows * image_tiles.columns;
+  const WinogradOracle oracle(form, d, channels);
   on_every_isa([&](const Table& k) {
     std::vector<float> packed;
     for (int first = 0; first < channels; first += k.tile.channels) {
       const int width = std::min(k.tile.channels, channels - first);
-      for (int xi = 0; xi < points; ++xi)
+      for (int filter = 0; filter < edge.filters * edge.filters; ++filter)
         for (int c = 0; c < summed; ++c)
           for (int lane = 0; lane < width; ++lane)
-            packed.push_back(static_cast<float>(oracle.weight(first + lane, c, xi)));
+            packed.push_back(static_cast<float>(oracle.weight(first + lane, c, filter)));
     }
     GuardBuffer weights(packed);
     BlockedBuffer y(p.images, p.out_channels, p.out_h(), p.out_w(), 1);
@@ -452,33 +477,31 @@ void check_winograd(int m, const Problem& p, Random& random) {
       GuardBuffer v(static_cast<std::size_t>(points * v_xi)),
           scratch(static_cast<std::size_t>(points * (count * kWinogradChannels + 16)));
       WinogradInputArguments in{};
-      in.m = m;
+      in.form = form;
+      in.input = d.x.origin();
       in.in_row = d.x.row();
       in.in_plane = d.x.plane();
+      in.in_image = d.x.image();
       in.valid_rows = p.in_h;
       in.valid_columns = p.in_w;
-      in.tile_columns = tile_columns;
+      in.tiles = image_tiles;
+      in.tile_first = first;
+      in.tile_last = last;
       in.block_last = in_blocks;
+      in.v = v.data();
       in.v_xi = v_xi;
       in.v_block = v_block;
-      for (int image = first / tiles; image * tiles < last; ++image) {
-        in.input = d.x.origin() + image * d.x.image();
-        in.tile_first = std::max(first - image * tiles, 0);
-        in.tile_last = std::min(last - image * tiles, tiles);
-        in.v = v.data() + (image * tiles + in.tile_first - first) * 16;
-        k.winograd_input(in);
-      }
+      k.winograd_input(in);
       std::vector<std::ptrdiff_t> taps;
       for (int b = 0; b < in_blocks; ++b) taps.push_back(b * v_block);
       WinogradOutputArguments out{};
-      out.m = m;
+      out.form = form;
       out.v = v.data();
       out.v_xi = v_xi;
       out.v_block = v_block;
-      out.tiles = count;
+      out.tiles = image_tiles;
       out.tile_first = first;
-      out.tile_columns = tile_columns;
-      out.image_tiles = tiles;
+      out.tile_last = last;
       out.taps = taps.data();
       out.in_blocks = summed / 16;
       out.in_tail = in_tail;
@@ -496,8 +519,6 @@ void check_winograd(int m, const Problem& p, Random& random) {
       out.out_image = y.image();
       out.lo = 0;
       out.hi = 500;
-      out.height = p.out_h();
-      out.width = p.out_w();
       out.out_blocks = y.blocks();
       out.panel_last = panels(k, channels);
       out.scratch = scratch.data();
@@ -517,15 +538,21 @@ void check_winograd(int m, const Problem& p, Random& random) {
 
 TEST_CASE("K12: Winograd agrees with direct convolution, bit for bit on every ISA") {
   Random random(10);
-  for (const int m : {2, 4}) {
+  for (const Winograd form : {Winograd::f2x2_3x3, Winograd::f4x4_3x3}) {
     for (const int edge : {1, 2, 3, 4, 5, 7, 9, 14})
-      check_winograd(m, {1, 32, 48, edge + 2, edge + 3, 3, 1, 1, edge % 2 == 1}, random);
-    check_winograd(m, {1, 20, 24, 10, 8, 3, 1, 1, true}, random);
-    check_winograd(m, {1, 64, 16, 16, 30, 3, 1, 1, false}, random);
-    check_winograd(m, {3, 16, 40, 9, 7, 3, 1, 1, true}, random);
+      check_winograd(form, {1, 32, 48, edge + 2, edge + 3, 3, 1, 1, edge % 2 == 1}, random);
+    check_winograd(form, {1, 20, 24, 10, 8, 3, 1, 1, true}, random);
+    check_winograd(form, {1, 64, 16, 16, 30, 3, 1, 1, false}, random);
+    check_winograd(form, {3, 16, 40, 9, 7, 3, 1, 1, true}, random);
+    for (const int width : {5, 6, 7, 8})
+      check_winograd(form, {2, 16, 16, 15 - width, width + 2, 3, 1, 1, true}, random);
   }
   for (const int edge : {1, 2, 3, 4, 7, 14}) {
-    check_winograd(3, {1, 12, 48, edge + 3, edge + 4, 4, 1, 1, edge % 2 == 1}, random);
-    check_winograd(3, {2, 28, 32, edge + 4, edge + 3, 4, 1, 1, edge % 2 == 0}, random);
+    check_winograd(Winograd::f3x3_4x4, {1, 12, 48, edge + 3, edge + 4, 4, 1, 1, edge % 2 == 1}, random);
+    check_winograd(Winograd::f3x3_4x4, {2, 28, 32, edge + 4, edge + 3, 4, 1, 1, edge % 2 == 0}, random);
+  }
+  for (const int edge : {1, 2, 3, 4, 5, 8, 13}) {  // whether the last row and column of the input are read or not
+    check_winograd(Winograd::f2x2_3x3_stride2, {1, 32, 48, 2 * edge + 1, 2 * edge + 2, 3, 2, 1, edge % 2 == 1}, random);
+    check_winograd(Winograd::f2x2_3x3_stride2, {3, 20, 40, 2 * edge + 4, 2 * edge + 1, 3, 2, 1, edge % 2 == 0}, random);
   }
 }

@@ -134,6 +134,23 @@ TEST_CASE("an activation that is no clamp after a 3x3 convolution", "[ops]") {
   }
 }
 
+// By Winograd from 64 channels on: whatever the padding, odd extents, and one output in the last row or column.
+TEST_CASE("a 3x3 convolution of stride 2 over many channels", "[ops]") {
+  for (const List& extent : {List{8, 8}, List{9, 16}, List{13, 11}, List{14, 15}}) {
+    for (const List& pads : {List{1, 1, 1, 1}, List{0, 0, 1, 1}, List{0, 1, 0, 2}}) {
+      Tensor x = integers({2, 80, extent[0], extent[1]}, 3);
+      for (float& value : x.mutable_data<float>()) value /= 64;
+      for (const char* activation : {"Relu", "Sigmoid"}) {
+        OpCase c = op_case("FusedConv", 1, {x, integers({64, 80, 3, 3}, 5), integers({64}, 7)},
+                           {{"strides", List{2, 2}}, {"pads", pads}, {"activation", std::string(activation)}});
+        c.node.domain = "linnet";
+        INFO(to_string(extent) << ", pads " << to_string(pads) << ", " << activation);
+        check_blocked(c, 0b110, {1e-5, 1e-4});
+      }
+    }
+  }
+}
+
 // A first layer of stride 2 by Winograd on the pixels of even and odd rows and columns: whatever the padding, odd extents, kernels
 // that fill the last taps or not, and two images.
 TEST_CASE("a first layer of stride 2 and a large kernel", "[ops]") {
