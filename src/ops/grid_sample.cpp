@@ -213,8 +213,11 @@ void infer_affine_grid(InferContext& c) {
   require_integers(c, 1);
   const graph::TensorDesc& theta = c.input(0);
   if (is_runtime_input(c, 1)) {
-    if (!c.input(1).is_static() || c.input(1).shape->size() != 1) return c.set_output_unknown_rank(0, theta.type);
-    return c.set_output(0, theta.type, unknown_dims(static_cast<std::size_t>(c.input(1).static_shape()[0])));
+    if (!c.input(1).is_static()) return c.set_output_unknown_rank(0, theta.type);
+    const Shape extents = c.input(1).static_shape();
+    if (extents != Shape{4} && extents != Shape{5})
+      c.fail(ErrorCode::model, "this is no shape of pictures", c.input_label(1), "4 or 5 extents", to_string(extents));
+    return c.set_output(0, theta.type, unknown_dims(static_cast<std::size_t>(extents[0])));
   }
   const std::vector<std::int64_t> size = c.constant_ints(1);
   const bool valid = (size.size() == 4 || size.size() == 5) &&

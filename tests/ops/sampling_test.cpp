@@ -119,6 +119,16 @@ TEST_CASE("AffineGrid", "[ops]") {
   CHECK(refusal(op_case("AffineGrid", 20, {theta, int64s({1, 1, 2})})) == ErrorCode::model);
 }
 
+TEST_CASE("AffineGrid of extents that are known at run time only", "[ops]") {
+  const auto of_size = [](graph::Dim count) {
+    return inferred(op_case("AffineGrid", 20, {}),
+                    {desc(DataType::float32, {1, 2, 3}), desc(DataType::int64, {std::move(count)})});
+  };
+  CHECK(of_size(4) == "float[?,?,?,?]");
+  CHECK(of_size(5) == "float[?,?,?,?,?]");
+  for (const std::int64_t count : {std::int64_t{3}, std::int64_t{1} << 60}) CHECK_THROWS_AS(of_size(count), Error);
+}
+
 TEST_CASE("RoiAlign", "[ops]") {
   const Tensor rois = tensor<float>({2, 4}, {0.5f, 0.5f, 3, 2.5f, 1, 0, 9, 9});
   const auto aligned = [&](AttributeList attributes, const Tensor& batch = int64s({0, 1})) {
