@@ -7,8 +7,9 @@
 namespace linnet::kernels {
 
 /// F(m x m, r x r): tiles of m x m outputs of a filter of r x r taps, at the points of winograd_transforms.h. Of stride 1, but for
-/// the last: there the pixels in even and odd rows and columns are convolved on their own, those of even ones by F(2,2).
-enum class Winograd : unsigned char { f2x2_3x3, f4x4_3x3, f3x3_4x4, f2x2_3x3_stride2 };
+/// f2x2_3x3_stride2: there the pixels in even and odd rows and columns are convolved on their own, those of even ones by F(2,2).
+/// f4x4_3x3_taps is f4x4_3x3 whose filters are transformed where they are multiplied: a fourth of the bytes come from memory.
+enum class Winograd : unsigned char { f2x2_3x3, f4x4_3x3, f4x4_3x3_taps, f3x3_4x4, f2x2_3x3_stride2 };
 
 /// On an edge of a tile.
 struct WinogradEdge {
@@ -16,7 +17,7 @@ struct WinogradEdge {
   int taps;     // r
   int step;     // pixels of the input from tile to tile
   int points;   // P, as many as the pixels of the input that a tile reads
-  int filters;  // transformed taps: those of several points may be the same
+  int filters;  // numbers that are stored: transformed taps, of which several points may take the same, or the taps
 };
 
 constexpr int kWinogradMostPoints = 6, kWinogradMostOutputs = 4;
@@ -25,6 +26,7 @@ constexpr int kWinogradMostPoints = 6, kWinogradMostOutputs = 4;
   switch (form) {
     case Winograd::f2x2_3x3: return {2, 3, 2, 4, 4};
     case Winograd::f4x4_3x3: return {4, 3, 4, 6, 6};
+    case Winograd::f4x4_3x3_taps: return {4, 3, 4, 6, 3};
     case Winograd::f3x3_4x4: return {3, 4, 3, 6, 6};
     case Winograd::f2x2_3x3_stride2: return {2, 3, 4, 5, 4};
   }
@@ -33,8 +35,11 @@ constexpr int kWinogradMostPoints = 6, kWinogradMostOutputs = 4;
 
 /// The points that a tile of `outputs` (1..m) outputs needs, as bits: tiles of the last row and column may have fewer.
 [[gnu::always_inline]] constexpr inline unsigned winograd_points(Winograd form, int outputs) {
-  const unsigned of_form[][kWinogradMostOutputs] = {
-      {0b0111, 0b1111}, {0b011001, 0b111001, 0b011111, 0b111111}, {0b111001, 0b011111, 0b111111}, {0b01011, 0b11111}};
+  const unsigned of_form[][kWinogradMostOutputs] = {{0b0111, 0b1111},
+                                                    {0b011001, 0b111001, 0b011111, 0b111111},
+                                                    {0b011001, 0b111001, 0b011111, 0b111111},
+                                                    {0b111001, 0b011111, 0b111111},
+                                                    {0b01011, 0b11111}};
   return of_form[static_cast<int>(form)][outputs - 1];
 }
 
@@ -101,7 +106,9 @@ struct WinogradOutputArguments {
   const ptrdiff_t* taps;      // b * v_block for each channel block of the input
   int in_blocks;              // channel blocks of the input
   int in_tail;                // channels of one more block (0..15)
-  const float* weights;       // [panel][filter of xi][C][panel channels], C = 16 * in_blocks + in_tail
+  // [panel][filter of xi][C][panel channels], C = 16 * in_blocks + in_tail. Of f4x4_3x3_taps: [channel block][C][9 taps][16], D g D
+  // with D = diag(1, sqrt(1/2), 1/2); in_tail is 0.
+  const float* weights;
   const float* bias;
   const float* residual;  // null: none
   ptrdiff_t residual_row, residual_plane, residual_image;
@@ -110,7 +117,7 @@ struct WinogradOutputArguments {
   float lo, hi;
   int out_blocks;
   int panel_first, panel_last;
-  float* scratch;  // P * P * (tiles * kWinogradChannels + 16) floats
+  float* scratch;  // P * P * (tiles * kWinogradChannels + 16) floats; of f4x4_3x3_taps P * P * 256 more
 };
 
 }  // namespace linnet::kernels

@@ -3,61 +3,11 @@
 
 #include "kernels/conv/tile.h"
 #include "kernels/conv/winograd.h"
+#include "kernels/conv/winograd_taps_kernels.h"
 #include "kernels/conv/winograd_transforms.h"
+#include "kernels/conv/winograd_walk.h"
 
 namespace linnet::kernels::LINNET_ISA {
-
-/// Goes from tile to tile of a group and knows its place in V and M.
-class WinogradWalk {
- public:
-  WinogradWalk(Winograd form, const WinogradTiles& tiles, int first, int last)
-      : m_(winograd_edge(form).outputs), tiles_(tiles), count_(last - first) {
-    const int of_image = tiles.rows * tiles.columns;
-    image_ = first / of_image;
-    row_ = first % of_image / tiles.columns;
-    column_ = first % tiles.columns;
-    const WinogradTileCounts before = winograd_tiles_before(form, tiles, first);
-    const WinogradTileCounts behind = winograd_tiles_before(form, tiles, last);
-    for (int kind = 0; kind < kTileKinds; ++kind) first_[kind + 1] = first_[kind] + behind.of[kind] - before.of[kind];
-    for (int kind = 0; kind < kTileKinds; ++kind) next_[kind] = first_[kind];
-  }
-
-  /// Places [first, last) hold the tiles that have a point; `row_kept`: low tiles have its row, `column_kept`: narrow ones its
-  /// column.
-  [[nodiscard]] int first_with(bool column_kept) const { return first_[column_kept ? kTileNarrow : kTileWhole]; }
-  [[nodiscard]] int last_with(bool row_kept, bool column_kept) const {
-    return first_[row_kept ? (column_kept ? kTileKinds : kTileCorner) : kTileLow];
-  }
-
-  [[nodiscard]] int tiles() const { return count_; }
-  [[nodiscard]] int image() const { return image_; }
-  [[nodiscard]] int row() const { return row_; }
-  [[nodiscard]] int column() const { return column_; }
-  [[nodiscard]] int height() const { return row_ + 1 == tiles_.rows ? tiles_.last_height : m_; }
-  [[nodiscard]] int width() const { return column_ + 1 == tiles_.columns ? tiles_.last_width : m_; }
-  [[nodiscard]] int place() const { return next_[kind()]; }
-
-  void next() {
-    ++next_[kind()];
-    if (++column_ < tiles_.columns) return;
-    column_ = 0;
-    if (++row_ < tiles_.rows) return;
-    row_ = 0;
-    ++image_;
-  }
-
- private:
-  [[nodiscard]] int kind() const {
-    const bool low = height() < m_, narrow = width() < m_;
-    return low ? (narrow ? kTileCorner : kTileLow) : (narrow ? kTileNarrow : kTileWhole);
-  }
-
-  int m_;
-  WinogradTiles tiles_;
-  int count_, image_, row_, column_;
-  int first_[kTileKinds + 1] = {};
-  int next_[kTileKinds];
-};
 
 /// Calls f.template run<n>(arguments) for n = count, which is 1 to `most`.
 template <class F, int most, class... Arguments>
@@ -131,6 +81,8 @@ struct TransformInputRows {
 #pragma GCC unroll 6
       for (int j = 0; j < P; ++j) {
         if (Transform::has(j)) f32x16::store(v + (i * P + j) * v_xi, t[j]);
+        else if (form == Winograd::f4x4_3x3_taps)
+          f32x16::store(v + (i * P + j) * v_xi, f32x16::zero());  // is multiplied
       }
     }
   }
@@ -189,6 +141,7 @@ static inline void winograd_input_form(const WinogradInputArguments& a) {
   switch ((a).form) {                                                         \
     case Winograd::f2x2_3x3: return f<Winograd::f2x2_3x3>(a);                 \
     case Winograd::f4x4_3x3: return f<Winograd::f4x4_3x3>(a);                 \
+    case Winograd::f4x4_3x3_taps: return f<Winograd::f4x4_3x3_taps>(a);       \
     case Winograd::f3x3_4x4: return f<Winograd::f3x3_4x4>(a);                 \
     case Winograd::f2x2_3x3_stride2: return f<Winograd::f2x2_3x3_stride2>(a); \
   }
@@ -353,11 +306,18 @@ static inline void winograd_output_form(const WinogradOutputArguments& a) {
   const ptrdiff_t m_xi = static_cast<ptrdiff_t>(begin.tiles()) * kWinogradChannels + 16;
   for (int first = a.panel_first; first < a.panel_last; first += kPanels) {
     const int last = first + kPanels < a.panel_last ? first + kPanels : a.panel_last;
-    winograd_multiply_panels<form>(a, begin, first, last, m_xi);
     const int block_first = first * kTileVectors;
     const int block_last = last * kTileVectors < a.out_blocks ? last * kTileVectors : a.out_blocks;
+    const auto of_block = [&](int block) {
+      return a.scratch + static_cast<ptrdiff_t>(block - block_first) * begin.tiles() * 16;
+    };
+    if constexpr (form == Winograd::f4x4_3x3_taps) {
+      for (int block = block_first; block < block_last; ++block)
+        winograd_multiply_taps(a, begin, block, of_block(block), m_xi);
+    } else {
+      winograd_multiply_panels<form>(a, begin, first, last, m_xi);
+    }
     for (int block = block_first; block < block_last; ++block) {
-      const float* const of_block = a.scratch + static_cast<ptrdiff_t>(block - block_first) * begin.tiles() * 16;
       const float* const residual = a.residual == nullptr ? nullptr : a.residual + block * a.residual_plane;
       OutputRows to{};
       to.out_row = a.out_row;
@@ -374,7 +334,7 @@ static inline void winograd_output_form(const WinogradOutputArguments& a) {
         if (residual != nullptr)
           to.residual = residual + tile.image() * a.residual_image + row * a.residual_row + column;
         alignas(64) float half[m * P * 16];
-        const float* const from = of_block + static_cast<ptrdiff_t>(tile.place()) * 16;
+        const float* const from = of_block(block) + static_cast<ptrdiff_t>(tile.place()) * 16;
         if (to.rows == m && width == m) {
           transform_whole_output<form>(from, m_xi, to);
         } else {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -28,8 +29,17 @@ std::string read_config(const fs::path& path) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
+/// An extent. nlohmann would convert 1e200, too, which no integer holds.
+std::int64_t extent(const nlohmann::json& value, const std::string& path) {
+  const bool fits = value.is_number_integer() &&
+                    (!value.is_number_unsigned() || value.get<std::uint64_t>() <= std::uint64_t{INT64_MAX});
+  if (!fits)
+    fail(ErrorCode::format, "config.json does not follow modelhub's schema: a limit is no integer of 64 bits", path);
+  return value.get<std::int64_t>();
+}
+
 /// The limits stand under io.input.single in the schema of today, directly under io.input in older folders.
-std::vector<DimLimit> read_limits(const nlohmann::json& config) {
+std::vector<DimLimit> read_limits(const nlohmann::json& config, const std::string& path) {
   const nlohmann::json input = config.value("/model/io/input"_json_pointer, nlohmann::json::object());
   const nlohmann::json limits = input.contains("/single/dim_limits"_json_pointer)
                                     ? input["/single/dim_limits"_json_pointer]
@@ -37,8 +47,8 @@ std::vector<DimLimit> read_limits(const nlohmann::json& config) {
   std::vector<DimLimit> result;
   for (const nlohmann::json& limit : limits) {
     DimLimit l;
-    l.min = limit.value("min", std::int64_t{0});
-    if (limit.contains("max")) l.max = limit.at("max").get<std::int64_t>();
+    if (limit.contains("min")) l.min = extent(limit.at("min"), path);
+    if (limit.contains("max")) l.max = extent(limit.at("max"), path);
     result.push_back(l);
   }
   return result;
@@ -62,7 +72,7 @@ FolderConfig parse_config(std::string_view text, const std::string& path) {
   }
   try {
     return {.preset = config.value("/modelhub/preset"_json_pointer, std::string("modelhub")),
-            .dim_limits = read_limits(config)};
+            .dim_limits = read_limits(config, path)};
   } catch (const nlohmann::json::exception& error) {
     fail(ErrorCode::format, std::string("config.json does not follow modelhub's schema: ") + error.what(), path);
   }

@@ -23,6 +23,8 @@ constexpr std::int64_t kLeastSmallEdge = 4,
 constexpr std::int64_t kLeastTilesAThread = 8;
 // Of stride 2: a tile has 25 points where the sums themselves take 36 products, and a transform of 25 points for each channel.
 constexpr std::int64_t kLeastStride2Channels = 64;
+// Filters of small planes, input by output channels, that come from memory, whatever the transform.
+constexpr std::int64_t kLeastTapsFilters = 1 << 16;
 constexpr std::int64_t kResidentFilters =
     1 << 20;  // bytes of filters that stay in L2 from one group of tiles to the next
 constexpr std::int64_t kTransformedBytes =
@@ -61,7 +63,10 @@ struct WinogradConv {
   [[nodiscard]] std::int64_t panels() const { return base::ceil_div(out_blocks * kBlock, table->tile.channels); }
   [[nodiscard]] std::int64_t all_tiles() const { return image_tiles() * problem.images; }
   [[nodiscard]] std::int64_t v_floats() const { return points() * v_xi; }
-  [[nodiscard]] std::int64_t m_floats() const { return points() * (group * kernels::kWinogradChannels + kBlock); }
+  [[nodiscard]] std::int64_t m_floats() const {
+    const bool taps_only = form.kernel == kernels::Winograd::f4x4_3x3_taps;
+    return points() * (group * kernels::kWinogradChannels + kBlock + (taps_only ? kBlock * kBlock : 0));
+  }
 
   void pack(PlanContext& context);
   [[nodiscard]] double filter_tap(const ConvFilter& filter, std::int64_t out, std::int64_t c, int tap) const;
@@ -109,6 +114,14 @@ void transform_row(const WinogradForm& form, std::array<Lanes, kMostTaps> g, Lan
     to[3] = g[1];
     return;
   }
+  if (form.kernel == kernels::Winograd::f4x4_3x3_taps) {  // D g: the kernel does the rest
+    to[0] = g[0];
+    for (std::size_t lane = 0; lane < kBlock; ++lane) {
+      to[1][lane] = std::sqrt(0.5) * g[1][lane];
+      to[2][lane] = 0.5 * g[2][lane];
+    }
+    return;
+  }
   const FilterTransform transform = filter_transform(form.kernel);
   const int taps = form.edge().taps;
   *to++ = g[0];
@@ -153,7 +166,9 @@ void pack_panel(const ConvFilter& filter, const WinogradConv& d, std::int64_t pa
       }
       transform_filters(d.form, g, u);
       for (std::int64_t xi = 0; xi < d.filters(); ++xi) {
-        float* const line = to + (xi * d.channels + c) * width + block;
+        float* const line = d.form.kernel == kernels::Winograd::f4x4_3x3_taps
+                                ? to + ((block / kBlock * d.channels + c) * d.filters() + xi) * kBlock
+                                : to + (xi * d.channels + c) * width + block;
         for (std::size_t lane = 0; lane < kBlock; ++lane) line[lane] = static_cast<float>(u[xi][lane]);
       }
     }
@@ -416,8 +431,9 @@ void WinogradConv::plan_blocking(PlanContext& context) {
 std::string WinogradForm::name() const {
   const auto squared = [](int length) { return std::to_string(length) + 'x' + std::to_string(length); };
   const bool stride2 = kernel == kernels::Winograd::f2x2_3x3_stride2;
+  const bool taps = kernel == kernels::Winograd::f4x4_3x3_taps;
   return "winograd_f" + squared(edge().outputs) + '_' + squared(edge().taps) + (stride2 ? "_stride2" : "") +
-         (phases ? "_phases" : "");
+         (taps ? "_taps" : "") + (phases ? "_phases" : "");
 }
 
 std::optional<WinogradForm> winograd_form(const ConvProblem& p, bool plain_input) {
@@ -440,7 +456,9 @@ std::optional<WinogradForm> winograd_form(const ConvProblem& p, bool plain_input
   if (both(w.strides, 2) && std::min(p.in_channels, p.out_channels) >= kLeastStride2Channels)
     return WinogradForm{Winograd::f2x2_3x3_stride2};
   if (!both(w.strides, 1)) return {};
-  return WinogradForm{edge >= kLeastEdge ? Winograd::f4x4_3x3 : Winograd::f2x2_3x3};
+  if (edge >= kLeastEdge) return WinogradForm{Winograd::f4x4_3x3};
+  return WinogradForm{p.in_channels * p.out_channels >= kLeastTapsFilters ? Winograd::f4x4_3x3_taps
+                                                                          : Winograd::f2x2_3x3};
 }
 
 void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, const WinogradForm& form) {

@@ -318,6 +318,8 @@ TEST_CASE("classify holds pictures against the limits of the model folder") {
   CHECK(small.code == exit_code(ErrorCode::image));
   CHECK(small.err.find("expected at least 3, found 2") != std::string::npos);
   CHECK(with_limits(R"([{"min":1,"max":2}])").code == exit_code(ErrorCode::image));
+  for (const char* number : {"1e200", "-1e300", "0.5", "18446744073709551615", "null", "\"3\""})
+    CHECK(with_limits(R"([{"min":)" + std::string(number) + "}]").code == exit_code(ErrorCode::format));
   write_text(folder / "model" / "config.json", "{");
   CHECK(run_program({"classify", folder}).code == exit_code(ErrorCode::format));
   fs::remove(folder / "model" / "model.onnx");

@@ -332,6 +332,7 @@ std::vector<double> filter_points(Winograd form, const double (&g)[4]) {
       const double far_even = g[0] + 2 * g[2], far_odd = s * g[1] + 2 * s * g[3];
       return {g[0], (even + odd) / 3, (even - odd) / 3, (far_even + far_odd) / 6, (far_even - far_odd) / 6, g[3]};
     }
+    case Winograd::f4x4_3x3_taps: return {g[0], s / 2 * g[1], g[2] / 2};
     case Winograd::f4x4_3x3: break;
   }
   return {g[0],
@@ -342,12 +343,17 @@ std::vector<double> filter_points(Winograd form, const double (&g)[4]) {
           g[2]};
 }
 
-double transformed_weight(Winograd form, const Filter& filter, int out, int c, int row, int column) {
+/// With `magnitude` of the filter's absolute values.
+double transformed_weight(Winograd form, const Filter& filter, int out, int c, int row, int column,
+                          bool magnitude = false) {
   const int taps = winograd_edge(form).taps;
   double rows[4] = {};
   for (int j = 0; j < taps; ++j) {
     double column_taps[4] = {};
-    for (int i = 0; i < taps; ++i) column_taps[i] = static_cast<double>(filter.at(out, c, i * taps + j));
+    for (int i = 0; i < taps; ++i) {
+      const double tap = static_cast<double>(filter.at(out, c, i * taps + j));
+      column_taps[i] = magnitude ? std::fabs(tap) : tap;
+    }
     rows[j] = filter_points(form, column_taps)[static_cast<std::size_t>(row)];
   }
   return filter_points(form, rows)[static_cast<std::size_t>(column)];
@@ -383,7 +389,15 @@ class WinogradOracle {
         for (int c = 0; c < d.x.blocks() * 16; ++c)
           for (int out = 0; out < channels; ++out)
             weights_.push_back(transformed_weight(form, d.filter, out, c, row, column));
-    if (form == Winograd::f4x4_3x3 || form == Winograd::f3x3_4x4) bound_tiles();
+    if (winograd_edge(form).points == 6) bound_tiles();
+  }
+
+  /// Absolute, of point xi; of all that is added up to it where the kernel does that in float.
+  [[nodiscard]] double magnitude(int out, int c, int xi) const {
+    if (form_ != Winograd::f4x4_3x3_taps) return std::fabs(weight(out, c, xi));
+    const int positive[] = {0, 1, 1, 3, 3, 5};  // the rows of G without a minus, or with nothing else
+    return std::fabs(
+        transformed_weight(Winograd::f4x4_3x3, d_.filter, out, c, positive[xi / 6], positive[xi % 6], true));
   }
 
   [[nodiscard]] double weight(int out, int c, int filter) const {
@@ -428,7 +442,7 @@ class WinogradOracle {
             v += rows.input[xi / 6][y] * columns.input[xi % 6][x] *
                  std::fabs(static_cast<double>(d_.x.at(image, c, top + y, left + x)));
         for (int out = 0; out < channels_; ++out)
-          sums[static_cast<std::size_t>(out)][static_cast<std::size_t>(xi)] += v * std::fabs(weight(out, c, xi));
+          sums[static_cast<std::size_t>(out)][static_cast<std::size_t>(xi)] += v * magnitude(out, c, xi);
       }
     }
     sums_.insert(sums_.end(), sums.begin(), sums.end());
@@ -457,15 +471,21 @@ void check_winograd(Winograd form, const Problem& p, Random& random) {
   image_tiles.last_height = p.out_h() - (image_tiles.rows - 1) * m;
   image_tiles.last_width = p.out_w() - (image_tiles.columns - 1) * m;
   const int tiles = image_tiles.rows * image_tiles.columns;
+  const bool taps_only = form == Winograd::f4x4_3x3_taps;  // the kernel transforms them itself
   const WinogradOracle oracle(form, d, channels);
   on_every_isa([&](const Table& k) {
     std::vector<float> packed;
     for (int first = 0; first < channels; first += k.tile.channels) {
       const int width = std::min(k.tile.channels, channels - first);
-      for (int filter = 0; filter < edge.filters * edge.filters; ++filter)
+      for (int filter = 0; filter < edge.filters * edge.filters && !taps_only; ++filter)
         for (int c = 0; c < summed; ++c)
           for (int lane = 0; lane < width; ++lane)
             packed.push_back(static_cast<float>(oracle.weight(first + lane, c, filter)));
+      for (int block = first; block < first + width && taps_only; block += 16)
+        for (int c = 0; c < summed; ++c)
+          for (int tap = 0; tap < 9; ++tap)
+            for (int lane = 0; lane < 16; ++lane)
+              packed.push_back(static_cast<float>(oracle.weight(block + lane, c, tap)));
     }
     GuardBuffer weights(packed);
     BlockedBuffer y(p.images, p.out_channels, p.out_h(), p.out_w(), 1);
@@ -475,7 +495,7 @@ void check_winograd(Winograd form, const Problem& p, Random& random) {
       if (count == 0) continue;
       const std::ptrdiff_t v_block = count * 16, v_xi = in_blocks * v_block + 16;
       GuardBuffer v(static_cast<std::size_t>(points * v_xi)),
-          scratch(static_cast<std::size_t>(points * (count * kWinogradChannels + 16)));
+          scratch(static_cast<std::size_t>(points * (count * kWinogradChannels + 16 + (taps_only ? 256 : 0))));
       WinogradInputArguments in{};
       in.form = form;
       in.input = d.x.origin();
@@ -538,7 +558,7 @@ void check_winograd(Winograd form, const Problem& p, Random& random) {
 
 TEST_CASE("K12: Winograd agrees with direct convolution, bit for bit on every ISA") {
   Random random(10);
-  for (const Winograd form : {Winograd::f2x2_3x3, Winograd::f4x4_3x3}) {
+  for (const Winograd form : {Winograd::f2x2_3x3, Winograd::f4x4_3x3, Winograd::f4x4_3x3_taps}) {
     for (const int edge : {1, 2, 3, 4, 5, 7, 9, 14})
       check_winograd(form, {1, 32, 48, edge + 2, edge + 3, 3, 1, 1, edge % 2 == 1}, random);
     check_winograd(form, {1, 20, 24, 10, 8, 3, 1, 1, true}, random);

@@ -1,0 +1,190 @@
+// The products of Winograd's f4x4_3x3_taps, whose filters are transformed where they are multiplied. A filter transformed ahead takes
+// 36 numbers instead of 9, and with few tiles the time goes into fetching them.
+#pragma once
+
+#include "kernels/conv/tile.h"
+#include "kernels/conv/winograd.h"
+#include "kernels/conv/winograd_walk.h"
+
+namespace linnet::kernels::LINNET_ISA {
+
+constexpr int kTapsPoints = 6, kTapsFloats = 9 * 16;  // points of an edge; floats of one channel's filters
+
+/// Row `point` of G, which `D` makes sums of the taps and small powers of two; the rest of the scale is in B^T.
+template <int point>
+[[gnu::always_inline]] static inline f32x16 transform_taps(const f32x16& g0, const f32x16& g1, const f32x16& g2) {
+  if constexpr (point == 0) return g0;
+  if constexpr (point == 5) return g2;
+  const f32x16 even = point < 3 ? f32x16::add(g0, g2) : f32x16::fma(f32x16::set(4.0f), g2, g0);
+  const f32x16 odd = point < 3 ? g1 : f32x16::add(g1, g1);
+  return point % 2 == 1 ? f32x16::add(even, odd) : f32x16::sub(even, odd);
+}
+
+/// Row `row` of the points of one channel's 16 filters: over the rows of taps, for each column of them.
+template <int row>
+[[gnu::always_inline]] static inline f32x16 transform_taps_column(const float* taps, int column) {
+  const auto tap = [&](int i) { return f32x16::load(taps + (3 * i + column) * 16); };
+  if constexpr (row == 0) return tap(0);
+  else if constexpr (row == 5) return tap(2);
+  else return transform_taps<row>(tap(0), tap(1), tap(2));
+}
+
+#if defined(__AVX512F__)
+// Enough registers for the products of a row of points with four tiles, and for the filters on their way to them.
+
+constexpr int kTapsTiles = 4;
+constexpr int kTapsBlocks = 2;  // channel blocks a pass: their filters, 18 KB, stay in L1
+
+struct TapsRow {
+  const float* v;  // of the row's first point and the first tile
+  ptrdiff_t v_xi, v_block;
+  int blocks;
+  const float* taps;
+  float* m;
+  ptrdiff_t m_xi;
+  bool begins;         // m is not yet written
+  const float* fetch;  // filters that are wanted next, from which two lines a channel are asked for; null: none
+};
+
+template <int tiles>
+[[gnu::always_inline]] static inline void multiply_add_tiles(f32x16 (&acc)[tiles], const f32x16& filter,
+                                                             const float* v) {
+#pragma GCC unroll 4
+  for (int t = 0; t < tiles; ++t) acc[t] = f32x16::fma(f32x16::broadcast(v + t * 16), filter, acc[t]);
+}
+
+template <int row, int tiles>
+static __attribute__((noinline)) void multiply_taps_row(const TapsRow& a) {
+  f32x16 acc[kTapsPoints][tiles];
+#pragma GCC unroll 6
+  for (int j = 0; j < kTapsPoints; ++j) {
+#pragma GCC unroll 4
+    for (int t = 0; t < tiles; ++t) acc[j][t] = a.begins ? f32x16::zero() : f32x16::load(a.m + j * a.m_xi + t * 16);
+  }
+  const float *taps = a.taps, *fetch = a.fetch;
+  for (int block = 0; block < a.blocks; ++block) {
+    const float* const v0 = a.v + block * a.v_block;
+    const float *const v1 = v0 + a.v_xi, *const v2 = v1 + a.v_xi, *const v3 = v2 + a.v_xi, *const v4 = v3 + a.v_xi,
+                       *const v5 = v4 + a.v_xi;
+    for (int k = 0; k < 16; ++k, taps += kTapsFloats, fetch += kTapsFloats) {
+      if (a.fetch != nullptr) {
+        __builtin_prefetch(fetch, 0, 2);
+        __builtin_prefetch(fetch + 16, 0, 2);
+      }
+      const f32x16 g0 = transform_taps_column<row>(taps, 0), g1 = transform_taps_column<row>(taps, 1),
+                   g2 = transform_taps_column<row>(taps, 2);
+      multiply_add_tiles(acc[0], g0, v0 + k);
+      multiply_add_tiles(acc[5], g2, v5 + k);
+      multiply_add_tiles(acc[1], transform_taps<1>(g0, g1, g2), v1 + k);
+      multiply_add_tiles(acc[2], transform_taps<2>(g0, g1, g2), v2 + k);
+      multiply_add_tiles(acc[3], transform_taps<3>(g0, g1, g2), v3 + k);
+      multiply_add_tiles(acc[4], transform_taps<4>(g0, g1, g2), v4 + k);
+    }
+  }
+#pragma GCC unroll 6
+  for (int j = 0; j < kTapsPoints; ++j) {
+#pragma GCC unroll 4
+    for (int t = 0; t < tiles; ++t) f32x16::store(a.m + j * a.m_xi + t * 16, acc[j][t]);
+  }
+}
+
+template <int row, int tiles = kTapsTiles>
+static inline void multiply_taps_row(int count, const TapsRow& a) {
+  if constexpr (tiles > 0) {
+    if (count == tiles) {
+      multiply_taps_row<row, tiles>(a);
+    } else {
+      multiply_taps_row<row, tiles - 1>(count, a);
+    }
+  }
+}
+
+/// Row `row` of the points and those after it.
+template <int row>
+static inline void multiply_taps_rows(const WinogradOutputArguments& a, const WinogradWalk& walk, TapsRow r,
+                                      float* to) {
+  const bool kept = (winograd_points(a.form, a.tiles.last_height) >> row & 1) != 0;
+  const int last = walk.last_with(kept, true);
+  for (int done = 0; done < last;) {
+    const int count = next_tile(last - done, kTapsTiles);
+    TapsRow here = r;
+    here.v += row * kTapsPoints * a.v_xi + done * ptrdiff_t{16};
+    here.m = to + row * kTapsPoints * r.m_xi + done * ptrdiff_t{16};
+    if (done == 0 && 2 * row < 9) here.fetch = r.taps + r.blocks * 16 * kTapsFloats + row * 32;
+    multiply_taps_row<row>(count, here);
+    done += count;
+  }
+  if constexpr (row + 1 < kTapsPoints) multiply_taps_rows<row + 1>(a, walk, r, to);
+}
+
+/// All points of one channel block of outputs: M[xi][place][16] at `to`.
+static inline void winograd_multiply_taps(const WinogradOutputArguments& a, const WinogradWalk& walk, int block,
+                                          float* to, ptrdiff_t m_xi) {
+  TapsRow r{};
+  r.v_xi = a.v_xi;
+  r.v_block = a.v_block;
+  r.m_xi = m_xi;
+  for (int first = 0; first < a.in_blocks; first += kTapsBlocks) {
+    r.blocks = a.in_blocks - first < kTapsBlocks ? a.in_blocks - first : kTapsBlocks;
+    r.v = a.v + first * a.v_block;
+    r.taps = a.weights + (static_cast<ptrdiff_t>(block) * a.in_blocks + first) * 16 * kTapsFloats;
+    r.begins = first == 0;
+    multiply_taps_rows<0>(a, walk, r, to);
+  }
+}
+
+#else
+
+/// u[xi][channel][16] of the filters of 16 channels, row `row` of the points and those after it.
+template <int row>
+static inline void transform_taps_rows(const float* taps, float* u) {
+  for (int k = 0; k < 16; ++k, taps += kTapsFloats) {
+    const f32x16 g0 = transform_taps_column<row>(taps, 0), g1 = transform_taps_column<row>(taps, 1),
+                 g2 = transform_taps_column<row>(taps, 2);
+    float* const to = u + (row * kTapsPoints * 16 + k) * 16;
+    f32x16::store(to, g0);
+    f32x16::store(to + 256, transform_taps<1>(g0, g1, g2));
+    f32x16::store(to + 512, transform_taps<2>(g0, g1, g2));
+    f32x16::store(to + 768, transform_taps<3>(g0, g1, g2));
+    f32x16::store(to + 1024, transform_taps<4>(g0, g1, g2));
+    f32x16::store(to + 1280, g2);
+  }
+  if constexpr (row + 1 < kTapsPoints) transform_taps_rows<row + 1>(taps - 16 * kTapsFloats, u);
+}
+
+/// All points of one channel block of outputs: M[xi][place][16] at `to`.
+static inline void winograd_multiply_taps(const WinogradOutputArguments& a, const WinogradWalk& walk, int block,
+                                          float* to, ptrdiff_t m_xi) {
+  float* const u = a.scratch + kTapsPoints * kTapsPoints * m_xi;
+  ptrdiff_t pixels[kTilePixels];
+  for (int i = 0; i < kTilePixels; ++i) pixels[i] = i * 16;
+  Tile t{};
+  const ptrdiff_t tap = 0;
+  t.taps = &tap;
+  t.blocks = 1;
+  t.out_pixels = t.residual_pixels = pixels;
+  t.lo = -__builtin_inff();
+  t.hi = __builtin_inff();
+  const unsigned rows_kept = winograd_points(a.form, a.tiles.last_height),
+                 columns_kept = winograd_points(a.form, a.tiles.last_width);
+  for (int from = 0; from < a.in_blocks; ++from) {
+    transform_taps_rows<0>(a.weights + (static_cast<ptrdiff_t>(block) * a.in_blocks + from) * 16 * kTapsFloats, u);
+    for (int xi = 0; xi < kTapsPoints * kTapsPoints; ++xi) {
+      const bool row_kept = (rows_kept >> xi / kTapsPoints & 1) != 0,
+                 column_kept = (columns_kept >> xi % kTapsPoints & 1) != 0;
+      t.weights = u + xi * 256;
+      for (int place = walk.first_with(column_kept), last = walk.last_with(row_kept, column_kept); place < last;) {
+        const int count = next_tile(last - place, kTilePixels);
+        t.input = a.v + xi * a.v_xi + from * a.v_block + place * ptrdiff_t{16};
+        t.output = to + xi * m_xi + place * ptrdiff_t{16};
+        t.residual = from == 0 ? nullptr : t.output;
+        run_tile<kTilePixels, 1, Contiguous, 16>(count, t);
+        place += count;
+      }
+    }
+  }
+}
+
+#endif
+
+}  // namespace linnet::kernels::LINNET_ISA
