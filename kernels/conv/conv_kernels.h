@@ -123,6 +123,7 @@ static inline void conv_block(const ConvArguments& c, const Walk& walk, const Ti
       Tile t = chunk_of_panel<Block>(c, panel, vectors, first, blocks);
       const bool last = panel + 1 == c.panel_last && first + blocks == c.blocks;
       const ptrdiff_t floats = static_cast<ptrdiff_t>(blocks) * Block * vectors * 16;
+      t.fetch_near = true;
       Prefetch prefetch(last ? nullptr : t.weights + floats, blocks, Block * vectors, count);
       for (int i = 0; i < count; ++i) {
         const TilePixels& p = tiles[i];
