@@ -148,6 +148,8 @@ static inline void winograd_input_form(const WinogradInputArguments& a) {
 
 static void winograd_input(const WinogradInputArguments& a) { LINNET_WINOGRAD_FORM(winograd_input_form, a) }
 
+constexpr int kNearFloats = 4096;  // of a point's weights, of which L1 holds the next ones, too
+
 /// One point of one panel over `tiles` places: M[vector][place][16] = V[xi] * U, with `next` the weights that are wanted after
 /// these, or null.
 template <int NV>
@@ -166,6 +168,7 @@ static inline void winograd_multiply(const WinogradOutputArguments& a, const flo
   t.out_pixels = out_pixels;
   t.lo = -__builtin_inff();
   t.hi = __builtin_inff();
+  t.fetch_near = a.in_blocks * 16 * NV * 16 <= kNearFloats;
   const int runs = (tiles + kTilePixels - 1) / kTilePixels;
   Prefetch prefetch(next, a.in_blocks, 16 * NV, runs);
   for (int done = 0; done < tiles;) {
