@@ -49,7 +49,7 @@ static inline WinogradPixels tile_pixels(const WinogradInputArguments& a, const 
 template <Winograd form>
 struct TransformInputColumns {
   template <int n>
-  static void run(const WinogradPixels& pixels, int columns, float* half) {
+  [[gnu::always_inline]] static inline void run(const WinogradPixels& pixels, int columns, float* half) {
     using Transform = WinogradTransform<form, n>;
     constexpr int P = Transform::kPoints;
     for (int j = 0; j < columns; ++j) {
@@ -69,7 +69,7 @@ struct TransformInputColumns {
 template <Winograd form>
 struct TransformInputRows {
   template <int n>
-  static void run(const float* half, unsigned rows, float* v, ptrdiff_t v_xi) {
+  [[gnu::always_inline]] static inline void run(const float* half, unsigned rows, float* v, ptrdiff_t v_xi) {
     using Transform = WinogradTransform<form, n>;
     constexpr int P = Transform::kPoints;
     for (int i = 0; i < P; ++i) {
@@ -223,7 +223,7 @@ static inline void winograd_multiply_panels(const WinogradOutputArguments& a, co
 template <Winograd form>
 struct TransformOutputColumns {
   template <int n>
-  static void run(const float* from, ptrdiff_t m_xi, unsigned columns, float* half) {
+  [[gnu::always_inline]] static inline void run(const float* from, ptrdiff_t m_xi, unsigned columns, float* half) {
     using Transform = WinogradTransform<form, n>;
     constexpr int P = Transform::kPoints;
     for (int j = 0; j < P; ++j) {
@@ -267,7 +267,7 @@ template <Winograd form, int n>
 template <Winograd form>
 struct TransformOutputRows {
   template <int n>
-  static void run(const float* half, const OutputRows& a) {
+  [[gnu::always_inline]] static inline void run(const float* half, const OutputRows& a) {
     using Transform = WinogradTransform<form, n>;
     constexpr int P = Transform::kPoints;
     for (int i = 0; i < a.rows; ++i) {

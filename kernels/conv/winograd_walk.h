@@ -8,7 +8,7 @@ namespace linnet::kernels::LINNET_ISA {
 /// Goes from tile to tile of a group and knows its place in V and M.
 class WinogradWalk {
  public:
-  WinogradWalk(Winograd form, const WinogradTiles& tiles, int first, int last)
+  [[gnu::always_inline]] WinogradWalk(Winograd form, const WinogradTiles& tiles, int first, int last)
       : m_(winograd_edge(form).outputs), tiles_(tiles), count_(last - first) {
     const int of_image = tiles.rows * tiles.columns;
     image_ = first / of_image;
@@ -22,20 +22,22 @@ class WinogradWalk {
 
   /// Places [first, last) hold the tiles that have a point; `row_kept`: low tiles have its row, `column_kept`: narrow ones its
   /// column.
-  [[nodiscard]] int first_with(bool column_kept) const { return first_[column_kept ? kTileNarrow : kTileWhole]; }
-  [[nodiscard]] int last_with(bool row_kept, bool column_kept) const {
+  [[nodiscard, gnu::always_inline]] int first_with(bool column_kept) const {
+    return first_[column_kept ? kTileNarrow : kTileWhole];
+  }
+  [[nodiscard, gnu::always_inline]] int last_with(bool row_kept, bool column_kept) const {
     return first_[row_kept ? (column_kept ? kTileKinds : kTileCorner) : kTileLow];
   }
 
-  [[nodiscard]] int tiles() const { return count_; }
-  [[nodiscard]] int image() const { return image_; }
-  [[nodiscard]] int row() const { return row_; }
-  [[nodiscard]] int column() const { return column_; }
-  [[nodiscard]] int height() const { return row_ + 1 == tiles_.rows ? tiles_.last_height : m_; }
-  [[nodiscard]] int width() const { return column_ + 1 == tiles_.columns ? tiles_.last_width : m_; }
-  [[nodiscard]] int place() const { return next_[kind()]; }
+  [[nodiscard, gnu::always_inline]] int tiles() const { return count_; }
+  [[nodiscard, gnu::always_inline]] int image() const { return image_; }
+  [[nodiscard, gnu::always_inline]] int row() const { return row_; }
+  [[nodiscard, gnu::always_inline]] int column() const { return column_; }
+  [[nodiscard, gnu::always_inline]] int height() const { return row_ + 1 == tiles_.rows ? tiles_.last_height : m_; }
+  [[nodiscard, gnu::always_inline]] int width() const { return column_ + 1 == tiles_.columns ? tiles_.last_width : m_; }
+  [[nodiscard, gnu::always_inline]] int place() const { return next_[kind()]; }
 
-  void next() {
+  [[gnu::always_inline]] void next() {
     ++next_[kind()];
     if (++column_ < tiles_.columns) return;
     column_ = 0;
@@ -45,7 +47,7 @@ class WinogradWalk {
   }
 
  private:
-  [[nodiscard]] int kind() const {
+  [[nodiscard, gnu::always_inline]] int kind() const {
     const bool low = height() < m_, narrow = width() < m_;
     return low ? (narrow ? kTileCorner : kTileLow) : (narrow ? kTileNarrow : kTileWhole);
   }

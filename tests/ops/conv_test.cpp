@@ -151,6 +151,20 @@ TEST_CASE("a 3x3 convolution of stride 2 over many channels", "[ops]") {
   }
 }
 
+// By Winograd on filters that are transformed on the way.
+TEST_CASE("a 3x3 convolution of a small plane over very many channels", "[ops]") {
+  for (const List& extent : {List{7, 7}, List{8, 5}}) {
+    Tensor x = integers({2, 272, extent[0], extent[1]}, 3);
+    for (float& value : x.mutable_data<float>()) value /= 1024;
+    const Tensor residual = integers({2, 256, extent[0], extent[1]}, 11);
+    OpCase c = op_case("FusedConv", 1, {x, integers({256, 272, 3, 3}, 5), integers({256}, 7), Tensor(), residual},
+                       {{"pads", List{1, 1, 1, 1}}, {"activation", std::string("Relu")}});
+    c.node.domain = "linnet";
+    INFO(to_string(extent));
+    check_blocked(c, 0b110, {1e-5, 1e-4});
+  }
+}
+
 // A first layer of stride 2 by Winograd on the pixels of even and odd rows and columns: whatever the padding, odd extents, kernels
 // that fill the last taps or not, and two images.
 TEST_CASE("a first layer of stride 2 and a large kernel", "[ops]") {

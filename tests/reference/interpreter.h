@@ -20,8 +20,8 @@ struct Options {
   /// Fill Tensor::errors: how far a float32 engine may be from the double result. Sound for any order of summation, for
   /// folded batch normalizations and for fused residual additions.
   bool bound_errors = false;
-  /// With bound_errors: the engine may compute 3x3 convolutions of stride 1 by Winograd's F(4x4,3x3), and those of 5x5 to 8x8 and
-  /// stride 2 by F(3x3,4x4), whose rounding errors are larger and reach beyond an output's own window.
+  /// With bound_errors: the engine may compute 3x3 convolutions of stride 1 by Winograd's F(4x4,3x3), those of stride 2 by F(2x2,3x3)
+  /// and those of 5x5 to 8x8 and stride 2 by F(3x3,4x4), whose rounding errors are larger and reach beyond an output's own window.
   bool winograd = false;
 };
 
