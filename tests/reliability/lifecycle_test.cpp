@@ -115,7 +115,14 @@ TEST_CASE("L01: numbers of threads that make no sense are refused; none asked fo
 
 TEST_CASE("L02 L20: odd settings of OpenMP and of malloc change nothing") {
   CHECK(run_self("K10*", {"OMP_NUM_THREADS=0", "OMP_DYNAMIC=true"}) == 0);
-  CHECK(run_self("K10*", {"OMP_NUM_THREADS=garbage", "OMP_WAIT_POLICY=passive", "OMP_THREAD_LIMIT=2"}) == 0);
+  // With garbage and a limit together LLVM's OpenMP 14 fails an assertion of its own, or finds no memory, in a program of one
+  // parallel region as well.
+#if defined(__clang__)
+  const std::string number = "OMP_NUM_THREADS=1";
+#else
+  const std::string number = "OMP_NUM_THREADS=garbage";
+#endif
+  CHECK(run_self("K10*", {number, "OMP_WAIT_POLICY=passive", "OMP_THREAD_LIMIT=2"}) == 0);
   CHECK(run_self("K10*", {"MALLOC_PERTURB_=165", "MALLOC_ARENA_MAX=1"}) == 0);
 }
 
