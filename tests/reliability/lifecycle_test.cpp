@@ -164,16 +164,17 @@ TEST_CASE("L06: after a fork the child runs on with as many threads and gets the
 TEST_CASE("L08: a run that is cancelled at any time ends soon and leaves the session ready") {
   const auto file = long_network(200);
   const Tensor x = floats_of({4, 8, 16, 16});
+  const int times = kSanitized ? 6 : 30;
   for (const int threads : {1, 2, 3}) {
     Session session(Model::load(file), with_threads(threads));
     const std::vector<float> expected = floats(session.run(x).at(0));
     std::atomic<bool> stop = true;
     CHECK_REFUSED([&] { (void)session.run(x, {.cancel = &stop}); }, ErrorCode::cancelled, "");
     int cancelled = 0;
-    for (int i = 0; i < 30; ++i) {
+    for (int i = 0; i < times; ++i) {
       stop = false;
       std::thread other([&] {
-        std::this_thread::sleep_for(std::chrono::microseconds(200 * i));
+        std::this_thread::sleep_for(std::chrono::microseconds(6000 / times * i));
         stop = true;
       });
       const auto error = error_of([&] {
@@ -185,7 +186,7 @@ TEST_CASE("L08: a run that is cancelled at any time ends soon and leaves the ses
       ++cancelled;
       if (floats(session.run(x).at(0)) != expected) FAIL_CHECK("the run after cancellation " << i << " differs");
     }
-    CHECK(cancelled == 30);
+    CHECK(cancelled == times);
   }
 }
 
