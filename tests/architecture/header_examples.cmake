@@ -22,7 +22,7 @@ set_target_properties(linnet_header_examples PROPERTIES CXX_EXTENSIONS OFF UNITY
 target_compile_features(linnet_header_examples PRIVATE cxx_std_20)
 target_include_directories(linnet_header_examples PRIVATE "${root}" "${PROJECT_SOURCE_DIR}/tests")
 # That they compile is all that is asked.
-target_compile_options(linnet_header_examples PRIVATE $<$<CONFIG:Release>:-O0>)
+target_compile_options(linnet_header_examples PRIVATE -O0)
 if(LINNET_WARNINGS)
   target_compile_options(linnet_header_examples PRIVATE -Wall -Wextra -Wno-unused)
 endif()

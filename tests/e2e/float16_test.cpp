@@ -180,7 +180,8 @@ TEST_CASE("A subgraph that states no types is of those that it is given", "[floa
 
 TEST_CASE("SequenceMap rounds what its body computes on sequences of 16-bit floats", "[float16]") {
   const DataType type = GENERATE(DataType::float16, DataType::bfloat16);
-  const DataType stated = GENERATE_COPY(type, DataType::undefined);
+  const DataType stated =
+      GENERATE(true, false) ? type : DataType::undefined;  // (GENERATE_COPY keeps a reference to its copy)
   OnnxGraph body;
   body.node(OnnxNode("Mul", {"e", "third"}, {"scaled"}))
       .node(OnnxNode("Mul", {"scaled", "scaled"}, {"square"}))

@@ -2,10 +2,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <filesystem>
 
 #include "image/picture_files.h"
+#include "support/processor_seconds.h"
 
 namespace {
 
@@ -208,6 +208,18 @@ TEST_CASE("malformed PNG files are refused") {
   CHECK(decode_error(to_bytes(damaged)) == ErrorCode::image);
 }
 
+// The CRC covers each byte that is stored, so a wrong sum over the unpacked ones is the encoder's mistake, not damage. libpng
+// lets it pass too.
+TEST_CASE("a wrong Adler-32 under a right CRC is the encoder's mistake, and the pixels are had") {
+  std::string stream = zlib_stored(std::string("\0\1\2\3\4\0\5\6\7\x8", 10));
+  const std::string right("\x00\x8C\x00\x25", 4);
+  for (const std::string& sum : {right, std::string("\xFF\xFF\xFF\xFF"), std::string(4, '\0')}) {
+    stream.replace(stream.size() - 4, 4, sum);
+    const Image picture = decode_image(to_bytes(png_header(4, 2) + png_chunk("IDAT" + stream) + kPngEnd), {}, "sums");
+    CHECK(picture.pixels == std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6, 7, 8});
+  }
+}
+
 TEST_CASE("M20: ten thousand ancillary PNG chunks are skipped") {
   std::string file = png_header(4, 2);
   for (int i = 0; i < 10'000; ++i) file += png_chunk("tEXt");
@@ -241,9 +253,7 @@ TEST_CASE("M04: a JPEG with too many scans is refused") {
   const std::size_t scan = find_marker(file, kSos);
   const FileBytes data(file.begin() + static_cast<std::ptrdiff_t>(scan), file.end() - 2);
   for (int i = 0; i < 10'000; ++i) file.insert(file.end() - 2, data.begin(), data.begin() + 11);
-  const auto start = std::chrono::steady_clock::now();
-  CHECK(decode_error(file) != std::nullopt);
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(1));
+  CHECK(processor_seconds_of([&] { CHECK(decode_error(file) != std::nullopt); }) < 1);
 
   ImageLimits limits;
   limits.max_scans = 3;

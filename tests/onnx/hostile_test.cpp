@@ -1,12 +1,12 @@
 // Damaged and malicious bytes: refused or loaded, in bounded memory and time, and nothing else.
 #include <catch2/catch.hpp>
-#include <chrono>
 #include <fstream>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "onnx/loading.h"
+#include "support/processor_seconds.h"
 #include "support/sanitized.h"
 #include "support/temp_dir.h"
 
@@ -75,12 +75,6 @@ std::int64_t peak_bytes_of(const Action& action) {
   const std::int64_t before = status("VmRSS");
   action();
   return before < 0 || kSanitized ? -1 : status("VmHWM") - before;
-}
-
-double seconds_of(const auto& action) {
-  const auto start = std::chrono::steady_clock::now();
-  action();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 std::string repeated(const std::string& text, std::size_t bytes) {
@@ -195,7 +189,7 @@ TEST_CASE("B07: a megabyte of empty messages takes no memory to speak of") {
     }
     const std::vector<std::byte> file = model.bytes();
     double seconds = 0;
-    const std::int64_t peak = peak_bytes_of([&] { seconds = seconds_of([&] { loads_or_refuses(file); }); });
+    const std::int64_t peak = peak_bytes_of([&] { seconds = processor_seconds_of([&] { loads_or_refuses(file); }); });
     CHECK(peak <= static_cast<std::int64_t>(64 << 20) + 4 * static_cast<std::int64_t>(file.size()));
     CHECK(seconds < (kSanitized ? 10 : 2));
   }

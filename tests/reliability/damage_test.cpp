@@ -2,7 +2,6 @@
 // time; what a truncation leaves whole computes what the whole file does. The full sets are nightly, samples of a fixed
 // seed are not.
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -10,6 +9,7 @@
 #include "onnx/load.h"
 #include "reliability/hostile.h"
 #include "support/data_dir.h"
+#include "support/processor_seconds.h"
 #include "support/sanitized.h"
 
 namespace linnet::test::damage_test {
@@ -61,21 +61,21 @@ std::vector<Tensor> outcome_of(std::span<const std::byte> file, Counts& counts) 
   load.external_data_dir = "/nonexistent";
   SessionOptions options = one_thread();
   options.max_arena_bytes = std::int64_t{64} << 20;
-  const auto start = std::chrono::steady_clock::now();
   std::vector<Tensor> outputs;
-  try {
-    Session session(Model::load(file, load), options);
-    const std::vector<ValueInfo>& inputs = session.plan().inputs();
-    if (session.plan().report().macs <= kMostMacs && std::all_of(inputs.begin(), inputs.end(), is_small)) {
-      outputs = session.run(zeros_for(session.plan()));
-      ++counts.ran;
+  const double seconds = processor_seconds_of([&] {
+    try {
+      Session session(Model::load(file, load), options);
+      const std::vector<ValueInfo>& inputs = session.plan().inputs();
+      if (session.plan().report().macs <= kMostMacs && std::all_of(inputs.begin(), inputs.end(), is_small)) {
+        outputs = session.run(zeros_for(session.plan()));
+        ++counts.ran;
+      }
+    } catch (const Error& error) {
+      ++counts.refused;
+      if (error.code() == ErrorCode::internal || error.message().empty()) FAIL_CHECK(error.what());
     }
-  } catch (const Error& error) {
-    ++counts.refused;
-    if (error.code() == ErrorCode::internal || error.message().empty()) FAIL_CHECK(error.what());
-  }
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  if (seconds.count() > (kSanitized ? 20 : 2)) FAIL_CHECK("it took " << seconds.count() << " s");
+  });
+  if (seconds > (kSanitized ? 20 : 2)) FAIL_CHECK("it took " << seconds << " s");
   return outputs;
 }
 

