@@ -72,7 +72,9 @@ class Planner {
   void require_static(NodeId id) const;
   void request_halos();
   void place_values();
-  void require_room(std::size_t bytes) const;
+  /// For `output` of node `id`, or for all.
+  void require_room(std::size_t bytes, NodeId id = graph::kNoNode, ValueId output = kNoValue) const;
+  [[nodiscard]] NodeId largest_node() const;
   void plan_steps();
   ops::Step plan_step(NodeId id, const ops::PlanOptions& options);
   ops::Step plan_grouped_step(NodeId id, const ImageGroup& group, const ops::PlanOptions& options);
@@ -163,15 +165,36 @@ void Planner::request_halos() {
   }
 }
 
-void Planner::require_room(std::size_t bytes) const {
+void Planner::require_room(std::size_t bytes, NodeId id, ValueId output) const {
   if (bytes <= static_cast<std::size_t>(target_.max_arena_bytes)) return;
+  const NodeId node = id == graph::kNoNode ? largest_node() : id;
+  const bool known = node != graph::kNoNode;
   throw Error(ErrorCode::limit, "these input shapes need too large an arena",
               {.file = graph_.file,
-               .node = {},
-               .op = {},
-               .where = {},
+               .node = known ? graph_.label(node) : "",
+               .op = known ? graph::op_label(graph_.node(node)) : "",
+               .where = output != kNoValue ? "output '" + graph_.value(output).name + "'"
+                                           : "all buffers, of which this node has the largest",
                .expected = "at most " + std::to_string(target_.max_arena_bytes) + " bytes (max_arena_bytes)",
                .found = std::to_string(bytes) + " bytes"});
+}
+
+/// The node whose outputs or scratch take the most.
+NodeId Planner::largest_node() const {
+  NodeId worst = graph::kNoNode;
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const ops::Step& step = steps_[i];
+    std::size_t bytes =
+        std::max(step.shared_scratch_bytes, step.thread_scratch_bytes * static_cast<std::size_t>(target_.threads));
+    for (const ValueId output : step.outputs) {
+      if (output != kNoValue) bytes = std::max(bytes, buffer_bytes(output));
+    }
+    if (bytes <= most) continue;
+    most = bytes;
+    worst = graph_.order()[i];
+  }
+  return worst;
 }
 
 void Planner::place_values() {
@@ -189,7 +212,7 @@ void Planner::place_values() {
     for (const ValueId output : graph_.node(id).outputs) {
       if (output == kNoValue) continue;
       place(output);
-      require_room(placements_[at(output)].bytes);  // before its step is planned, whose tables grow with it
+      require_room(placements_[at(output)].bytes, id, output);  // before its step is planned, whose tables grow with it
     }
   }
   for (const ValueId output : graph_.outputs) {
