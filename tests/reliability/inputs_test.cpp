@@ -307,7 +307,8 @@ TEST_CASE("K10: threads and places in the batch and what ran before change no bi
   const auto file = small_network();
   const Tensor x = ramp({3, 3, 17, 19});
   const Tensor expected = run(file, {x}).at(0);
-  for (const int threads : {1, 2, 3, 7, 16}) {
+  // The most first: LLVM 14's OpenMP leaks the tables of a team that grows, and the leak sanitizer sees it.
+  for (const int threads : {16, 7, 3, 2, 1}) {
     SessionOptions options;
     options.threads = threads;
     CHECK(same_bits(run(file, {x}, options).at(0), expected));
