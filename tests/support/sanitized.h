@@ -12,8 +12,11 @@
 #define LINNET_SANITIZED 0
 #endif
 
-#if LINNET_SANITIZED && defined(__clang__) && __has_feature(address_sanitizer)
+#ifdef __clang__
+#if __has_feature(address_sanitizer)
 #include <sanitizer/lsan_interface.h>
+#define LINNET_SANITIZED_LEAKS_OF_LLVM 1
+#endif
 #endif
 
 namespace linnet::test {
@@ -22,7 +25,7 @@ inline constexpr bool kSanitized = LINNET_SANITIZED != 0;
 
 /// While it lives, what this thread allocates is not held to be given back: for the leaks of LLVM's OpenMP runtime.
 struct LeaksOfOthers {
-#if LINNET_SANITIZED && defined(__clang__) && __has_feature(address_sanitizer)
+#ifdef LINNET_SANITIZED_LEAKS_OF_LLVM
   LeaksOfOthers() { __lsan_disable(); }
   ~LeaksOfOthers() { __lsan_enable(); }
 #else
