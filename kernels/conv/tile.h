@@ -97,9 +97,10 @@ static inline __attribute__((always_inline)) void multiply_add_groups(f32x16 (&a
 template <int M, int NV, class Pixels, int Block>
 static __attribute__((noinline)) void tile(const Tile& t) {
   f32x16 acc[M][NV];  // in registers: every index below is a constant after unrolling
+  const f32x16 nothing = f32x16::set(t.residual != nullptr ? -0.0f : 0.0f);  // -0 + r is r, which may be -0 itself
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) {
-    const f32x16 start = t.init != nullptr ? f32x16::load(t.init + v * 16) : f32x16::zero();
+    const f32x16 start = t.init != nullptr ? f32x16::load(t.init + v * 16) : nothing;
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) acc[m][v] = start;
   }

@@ -8,8 +8,9 @@ namespace linnet::kernels {
 
 /// F(m x m, r x r): tiles of m x m outputs of a filter of r x r taps, at the points of winograd_transforms.h. Of stride 1, but for
 /// f2x2_3x3_stride2: there the pixels in even and odd rows and columns are convolved on their own, those of even ones by F(2,2).
-/// f4x4_3x3_taps is f4x4_3x3 whose filters are transformed where they are multiplied: a fourth of the bytes come from memory.
-enum class Winograd : unsigned char { f2x2_3x3, f4x4_3x3, f4x4_3x3_taps, f3x3_4x4, f2x2_3x3_stride2 };
+/// f4x4_3x3_rows and f4x4_3x3_taps are f4x4_3x3 of which less comes from memory: filters transformed along their columns only, or
+/// taps; the rest happens where they are multiplied.
+enum class Winograd : unsigned char { f2x2_3x3, f4x4_3x3, f4x4_3x3_rows, f4x4_3x3_taps, f3x3_4x4, f2x2_3x3_stride2 };
 
 /// On an edge of a tile.
 struct WinogradEdge {
@@ -17,25 +18,32 @@ struct WinogradEdge {
   int taps;     // r
   int step;     // pixels of the input from tile to tile
   int points;   // P, as many as the pixels of the input that a tile reads
-  int filters;  // numbers that are stored: transformed taps, of which several points may take the same, or the taps
+  int filter_rows, filter_columns;  // numbers of a filter that are stored, transformed or not
 };
 
 constexpr int kWinogradMostPoints = 6, kWinogradMostOutputs = 4;
 
 [[gnu::always_inline]] constexpr inline WinogradEdge winograd_edge(Winograd form) {
   switch (form) {
-    case Winograd::f2x2_3x3: return {2, 3, 2, 4, 4};
-    case Winograd::f4x4_3x3: return {4, 3, 4, 6, 6};
-    case Winograd::f4x4_3x3_taps: return {4, 3, 4, 6, 3};
-    case Winograd::f3x3_4x4: return {3, 4, 3, 6, 6};
-    case Winograd::f2x2_3x3_stride2: return {2, 3, 4, 5, 4};
+    case Winograd::f2x2_3x3: return {2, 3, 2, 4, 4, 4};
+    case Winograd::f4x4_3x3: return {4, 3, 4, 6, 6, 6};
+    case Winograd::f4x4_3x3_rows: return {4, 3, 4, 6, 6, 3};
+    case Winograd::f4x4_3x3_taps: return {4, 3, 4, 6, 3, 3};
+    case Winograd::f3x3_4x4: return {3, 4, 3, 6, 6, 6};
+    case Winograd::f2x2_3x3_stride2: return {2, 3, 4, 5, 4, 4};
   }
   return {};
+}
+
+/// Whether filters are stored as points are multiplied with them; else what is left of their transform happens there.
+[[gnu::always_inline]] constexpr inline bool winograd_stores_points(Winograd form) {
+  return form != Winograd::f4x4_3x3_rows && form != Winograd::f4x4_3x3_taps;
 }
 
 /// The points that a tile of `outputs` (1..m) outputs needs, as bits: tiles of the last row and column may have fewer.
 [[gnu::always_inline]] constexpr inline unsigned winograd_points(Winograd form, int outputs) {
   const unsigned of_form[][kWinogradMostOutputs] = {{0b0111, 0b1111},
+                                                    {0b011001, 0b111001, 0b011111, 0b111111},
                                                     {0b011001, 0b111001, 0b011111, 0b111111},
                                                     {0b011001, 0b111001, 0b011111, 0b111111},
                                                     {0b111001, 0b011111, 0b111111},
@@ -49,9 +57,9 @@ constexpr int kWinogradMostPoints = 6, kWinogradMostOutputs = 4;
   return edge.points - (edge.outputs - outputs) * edge.step / edge.outputs;
 }
 
-/// The transformed filter of a point of an edge.
+/// The transformed filter of a point of an edge, of a form that stores them.
 [[gnu::always_inline]] constexpr inline int winograd_filter(Winograd form, int point) {
-  return point < winograd_edge(form).filters ? point : winograd_edge(form).filters - 1;
+  return point < winograd_edge(form).filter_rows ? point : winograd_edge(form).filter_rows - 1;
 }
 
 /// Tiles by the outputs that they have. In this order V and M hold those of a group, so that the tiles that have a point are
@@ -97,6 +105,8 @@ struct WinogradInputArguments {
 /// M[xi] = U[filter of xi]^T V[xi] for all points and up to kWinogradChannels output channels, then their output transform with
 /// the epilogue.
 constexpr int kWinogradChannels = 64;
+constexpr int kWinogradExpandedChannels =
+    256;  // of the input, whose filters of a row of points are transformed at a time where registers are few
 struct WinogradOutputArguments {
   Winograd form;
   const float* v;  // as WinogradInput
@@ -106,8 +116,9 @@ struct WinogradOutputArguments {
   const ptrdiff_t* taps;      // b * v_block for each channel block of the input
   int in_blocks;              // channel blocks of the input
   int in_tail;                // channels of one more block (0..15)
-  // [panel][filter of xi][C][panel channels], C = 16 * in_blocks + in_tail. Of f4x4_3x3_taps: [channel block][C][9 taps][16], D g D
-  // with D = diag(1, sqrt(1/2), 1/2); in_tail is 0.
+  // [panel][filter of xi][C][panel channels], C = 16 * in_blocks + in_tail, where winograd_stores_points(form). Else in_tail is 0,
+  // D = diag(1, sqrt(1/2), 1/2) and S what winograd_filters.h makes of D g. f4x4_3x3_taps: [channel block][C][9 taps][16], D g D;
+  // f4x4_3x3_rows: [channel block][row of points][C][3][16], S D g D.
   const float* weights;
   const float* bias;
   const float* residual;  // null: none
@@ -117,7 +128,9 @@ struct WinogradOutputArguments {
   float lo, hi;
   int out_blocks;
   int panel_first, panel_last;
-  float* scratch;  // P * P * (tiles * kWinogradChannels + 16) floats; of f4x4_3x3_taps P * P * 256 more
+  // P * P * (tiles * kWinogradChannels + 16) floats, and unless winograd_stores_points(form), P points of up to
+  // kWinogradExpandedChannels channels of the input for 16 outputs.
+  float* scratch;
 };
 
 }  // namespace linnet::kernels

@@ -3,6 +3,9 @@
 
 #include "kernels/conv/tile.h"
 #include "kernels/conv/winograd.h"
+#include "kernels/conv/winograd_expanded_kernels.h"
+#include "kernels/conv/winograd_product.h"
+#include "kernels/conv/winograd_rows_kernels.h"
 #include "kernels/conv/winograd_taps_kernels.h"
 #include "kernels/conv/winograd_transforms.h"
 #include "kernels/conv/winograd_walk.h"
@@ -141,45 +144,13 @@ static inline void winograd_input_form(const WinogradInputArguments& a) {
   switch ((a).form) {                                                         \
     case Winograd::f2x2_3x3: return f<Winograd::f2x2_3x3>(a);                 \
     case Winograd::f4x4_3x3: return f<Winograd::f4x4_3x3>(a);                 \
+    case Winograd::f4x4_3x3_rows: return f<Winograd::f4x4_3x3_rows>(a);       \
     case Winograd::f4x4_3x3_taps: return f<Winograd::f4x4_3x3_taps>(a);       \
     case Winograd::f3x3_4x4: return f<Winograd::f3x3_4x4>(a);                 \
     case Winograd::f2x2_3x3_stride2: return f<Winograd::f2x2_3x3_stride2>(a); \
   }
 
 static void winograd_input(const WinogradInputArguments& a) { LINNET_WINOGRAD_FORM(winograd_input_form, a) }
-
-constexpr int kNearFloats = 4096;  // of a point's weights, of which L1 holds the next ones, too
-
-/// One point of one panel over `tiles` places: M[vector][place][16] = V[xi] * U, with `next` the weights that are wanted after
-/// these, or null.
-template <int NV>
-static inline void winograd_multiply(const WinogradOutputArguments& a, const float* v, int tiles, const float* weights,
-                                     const float* next, float* out, ptrdiff_t out_plane) {
-  ptrdiff_t out_pixels[kTilePixels];
-  for (int i = 0; i < kTilePixels; ++i) out_pixels[i] = i * 16;
-  Tile t;
-  t.taps = a.taps;
-  t.blocks = a.in_blocks;
-  t.tail = a.in_tail;
-  t.weights = weights;
-  t.init = nullptr;
-  t.residual = nullptr;
-  t.out_plane = out_plane;
-  t.out_pixels = out_pixels;
-  t.lo = -__builtin_inff();
-  t.hi = __builtin_inff();
-  t.fetch_near = a.in_blocks * 16 * NV * 16 <= kNearFloats;
-  const int runs = (tiles + kTilePixels - 1) / kTilePixels;
-  Prefetch prefetch(next, a.in_blocks, 16 * NV, runs);
-  for (int done = 0; done < tiles;) {
-    const int count = next_tile(tiles - done, kTilePixels);
-    prefetch.assign(t);
-    t.input = v + static_cast<ptrdiff_t>(done) * 16;
-    t.output = out + static_cast<ptrdiff_t>(done) * 16;
-    run_tile<kTilePixels, NV, Contiguous, 16>(count, t);
-    done += count;
-  }
-}
 
 /// All points of panels [first, last): M[xi][panel][vector][place][16]. A point's V stays in the caches while the panels go
 /// by.
@@ -189,14 +160,14 @@ static inline void winograd_multiply_panels(const WinogradOutputArguments& a, co
   constexpr WinogradEdge edge = winograd_edge(form);
   constexpr int P = edge.points;
   const ptrdiff_t k = static_cast<ptrdiff_t>(a.in_blocks) * 16 + a.in_tail, out_plane = walk.tiles() * ptrdiff_t{16};
+  const WinogradProduct product = {a.taps, a.in_blocks, a.in_tail, out_plane, false};
   const auto vectors = [&](int panel) {
     return a.out_blocks - panel * kTileVectors < kTileVectors ? a.out_blocks - panel * kTileVectors : kTileVectors;
   };
   const auto weights = [&](int panel, int xi) {
-    const int filter = winograd_filter(form, xi / P) * edge.filters + winograd_filter(form, xi % P);
-    return a.weights +
-           k * 16 *
-               (static_cast<ptrdiff_t>(panel) * kTileVectors * edge.filters * edge.filters + filter * vectors(panel));
+    const int filter = winograd_filter(form, xi / P) * edge.filter_columns + winograd_filter(form, xi % P);
+    const ptrdiff_t panel_filters = static_cast<ptrdiff_t>(panel) * kTileVectors * edge.filter_rows * edge.filter_columns;
+    return a.weights + k * 16 * (panel_filters + filter * vectors(panel));
   };
   const unsigned rows_kept = winograd_points(form, a.tiles.last_height),
                  columns_kept = winograd_points(form, a.tiles.last_width);
@@ -211,9 +182,9 @@ static inline void winograd_multiply_panels(const WinogradOutputArguments& a, co
       float* const out =
           a.scratch + xi * m_xi + (panel - first) * kTileVectors * out_plane + static_cast<ptrdiff_t>(place) * 16;
       if (vectors(panel) == kTileVectors) {
-        winograd_multiply<kTileVectors>(a, v, tiles, weights(panel, xi), next, out, out_plane);
+        winograd_multiply<kTileVectors>(product, v, tiles, weights(panel, xi), next, 16 * kTileVectors, out);
       } else {
-        winograd_multiply<1>(a, v, tiles, weights(panel, xi), next, out, out_plane);
+        winograd_multiply<1>(product, v, tiles, weights(panel, xi), next, 16, out);
       }
     }
   }
@@ -314,11 +285,18 @@ static inline void winograd_output_form(const WinogradOutputArguments& a) {
     const auto of_block = [&](int block) {
       return a.scratch + static_cast<ptrdiff_t>(block - block_first) * begin.tiles() * 16;
     };
-    if constexpr (form == Winograd::f4x4_3x3_taps) {
-      for (int block = block_first; block < block_last; ++block)
-        winograd_multiply_taps(a, begin, block, of_block(block), m_xi);
-    } else {
+    if constexpr (winograd_stores_points(form)) {
       winograd_multiply_panels<form>(a, begin, first, last, m_xi);
+    } else {
+#if !defined(__AVX512F__)
+      winograd_multiply_expanded<form>(a, begin, block_first, block_last, a.scratch, m_xi);
+#else
+      if constexpr (form == Winograd::f4x4_3x3_taps) {
+        winograd_multiply_taps(a, begin, block_first, block_last, a.scratch, m_xi);
+      } else {
+        winograd_multiply_rows(a, begin, block_first, block_last, a.scratch, m_xi);
+      }
+#endif
     }
     for (int block = block_first; block < block_last; ++block) {
       const float* const residual = a.residual == nullptr ? nullptr : a.residual + block * a.residual_plane;

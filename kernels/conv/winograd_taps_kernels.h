@@ -1,37 +1,17 @@
-// The products of Winograd's f4x4_3x3_taps, whose filters are transformed where they are multiplied. A filter transformed ahead takes
-// 36 numbers instead of 9, and with few tiles the time goes into fetching them.
+// The products of Winograd's f4x4_3x3_taps on AVX-512. A filter transformed ahead takes 36 numbers instead of 9, and with few tiles
+// the time goes into fetching them.
 #pragma once
 
 #include "kernels/conv/tile.h"
 #include "kernels/conv/winograd.h"
+#include "kernels/conv/winograd_filters.h"
 #include "kernels/conv/winograd_walk.h"
 
 namespace linnet::kernels::LINNET_ISA {
 
-constexpr int kTapsPoints = 6, kTapsFloats = 9 * 16;  // points of an edge; floats of one channel's filters
-
-/// Row `point` of G, which `D` makes sums of the taps and small powers of two; the rest of the scale is in B^T.
-template <int point>
-[[gnu::always_inline]] static inline f32x16 transform_taps(const f32x16& g0, const f32x16& g1, const f32x16& g2) {
-  if constexpr (point == 0) return g0;
-  if constexpr (point == 5) return g2;
-  const f32x16 even = point < 3 ? f32x16::add(g0, g2) : f32x16::fma(f32x16::set(4.0f), g2, g0);
-  const f32x16 odd = point < 3 ? g1 : f32x16::add(g1, g1);
-  return point % 2 == 1 ? f32x16::add(even, odd) : f32x16::sub(even, odd);
-}
-
-/// Row `row` of the points of one channel's 16 filters: over the rows of taps, for each column of them.
-template <int row>
-[[gnu::always_inline]] static inline f32x16 transform_taps_column(const float* taps, int column) {
-  const auto tap = [&](int i) { return f32x16::load(taps + (3 * i + column) * 16); };
-  if constexpr (row == 0) return tap(0);
-  else if constexpr (row == 5) return tap(2);
-  else return transform_taps<row>(tap(0), tap(1), tap(2));
-}
-
 #if defined(__AVX512F__)
-// Enough registers for the products of a row of points with four tiles, and for the filters on their way to them.
 
+constexpr int kTapsPoints = 6, kTapsFloats = 9 * 16;  // points of an edge; floats of one channel's filters
 constexpr int kTapsTiles = 4;
 constexpr int kTapsBlocks = 2;  // channel blocks a pass: their filters, 18 KB, stay in L1
 
@@ -117,8 +97,8 @@ static inline void multiply_taps_rows(const WinogradOutputArguments& a, const Wi
   if constexpr (row + 1 < kTapsPoints) multiply_taps_rows<row + 1>(a, walk, r, to);
 }
 
-/// All points of one channel block of outputs: M[xi][place][16] at `to`.
-static inline void winograd_multiply_taps(const WinogradOutputArguments& a, const WinogradWalk& walk, int block,
+/// All points of one channel block of outputs, a row of points with kTapsTiles tiles at a time: M[xi][place][16] at `to`.
+static inline void multiply_taps(const WinogradOutputArguments& a, const WinogradWalk& walk, int block,
                                           float* to, ptrdiff_t m_xi) {
   TapsRow r{};
   r.v_xi = a.v_xi;
@@ -133,56 +113,11 @@ static inline void winograd_multiply_taps(const WinogradOutputArguments& a, cons
   }
 }
 
-#else
-
-/// u[xi][channel][16] of the filters of 16 channels, row `row` of the points and those after it.
-template <int row>
-static inline void transform_taps_rows(const float* taps, float* u) {
-  for (int k = 0; k < 16; ++k, taps += kTapsFloats) {
-    const f32x16 g0 = transform_taps_column<row>(taps, 0), g1 = transform_taps_column<row>(taps, 1),
-                 g2 = transform_taps_column<row>(taps, 2);
-    float* const to = u + (row * kTapsPoints * 16 + k) * 16;
-    f32x16::store(to, g0);
-    f32x16::store(to + 256, transform_taps<1>(g0, g1, g2));
-    f32x16::store(to + 512, transform_taps<2>(g0, g1, g2));
-    f32x16::store(to + 768, transform_taps<3>(g0, g1, g2));
-    f32x16::store(to + 1024, transform_taps<4>(g0, g1, g2));
-    f32x16::store(to + 1280, g2);
-  }
-  if constexpr (row + 1 < kTapsPoints) transform_taps_rows<row + 1>(taps - 16 * kTapsFloats, u);
-}
-
-/// All points of one channel block of outputs: M[xi][place][16] at `to`.
-static inline void winograd_multiply_taps(const WinogradOutputArguments& a, const WinogradWalk& walk, int block,
-                                          float* to, ptrdiff_t m_xi) {
-  float* const u = a.scratch + kTapsPoints * kTapsPoints * m_xi;
-  ptrdiff_t pixels[kTilePixels];
-  for (int i = 0; i < kTilePixels; ++i) pixels[i] = i * 16;
-  Tile t{};
-  const ptrdiff_t tap = 0;
-  t.taps = &tap;
-  t.blocks = 1;
-  t.out_pixels = t.residual_pixels = pixels;
-  t.lo = -__builtin_inff();
-  t.hi = __builtin_inff();
-  const unsigned rows_kept = winograd_points(a.form, a.tiles.last_height),
-                 columns_kept = winograd_points(a.form, a.tiles.last_width);
-  for (int from = 0; from < a.in_blocks; ++from) {
-    transform_taps_rows<0>(a.weights + (static_cast<ptrdiff_t>(block) * a.in_blocks + from) * 16 * kTapsFloats, u);
-    for (int xi = 0; xi < kTapsPoints * kTapsPoints; ++xi) {
-      const bool row_kept = (rows_kept >> xi / kTapsPoints & 1) != 0,
-                 column_kept = (columns_kept >> xi % kTapsPoints & 1) != 0;
-      t.weights = u + xi * 256;
-      for (int place = walk.first_with(column_kept), last = walk.last_with(row_kept, column_kept); place < last;) {
-        const int count = next_tile(last - place, kTilePixels);
-        t.input = a.v + xi * a.v_xi + from * a.v_block + place * ptrdiff_t{16};
-        t.output = to + xi * m_xi + place * ptrdiff_t{16};
-        t.residual = from == 0 ? nullptr : t.output;
-        run_tile<kTilePixels, 1, Contiguous, 16>(count, t);
-        place += count;
-      }
-    }
-  }
+/// All points of channel blocks [first, last) of outputs: M[xi][block][place][16] at `to`.
+static inline void winograd_multiply_taps(const WinogradOutputArguments& a, const WinogradWalk& walk, int first,
+                                          int last, float* to, ptrdiff_t m_xi) {
+  for (int block = first; block < last; ++block, to += walk.tiles() * ptrdiff_t{16})
+    multiply_taps(a, walk, block, to, m_xi);
 }
 
 #endif

@@ -23,8 +23,9 @@ constexpr std::int64_t kLeastSmallEdge = 4,
 constexpr std::int64_t kLeastTilesAThread = 8;
 // Of stride 2: a tile has 25 points where the sums themselves take 36 products, and a transform of 25 points for each channel.
 constexpr std::int64_t kLeastStride2Channels = 64;
-// Filters of small planes, input by output channels, that come from memory, whatever the transform.
-constexpr std::int64_t kLeastTapsFilters = 1 << 16;
+// Filters, input by output channels, that come from memory, whatever the transform.
+constexpr std::int64_t kLeastFarFilters = 1 << 16;
+constexpr std::int64_t kMostFarEdge = 20;  // of an output: on larger ones each filter meets so many tiles that memory keeps up
 constexpr std::int64_t kResidentFilters =
     1 << 20;  // bytes of filters that stay in L2 from one group of tiles to the next
 constexpr std::int64_t kTransformedBytes =
@@ -33,7 +34,7 @@ constexpr std::int64_t kStreamedForBytes =
     2400 * 1024;  // the same where filters come from afar once a group: few groups count more
 constexpr std::int64_t kSharedBytes = 1 << 20;  // of one group of tiles when all threads share it
 // All tiles that stay in L2, while the filters do not, are shared: each thread then reads its share of the filters only.
-constexpr std::int64_t kAllTilesBytes = 832 * 1024;
+constexpr std::int64_t kAllTilesBytes = 1280 * 1024;
 
 constexpr std::int64_t square(std::int64_t edge) { return edge * edge; }
 
@@ -58,17 +59,19 @@ struct WinogradConv {
              // where there are more threads than panels
 
   [[nodiscard]] std::int64_t points() const { return square(form.edge().points); }
-  [[nodiscard]] std::int64_t filters() const { return square(form.edge().filters); }
+  [[nodiscard]] std::int64_t filters() const { return std::int64_t{form.edge().filter_rows} * form.edge().filter_columns; }
   [[nodiscard]] std::int64_t image_tiles() const { return std::int64_t{tiles.rows} * tiles.columns; }
   [[nodiscard]] std::int64_t panels() const { return base::ceil_div(out_blocks * kBlock, table->tile.channels); }
   [[nodiscard]] std::int64_t all_tiles() const { return image_tiles() * problem.images; }
   [[nodiscard]] std::int64_t v_floats() const { return points() * v_xi; }
   [[nodiscard]] std::int64_t m_floats() const {
-    const bool taps_only = form.kernel == kernels::Winograd::f4x4_3x3_taps;
-    return points() * (group * kernels::kWinogradChannels + kBlock + (taps_only ? kBlock * kBlock : 0));
+    const std::int64_t expanded = std::min<std::int64_t>(in_blocks * kBlock, kernels::kWinogradExpandedChannels);
+    return points() * (group * kernels::kWinogradChannels + kBlock) +
+           (kernels::winograd_stores_points(form.kernel) ? 0 : form.edge().points * expanded * kBlock);
   }
 
   void pack(PlanContext& context);
+  [[nodiscard]] std::int64_t line_of(std::int64_t i, std::int64_t c, std::int64_t first, std::int64_t width) const;
   [[nodiscard]] double filter_tap(const ConvFilter& filter, std::int64_t out, std::int64_t c, int tap) const;
   // Ranges of tiles count on from image to image.
   void split_phases(const RunArgs& args, std::int64_t image) const;
@@ -104,26 +107,42 @@ FilterTransform filter_transform(kernels::Winograd form) {
 
 constexpr int kMostTaps = 4, kMostFilters = kernels::kWinogradMostPoints;
 
-/// G g. By value, so that the compiler knows them apart from `to`.
-void transform_row(const WinogradForm& form, std::array<Lanes, kMostTaps> g, Lanes* to) {
-  if (form.kernel ==
-      kernels::Winograd::f2x2_3x3_stride2) {  // even rows or columns by F(2,2) with the points 0, 1 and inf
+/// Along one edge of a filter. By value, so that the compiler knows them apart from `to`.
+using Taps = std::array<Lanes, kMostTaps>;
+
+/// D g, so that what is left of G is sums: see kernels/conv/winograd_filters.h.
+void scale_taps(const Taps& g, Lanes* to) {
+  to[0] = g[0];
+  for (std::size_t lane = 0; lane < kBlock; ++lane) {
+    to[1][lane] = std::sqrt(0.5) * g[1][lane];
+    to[2][lane] = 0.5 * g[2][lane];
+  }
+}
+
+/// What is left of G.
+void sum_taps(const Taps& g, Lanes* to) {
+  to[0] = g[0];
+  for (std::size_t lane = 0; lane < kBlock; ++lane) {
+    const double even = g[0][lane] + g[2][lane], far_even = g[0][lane] + 4 * g[2][lane];
+    to[1][lane] = even + g[1][lane];
+    to[2][lane] = even - g[1][lane];
+    to[3][lane] = far_even + 2 * g[1][lane];
+    to[4][lane] = far_even - 2 * g[1][lane];
+  }
+  to[5] = g[2];
+}
+
+/// G g.
+void transform_taps(kernels::Winograd form, const Taps& g, Lanes* to) {
+  if (form == kernels::Winograd::f2x2_3x3_stride2) {  // even rows or columns by F(2,2) with the points 0, 1 and inf
     to[0] = g[0];
     for (std::size_t lane = 0; lane < kBlock; ++lane) to[1][lane] = g[0][lane] + g[2][lane];
     to[2] = g[2];
     to[3] = g[1];
     return;
   }
-  if (form.kernel == kernels::Winograd::f4x4_3x3_taps) {  // D g: the kernel does the rest
-    to[0] = g[0];
-    for (std::size_t lane = 0; lane < kBlock; ++lane) {
-      to[1][lane] = std::sqrt(0.5) * g[1][lane];
-      to[2][lane] = 0.5 * g[2][lane];
-    }
-    return;
-  }
-  const FilterTransform transform = filter_transform(form.kernel);
-  const int taps = form.edge().taps;
+  const FilterTransform transform = filter_transform(form);
+  const int taps = kernels::winograd_edge(form).taps;
   *to++ = g[0];
   for (int i = 0; i < transform.count; ++i, to += 2) {
     const FilterPair pair = transform.pairs[static_cast<std::size_t>(i)];
@@ -137,21 +156,35 @@ void transform_row(const WinogradForm& form, std::array<Lanes, kMostTaps> g, Lan
   *to = g[static_cast<std::size_t>(taps - 1)];
 }
 
-/// u = G g G^T of 16 filters.
+/// What is stored of 16 filters: G g G^T, or as much of it as the form has.
 void transform_filters(const WinogradForm& form, const Lanes (&g)[kMostTaps * kMostTaps],
                        Lanes (&u)[kMostFilters * kMostFilters]) {
-  const int taps = form.edge().taps, filters = form.edge().filters;
+  using kernels::Winograd;
+  const kernels::WinogradEdge edge = form.edge();
+  const int taps = edge.taps, filter_rows = edge.filter_rows, filter_columns = edge.filter_columns;
+  const auto transform = [&](bool rows, const Taps& of, Lanes* to) {
+    if (kernels::winograd_stores_points(form.kernel)) {
+      transform_taps(form.kernel, of, to);
+    } else if (rows && form.kernel == Winograd::f4x4_3x3_rows) {
+      Taps scaled;
+      scale_taps(of, scaled.data());
+      sum_taps(scaled, to);
+    } else {
+      scale_taps(of, to);
+    }
+  };
   Lanes half[kMostTaps][kMostFilters];
-  const auto column = [taps](const auto& of) {
-    std::array<Lanes, kMostTaps> values;
-    for (int i = 0; i < taps; ++i) values[static_cast<std::size_t>(i)] = of(i);
+  const auto edge_of = [taps](const auto& at) {
+    Taps values;
+    for (int i = 0; i < taps; ++i) values[static_cast<std::size_t>(i)] = at(i);
     return values;
   };
-  for (int j = 0; j < taps; ++j) transform_row(form, column([&](int i) { return g[i * taps + j]; }), half[j]);
-  for (int i = 0; i < filters; ++i) transform_row(form, column([&](int j) { return half[j][i]; }), u + i * filters);
+  for (int j = 0; j < taps; ++j) transform(true, edge_of([&](int i) { return g[i * taps + j]; }), half[j]);
+  for (int i = 0; i < filter_rows; ++i)
+    transform(false, edge_of([&](int j) { return half[j][i]; }), u + i * filter_columns);
 }
 
-/// One panel, [filter][C][panel channels]. Writes every float.
+/// One panel, in the form's order. Writes every float.
 void pack_panel(const ConvFilter& filter, const WinogradConv& d, std::int64_t panel, float* to) {
   const std::int64_t first = panel * d.table->tile.channels;
   const std::int64_t width = std::min<std::int64_t>(d.table->tile.channels, d.out_blocks * kBlock - first);
@@ -165,14 +198,20 @@ void pack_panel(const ConvFilter& filter, const WinogradConv& d, std::int64_t pa
           g[tap][static_cast<std::size_t>(lane)] = d.filter_tap(filter, out, c, tap);
       }
       transform_filters(d.form, g, u);
-      for (std::int64_t xi = 0; xi < d.filters(); ++xi) {
-        float* const line = d.form.kernel == kernels::Winograd::f4x4_3x3_taps
-                                ? to + ((block / kBlock * d.channels + c) * d.filters() + xi) * kBlock
-                                : to + (xi * d.channels + c) * width + block;
-        for (std::size_t lane = 0; lane < kBlock; ++lane) line[lane] = static_cast<float>(u[xi][lane]);
+      for (std::int64_t i = 0; i < d.filters(); ++i) {
+        float* const line = to + d.line_of(i, c, block, width);
+        for (std::size_t lane = 0; lane < kBlock; ++lane) line[lane] = static_cast<float>(u[i][lane]);
       }
     }
   }
+}
+
+/// Where number `i` of the filters of channel `c` lies in a panel of `width` outputs, those of 16 from `first` on.
+std::int64_t WinogradConv::line_of(std::int64_t i, std::int64_t c, std::int64_t first, std::int64_t width) const {
+  const std::int64_t columns = form.edge().filter_columns, block = first / kBlock;
+  if (kernels::winograd_stores_points(form.kernel)) return (i * channels + c) * width + first;
+  if (form.kernel == kernels::Winograd::f4x4_3x3_taps) return ((block * channels + c) * filters() + i) * kBlock;
+  return (((block * form.edge().filter_rows + i / columns) * channels + c) * columns + i % columns) * kBlock;
 }
 
 /// Tap `tap` of the form from summed channel `c` to output `out`; zero in the padding of either.
@@ -431,9 +470,9 @@ void WinogradConv::plan_blocking(PlanContext& context) {
 std::string WinogradForm::name() const {
   const auto squared = [](int length) { return std::to_string(length) + 'x' + std::to_string(length); };
   const bool stride2 = kernel == kernels::Winograd::f2x2_3x3_stride2;
-  const bool taps = kernel == kernels::Winograd::f4x4_3x3_taps;
+  const bool taps = kernel == kernels::Winograd::f4x4_3x3_taps, rows = kernel == kernels::Winograd::f4x4_3x3_rows;
   return "winograd_f" + squared(edge().outputs) + '_' + squared(edge().taps) + (stride2 ? "_stride2" : "") +
-         (taps ? "_taps" : "") + (phases ? "_phases" : "");
+         (taps ? "_taps" : "") + (rows ? "_rows" : "") + (phases ? "_phases" : "");
 }
 
 std::optional<WinogradForm> winograd_form(const ConvProblem& p, bool plain_input) {
@@ -456,9 +495,9 @@ std::optional<WinogradForm> winograd_form(const ConvProblem& p, bool plain_input
   if (both(w.strides, 2) && std::min(p.in_channels, p.out_channels) >= kLeastStride2Channels)
     return WinogradForm{Winograd::f2x2_3x3_stride2};
   if (!both(w.strides, 1)) return {};
-  if (edge >= kLeastEdge) return WinogradForm{Winograd::f4x4_3x3};
-  return WinogradForm{p.in_channels * p.out_channels >= kLeastTapsFilters ? Winograd::f4x4_3x3_taps
-                                                                          : Winograd::f2x2_3x3};
+  const bool far = p.in_channels * p.out_channels >= kLeastFarFilters;
+  if (edge >= kLeastEdge) return WinogradForm{far && edge <= kMostFarEdge ? Winograd::f4x4_3x3_rows : Winograd::f4x4_3x3};
+  return WinogradForm{far ? Winograd::f4x4_3x3_taps : Winograd::f2x2_3x3};
 }
 
 void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, const WinogradForm& form) {

@@ -321,9 +321,10 @@ TEST_CASE("the matrix product is exact on small integers over all remainders") {
 
 namespace {
 
-/// One-dimensional filter transform, in double.
-std::vector<double> filter_points(Winograd form, const double (&g)[4]) {
+/// One-dimensional filter transform, in double, as far as the form has it in memory: over rows or over columns.
+std::vector<double> filter_points(Winograd form, bool rows, const double (&g)[4]) {
   const double s = std::sqrt(2.0);
+  const double scaled[] = {g[0], s / 2 * g[1], g[2] / 2};
   switch (form) {
     case Winograd::f2x2_3x3: return {g[0], (g[0] + g[1] + g[2]) / 2, (g[0] - g[1] + g[2]) / 2, g[2]};
     case Winograd::f2x2_3x3_stride2: return {g[0], g[0] + g[2], g[2], g[1]};
@@ -332,7 +333,14 @@ std::vector<double> filter_points(Winograd form, const double (&g)[4]) {
       const double far_even = g[0] + 2 * g[2], far_odd = s * g[1] + 2 * s * g[3];
       return {g[0], (even + odd) / 3, (even - odd) / 3, (far_even + far_odd) / 6, (far_even - far_odd) / 6, g[3]};
     }
-    case Winograd::f4x4_3x3_taps: return {g[0], s / 2 * g[1], g[2] / 2};
+    case Winograd::f4x4_3x3_rows:
+      if (rows) {
+        const double even = scaled[0] + scaled[2], far_even = scaled[0] + 4 * scaled[2];
+        return {scaled[0],     even + scaled[1], even - scaled[1], far_even + 2 * scaled[1], far_even - 2 * scaled[1],
+                scaled[2]};
+      }
+      [[fallthrough]];
+    case Winograd::f4x4_3x3_taps: return {scaled[0], scaled[1], scaled[2]};
     case Winograd::f4x4_3x3: break;
   }
   return {g[0],
@@ -354,9 +362,9 @@ double transformed_weight(Winograd form, const Filter& filter, int out, int c, i
       const double tap = static_cast<double>(filter.at(out, c, i * taps + j));
       column_taps[i] = magnitude ? std::fabs(tap) : tap;
     }
-    rows[j] = filter_points(form, column_taps)[static_cast<std::size_t>(row)];
+    rows[j] = filter_points(form, true, column_taps)[static_cast<std::size_t>(row)];
   }
-  return filter_points(form, rows)[static_cast<std::size_t>(column)];
+  return filter_points(form, false, rows)[static_cast<std::size_t>(column)];
 }
 
 /// |B^T| [point][pixel] and |A^T| [output][point] of a tile's edge of n outputs at the points {0, +-sqrt(1/2), +-sqrt(2), inf}, of
@@ -383,9 +391,8 @@ class WinogradOracle {
  public:
   WinogradOracle(Winograd form, Direct& d, int channels)
       : d_(d), form_(form), m_(winograd_edge(form).outputs), channels_(channels) {
-    const int filters = winograd_edge(form).filters;
-    for (int row = 0; row < filters; ++row)
-      for (int column = 0; column < filters; ++column)
+    for (int row = 0; row < winograd_edge(form).filter_rows; ++row)
+      for (int column = 0; column < winograd_edge(form).filter_columns; ++column)
         for (int c = 0; c < d.x.blocks() * 16; ++c)
           for (int out = 0; out < channels; ++out)
             weights_.push_back(transformed_weight(form, d.filter, out, c, row, column));
@@ -394,7 +401,7 @@ class WinogradOracle {
 
   /// Absolute, of point xi; of all that is added up to it where the kernel does that in float.
   [[nodiscard]] double magnitude(int out, int c, int xi) const {
-    if (form_ != Winograd::f4x4_3x3_taps) return std::fabs(weight(out, c, xi));
+    if (winograd_stores_points(form_)) return std::fabs(weight(out, c, xi));
     const int positive[] = {0, 1, 1, 3, 3, 5};  // the rows of G without a minus, or with nothing else
     return std::fabs(
         transformed_weight(Winograd::f4x4_3x3, d_.filter, out, c, positive[xi / 6], positive[xi % 6], true));
@@ -471,21 +478,26 @@ void check_winograd(Winograd form, const Problem& p, Random& random) {
   image_tiles.last_height = p.out_h() - (image_tiles.rows - 1) * m;
   image_tiles.last_width = p.out_w() - (image_tiles.columns - 1) * m;
   const int tiles = image_tiles.rows * image_tiles.columns;
-  const bool taps_only = form == Winograd::f4x4_3x3_taps;  // the kernel transforms them itself
   const WinogradOracle oracle(form, d, channels);
   on_every_isa([&](const Table& k) {
     std::vector<float> packed;
     for (int first = 0; first < channels; first += k.tile.channels) {
       const int width = std::min(k.tile.channels, channels - first);
-      for (int filter = 0; filter < edge.filters * edge.filters && !taps_only; ++filter)
-        for (int c = 0; c < summed; ++c)
-          for (int lane = 0; lane < width; ++lane)
-            packed.push_back(static_cast<float>(oracle.weight(first + lane, c, filter)));
-      for (int block = first; block < first + width && taps_only; block += 16)
-        for (int c = 0; c < summed; ++c)
-          for (int tap = 0; tap < 9; ++tap)
-            for (int lane = 0; lane < 16; ++lane)
-              packed.push_back(static_cast<float>(oracle.weight(block + lane, c, tap)));
+      const auto pack = [&](int block, int block_width, int c, int number) {
+        for (int lane = 0; lane < block_width; ++lane)
+          packed.push_back(static_cast<float>(oracle.weight(block + lane, c, number)));
+      };
+      if (winograd_stores_points(form)) {
+        for (int number = 0; number < edge.filter_rows * edge.filter_columns; ++number)
+          for (int c = 0; c < summed; ++c) pack(first, width, c, number);
+        continue;
+      }
+      const int rows = form == Winograd::f4x4_3x3_taps ? 1 : edge.filter_rows;  // apart; all numbers of a channel together
+      const int numbers = edge.filter_rows * edge.filter_columns / rows;
+      for (int block = first; block < first + width; block += 16)
+        for (int row = 0; row < rows; ++row)
+          for (int c = 0; c < summed; ++c)
+            for (int number = 0; number < numbers; ++number) pack(block, 16, c, row * numbers + number);
     }
     GuardBuffer weights(packed);
     BlockedBuffer y(p.images, p.out_channels, p.out_h(), p.out_w(), 1);
@@ -495,7 +507,9 @@ void check_winograd(Winograd form, const Problem& p, Random& random) {
       if (count == 0) continue;
       const std::ptrdiff_t v_block = count * 16, v_xi = in_blocks * v_block + 16;
       GuardBuffer v(static_cast<std::size_t>(points * v_xi)),
-          scratch(static_cast<std::size_t>(points * (count * kWinogradChannels + 16 + (taps_only ? 256 : 0))));
+          scratch(static_cast<std::size_t>(
+              points * (count * kWinogradChannels + 16) +
+              (winograd_stores_points(form) ? 0 : edge.points * std::min(in_blocks, kWinogradExpandedChannels / 16) * 256)));
       WinogradInputArguments in{};
       in.form = form;
       in.input = d.x.origin();
@@ -558,7 +572,8 @@ void check_winograd(Winograd form, const Problem& p, Random& random) {
 
 TEST_CASE("K12: Winograd agrees with direct convolution, bit for bit on every ISA") {
   Random random(10);
-  for (const Winograd form : {Winograd::f2x2_3x3, Winograd::f4x4_3x3, Winograd::f4x4_3x3_taps}) {
+  for (const Winograd form :
+       {Winograd::f2x2_3x3, Winograd::f4x4_3x3, Winograd::f4x4_3x3_rows, Winograd::f4x4_3x3_taps}) {
     for (const int edge : {1, 2, 3, 4, 5, 7, 9, 14})
       check_winograd(form, {1, 32, 48, edge + 2, edge + 3, 3, 1, 1, edge % 2 == 1}, random);
     check_winograd(form, {1, 20, 24, 10, 8, 3, 1, 1, true}, random);
@@ -567,6 +582,9 @@ TEST_CASE("K12: Winograd agrees with direct convolution, bit for bit on every IS
     for (const int width : {5, 6, 7, 8})
       check_winograd(form, {2, 16, 16, 15 - width, width + 2, 3, 1, 1, true}, random);
   }
+  // Several passes over the channels where registers are few, and over the tiles.
+  check_winograd(Winograd::f4x4_3x3_taps, {1, kWinogradExpandedChannels + 40, 48, 7, 9, 3, 1, 1, true}, random);
+  check_winograd(Winograd::f4x4_3x3_rows, {1, kWinogradExpandedChannels + 40, 80, 13, 17, 3, 1, 1, true}, random);
   for (const int edge : {1, 2, 3, 4, 7, 14}) {
     check_winograd(Winograd::f3x3_4x4, {1, 12, 48, edge + 3, edge + 4, 4, 1, 1, edge % 2 == 1}, random);
     check_winograd(Winograd::f3x3_4x4, {2, 28, 32, edge + 4, edge + 3, 4, 1, 1, edge % 2 == 0}, random);
