@@ -6,23 +6,12 @@
 #include "kernels/conv/winograd_expanded_kernels.h"
 #include "kernels/conv/winograd_product.h"
 #include "kernels/conv/winograd_rows_kernels.h"
+#include "kernels/conv/winograd_shallow_kernels.h"
 #include "kernels/conv/winograd_taps_kernels.h"
 #include "kernels/conv/winograd_transforms.h"
 #include "kernels/conv/winograd_walk.h"
 
 namespace linnet::kernels::LINNET_ISA {
-
-/// Calls f.template run<n>(arguments) for n = count, which is 1 to `most`.
-template <class F, int most, class... Arguments>
-[[gnu::always_inline]] static inline void with_outputs(int count, Arguments&&... arguments) {
-  if constexpr (most > 0) {
-    if (count == most) {
-      F::template run<most>(arguments...);
-    } else {
-      with_outputs<F, most - 1>(count, arguments...);
-    }
-  }
-}
 
 /// The pixels of a tile as they lie in the input, or gathered in `to`, where row and column count from the readable origin and
 /// what lies outside is zero.
@@ -234,18 +223,19 @@ template <Winograd form, int n>
   }
 }
 
-/// The rows of a tile of n columns of outputs.
+/// The rows of a tile of n columns of outputs, from half + row * half_row + point * half_point.
 template <Winograd form>
 struct TransformOutputRows {
   template <int n>
-  [[gnu::always_inline]] static inline void run(const float* half, const OutputRows& a) {
+  [[gnu::always_inline]] static inline void run(const float* half, ptrdiff_t half_row, ptrdiff_t half_point,
+                                                const OutputRows& a) {
     using Transform = WinogradTransform<form, n>;
     constexpr int P = Transform::kPoints;
     for (int i = 0; i < a.rows; ++i) {
       f32x16 p[P];
 #pragma GCC unroll 6
       for (int j = 0; j < P; ++j) {
-        if (Transform::has(j)) p[j] = f32x16::load(half + (i * P + j) * 16);
+        if (Transform::has(j)) p[j] = f32x16::load(half + i * half_row + j * half_point);
       }
       store_output_row<form, n>(p, i, a);
     }
@@ -278,6 +268,7 @@ static inline void winograd_output_form(const WinogradOutputArguments& a) {
   const WinogradWalk begin(form, a.tiles, a.tile_first, a.tile_last);
   // Odd multiples of a line, so that the points of a tile do not fall into the same cache sets.
   const ptrdiff_t m_xi = static_cast<ptrdiff_t>(begin.tiles()) * kWinogradChannels + 16;
+  const bool shallow = kHasShallow<form> && a.in_blocks == 0;
   for (int first = a.panel_first; first < a.panel_last; first += kPanels) {
     const int last = first + kPanels < a.panel_last ? first + kPanels : a.panel_last;
     const int block_first = first * kTileVectors;
@@ -285,7 +276,9 @@ static inline void winograd_output_form(const WinogradOutputArguments& a) {
     const auto of_block = [&](int block) {
       return a.scratch + static_cast<ptrdiff_t>(block - block_first) * begin.tiles() * 16;
     };
-    if constexpr (winograd_stores_points(form)) {
+    if (shallow) {
+      if constexpr (kHasShallow<form>) winograd_multiply_shallow<form>(a, begin, first, last, m_xi);
+    } else if constexpr (winograd_stores_points(form)) {
       winograd_multiply_panels<form>(a, begin, first, last, m_xi);
     } else {
 #if !defined(__AVX512F__)
@@ -316,11 +309,13 @@ static inline void winograd_output_form(const WinogradOutputArguments& a) {
           to.residual = residual + tile.image() * a.residual_image + row * a.residual_row + column;
         alignas(64) float half[m * P * 16];
         const float* const from = of_block(block) + static_cast<ptrdiff_t>(tile.place()) * 16;
-        if (to.rows == m && width == m) {
+        if (shallow) {
+          with_outputs<TransformOutputRows<form>, m>(width, from, P * m_xi, m_xi, to);
+        } else if (to.rows == m && width == m) {
           transform_whole_output<form>(from, m_xi, to);
         } else {
           with_outputs<TransformOutputColumns<form>, m>(to.rows, from, m_xi, winograd_points(form, width), half);
-          with_outputs<TransformOutputRows<form>, m>(width, half, to);
+          with_outputs<TransformOutputRows<form>, m>(width, half, P * 16, 16, to);
         }
       }
     }

@@ -87,4 +87,16 @@ struct WinogradTransform {
   }
 };
 
+/// Calls f.template run<n>(arguments) for n = count, which is 1 to `most`.
+template <class F, int most, class... Arguments>
+[[gnu::always_inline]] static inline void with_outputs(int count, Arguments&&... arguments) {
+  if constexpr (most > 0) {
+    if (count == most) {
+      F::template run<most>(arguments...);
+    } else {
+      with_outputs<F, most - 1>(count, arguments...);
+    }
+  }
+}
+
 }  // namespace linnet::kernels::LINNET_ISA

@@ -63,6 +63,14 @@ struct f32x16 {
     return {_mm512_permute_ps(_mm512_loadu_ps(p), K * 0x55)};
   }
   LINNET_FN f32x16 load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  /// Once for several uses: where registers are nearly all in use, gcc 12 loads again for each.
+  LINNET_FN f32x16 load_once(const float* p) {
+    __m512 v = _mm512_loadu_ps(p);
+#if !defined(LINNET_EMULATE_AVX512)
+    asm("" : "+v"(v));
+#endif
+    return {v};
+  }
   LINNET_FN void store(float* p, const f32x16& a) { _mm512_storeu_ps(p, a.v); }
   LINNET_FN __mmask16 first(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
   LINNET_FN f32x16 load_first(const float* p, int n) { return {_mm512_maskz_loadu_ps(first(n), p)}; }
