@@ -14,10 +14,10 @@ enum class Winograd : unsigned char { f2x2_3x3, f4x4_3x3, f4x4_3x3_rows, f4x4_3x
 
 /// On an edge of a tile.
 struct WinogradEdge {
-  int outputs;  // m
-  int taps;     // r
-  int step;     // pixels of the input from tile to tile
-  int points;   // P, as many as the pixels of the input that a tile reads
+  int outputs;                      // m
+  int taps;                         // r
+  int step;                         // pixels of the input from tile to tile
+  int points;                       // P, as many as the pixels of the input that a tile reads
   int filter_rows, filter_columns;  // numbers of a filter that are stored, transformed or not
 };
 

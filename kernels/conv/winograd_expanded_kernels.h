@@ -20,9 +20,7 @@ static __attribute__((noinline)) void expand_row(const float* from, int channels
   constexpr bool taps = form == Winograd::f4x4_3x3_taps;
   const ptrdiff_t point_floats = channels * ptrdiff_t{16};
   for (int c = 0; c < channels; ++c, from += taps ? 9 * 16 : 3 * 16) {
-    const auto column = [&](int j) {
-      return taps ? transform_taps_column<row>(from, j) : f32x16::load(from + j * 16);
-    };
+    const auto column = [&](int j) { return taps ? transform_taps_column<row>(from, j) : f32x16::load(from + j * 16); };
     for_each_columns([&]<WinogradColumns columns, int point>() {
       f32x16 filters[winograd_points_of(columns)];
       transform_columns<columns>(column, filters);
@@ -69,7 +67,8 @@ static inline void winograd_multiply_expanded(const WinogradOutputArguments& a, 
       const int blocks = a.in_blocks - from < kBlocks ? a.in_blocks - from : kBlocks;
       const WinogradProduct product = {a.taps, blocks, 0, block_floats, from > 0};
       const ptrdiff_t of_channel = form == Winograd::f4x4_3x3_taps ? 9 * 16 : 3 * 16;
-      multiply_expanded_rows<form>(a, walk, product, filters + from * 16 * of_channel, a.v + from * a.v_block, to, m_xi);
+      multiply_expanded_rows<form>(a, walk, product, filters + from * 16 * of_channel, a.v + from * a.v_block, to,
+                                   m_xi);
     }
   }
 }

@@ -155,7 +155,8 @@ static inline void winograd_multiply_panels(const WinogradOutputArguments& a, co
   };
   const auto weights = [&](int panel, int xi) {
     const int filter = winograd_filter(form, xi / P) * edge.filter_columns + winograd_filter(form, xi % P);
-    const ptrdiff_t panel_filters = static_cast<ptrdiff_t>(panel) * kTileVectors * edge.filter_rows * edge.filter_columns;
+    const ptrdiff_t panel_filters =
+        static_cast<ptrdiff_t>(panel) * kTileVectors * edge.filter_rows * edge.filter_columns;
     return a.weights + k * 16 * (panel_filters + filter * vectors(panel));
   };
   const unsigned rows_kept = winograd_points(form, a.tiles.last_height),

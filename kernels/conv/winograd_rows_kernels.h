@@ -18,10 +18,10 @@ template <int NV>
 struct WinogradRow {
   const float* v;  // of the row's first point and the first place
   ptrdiff_t v_xi, v_block;
-  int blocks;                   // channel blocks of the input
-  const float* filters[NV];     // [channel][3][16]
-  const float* next[NV];        // the row that is wanted after this one; null: none
-  float* m;                     // as v, of the first vector
+  int blocks;                // channel blocks of the input
+  const float* filters[NV];  // [channel][3][16]
+  const float* next[NV];     // the row that is wanted after this one; null: none
+  float* m;                  // as v, of the first vector
   ptrdiff_t m_xi, m_vector;
 };
 

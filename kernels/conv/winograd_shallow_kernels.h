@@ -24,7 +24,7 @@ constexpr bool kHasShallow = form == Winograd::f3x3_4x4;
 constexpr int kShallowTiles = 2;  // whose column of points of two vectors fills the registers
 
 struct WinogradColumn {
-  const float* v;  // of the column's first point and the first place
+  const float* v;   // of the column's first point and the first place
   ptrdiff_t v_row;  // from a point to the next of the column
   int channels;
   const float* filters;  // [channel][NV * 16]

@@ -98,8 +98,8 @@ static inline void multiply_taps_rows(const WinogradOutputArguments& a, const Wi
 }
 
 /// All points of one channel block of outputs, a row of points with kTapsTiles tiles at a time: M[xi][place][16] at `to`.
-static inline void multiply_taps(const WinogradOutputArguments& a, const WinogradWalk& walk, int block,
-                                          float* to, ptrdiff_t m_xi) {
+static inline void multiply_taps(const WinogradOutputArguments& a, const WinogradWalk& walk, int block, float* to,
+                                 ptrdiff_t m_xi) {
   TapsRow r{};
   r.v_xi = a.v_xi;
   r.v_block = a.v_block;

@@ -51,7 +51,8 @@ struct WinogradTransform {
       t[4] = f32x16::fnma(c, r[1], even);
       if constexpr (has(5)) t[5] = f32x16::fnma(f32x16::set(2.0f), r[1], r[3]);
     }
-    if constexpr (form == Winograd::f4x4_3x3_rows || form == Winograd::f4x4_3x3_taps) {  // the scale that the transform of the filters leaves out
+    if constexpr (form == Winograd::f4x4_3x3_rows ||
+                  form == Winograd::f4x4_3x3_taps) {  // the scale that the transform of the filters leaves out
       const float scale[] = {1, -2.0f / 3, -2.0f / 3, 1.0f / 6, 1.0f / 6, 2};
 #pragma GCC unroll 6
       for (int i = 1; i < kPoints; ++i) {

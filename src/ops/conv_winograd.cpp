@@ -25,7 +25,8 @@ constexpr std::int64_t kLeastTilesAThread = 8;
 constexpr std::int64_t kLeastStride2Channels = 64;
 // Filters, input by output channels, that come from memory, whatever the transform.
 constexpr std::int64_t kLeastFarFilters = 1 << 16;
-constexpr std::int64_t kMostFarEdge = 20;  // of an output: on larger ones each filter meets so many tiles that memory keeps up
+constexpr std::int64_t kMostFarEdge =
+    20;  // of an output: on larger ones each filter meets so many tiles that memory keeps up
 constexpr std::int64_t kResidentFilters =
     1 << 20;  // bytes of filters that stay in L2 from one group of tiles to the next
 constexpr std::int64_t kTransformedBytes =
@@ -59,7 +60,9 @@ struct WinogradConv {
              // where there are more threads than panels
 
   [[nodiscard]] std::int64_t points() const { return square(form.edge().points); }
-  [[nodiscard]] std::int64_t filters() const { return std::int64_t{form.edge().filter_rows} * form.edge().filter_columns; }
+  [[nodiscard]] std::int64_t filters() const {
+    return std::int64_t{form.edge().filter_rows} * form.edge().filter_columns;
+  }
   [[nodiscard]] std::int64_t image_tiles() const { return std::int64_t{tiles.rows} * tiles.columns; }
   [[nodiscard]] std::int64_t panels() const { return base::ceil_div(out_blocks * kBlock, table->tile.channels); }
   [[nodiscard]] std::int64_t all_tiles() const { return image_tiles() * problem.images; }
@@ -496,7 +499,8 @@ std::optional<WinogradForm> winograd_form(const ConvProblem& p, bool plain_input
     return WinogradForm{Winograd::f2x2_3x3_stride2};
   if (!both(w.strides, 1)) return {};
   const bool far = p.in_channels * p.out_channels >= kLeastFarFilters;
-  if (edge >= kLeastEdge) return WinogradForm{far && edge <= kMostFarEdge ? Winograd::f4x4_3x3_rows : Winograd::f4x4_3x3};
+  if (edge >= kLeastEdge)
+    return WinogradForm{far && edge <= kMostFarEdge ? Winograd::f4x4_3x3_rows : Winograd::f4x4_3x3};
   return WinogradForm{far ? Winograd::f4x4_3x3_taps : Winograd::f2x2_3x3};
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
@@ -336,7 +337,7 @@ std::vector<double> filter_points(Winograd form, bool rows, const double (&g)[4]
     case Winograd::f4x4_3x3_rows:
       if (rows) {
         const double even = scaled[0] + scaled[2], far_even = scaled[0] + 4 * scaled[2];
-        return {scaled[0],     even + scaled[1], even - scaled[1], far_even + 2 * scaled[1], far_even - 2 * scaled[1],
+        return {scaled[0], even + scaled[1], even - scaled[1], far_even + 2 * scaled[1], far_even - 2 * scaled[1],
                 scaled[2]};
       }
       [[fallthrough]];
@@ -492,7 +493,8 @@ void check_winograd(Winograd form, const Problem& p, Random& random) {
           for (int c = 0; c < summed; ++c) pack(first, width, c, number);
         continue;
       }
-      const int rows = form == Winograd::f4x4_3x3_taps ? 1 : edge.filter_rows;  // apart; all numbers of a channel together
+      const int rows =
+          form == Winograd::f4x4_3x3_taps ? 1 : edge.filter_rows;  // apart; all numbers of a channel together
       const int numbers = edge.filter_rows * edge.filter_columns / rows;
       for (int block = first; block < first + width; block += 16)
         for (int row = 0; row < rows; ++row)
@@ -509,7 +511,9 @@ void check_winograd(Winograd form, const Problem& p, Random& random) {
       GuardBuffer v(static_cast<std::size_t>(points * v_xi)),
           scratch(static_cast<std::size_t>(
               points * (count * kWinogradChannels + 16) +
-              (winograd_stores_points(form) ? 0 : edge.points * std::min(in_blocks, kWinogradExpandedChannels / 16) * 256)));
+              (winograd_stores_points(form)
+                   ? 0
+                   : edge.points * std::min(in_blocks, kWinogradExpandedChannels / 16) * 256)));
       WinogradInputArguments in{};
       in.form = form;
       in.input = d.x.origin();
@@ -569,6 +573,38 @@ void check_winograd(Winograd form, const Problem& p, Random& random) {
 }
 
 }  // namespace
+
+TEST_CASE("a sum of -0 that stops and goes on stays -0") {
+  constexpr int kBlocks = 3, kPixels = 5;
+  const GuardBuffer zeros(std::vector<float>(kBlocks * kPixels * 16, 0.0f));
+  std::vector<std::ptrdiff_t> taps;
+  for (int b = 0; b < kBlocks; ++b) taps.push_back(b * kPixels * 16);
+  on_every_isa([&](const Table& k) {
+    const GuardBuffer weights(std::vector<float>(kBlocks * 16 * 16, -1.0f)), bias(std::vector<float>(16, -0.0f));
+    std::vector<float> all;
+    for (const int chunk : {1, 2, kBlocks}) {
+      GuardBuffer y(kPixels * 16);
+      ConvArguments a{};
+      a.input = zeros.data();
+      a.in_pixel = 16;
+      a.taps = taps.data();
+      a.blocks = kBlocks;
+      a.weights = weights.data();
+      a.bias = bias.data();
+      a.output = y.data();
+      a.lo = -std::numeric_limits<float>::infinity();
+      a.hi = std::numeric_limits<float>::infinity();
+      a.images = a.rows = a.out_blocks = a.panel_last = 1;
+      a.width = kPixels;
+      a.tiles = kConvTiles;
+      a.chunk = chunk;
+      k.conv(a);
+      for (int i = 0; i < kPixels * 16; ++i) all.push_back(y.data()[i]);
+    }
+    CHECK(std::all_of(all.begin(), all.end(), [](float value) { return value == 0 && std::signbit(value); }));
+    return all;
+  });
+}
 
 TEST_CASE("K12: Winograd agrees with direct convolution, bit for bit on every ISA") {
   Random random(10);

@@ -153,7 +153,7 @@ TEST_CASE("a 3x3 convolution of stride 2 over many channels", "[ops]") {
 
 // By Winograd on filters that are transformed on the way.
 TEST_CASE("a 3x3 convolution of a small plane over very many channels", "[ops]") {
-  for (const List& extent : {List{7, 7}, List{8, 5}}) {
+  for (const List& extent : {List{7, 7}, List{8, 5}, List{14, 14}, List{13, 18}}) {
     Tensor x = integers({2, 272, extent[0], extent[1]}, 3);
     for (float& value : x.mutable_data<float>()) value /= 1024;
     const Tensor residual = integers({2, 256, extent[0], extent[1]}, 11);
