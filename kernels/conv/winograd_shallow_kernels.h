@@ -24,9 +24,9 @@ constexpr bool kHasShallow = form == Winograd::f3x3_4x4;
 constexpr int kShallowTiles = 2;  // whose column of points of two vectors fills the registers
 
 struct WinogradColumn {
-  const float* v;   // of the column's first point and the first place
-  ptrdiff_t v_row;  // from a point to the next of the column
-  int channels;
+  const float* v;        // of the column's first point and the first place
+  ptrdiff_t v_row;       // from a point to the next of the column
+  int channels;          // 1..15
   const float* filters;  // [channel][NV * 16]
   ptrdiff_t filter_row;
   float* half;  // [output][..], of the first place and vector
@@ -53,7 +53,8 @@ static __attribute__((noinline)) void multiply_column_tiles(const WinogradColumn
   const float* pixels[P];
 #pragma GCC unroll 6
   for (int i = 0; i < P; ++i) pixels[i] = a.v + i * a.v_row;
-  for (int k = 0; k < a.channels; ++k) {
+  int k = 0;
+  do {
 #pragma GCC unroll 6
     for (int i = 0; i < P; ++i) {
       if (!Transform::has(i)) continue;
@@ -67,7 +68,7 @@ static __attribute__((noinline)) void multiply_column_tiles(const WinogradColumn
         for (int v = 0; v < NV; ++v) acc[t][v][i] = f32x16::fma(x, filter[v], acc[t][v][i]);
       }
     }
-  }
+  } while (++k < a.channels);
 #pragma GCC unroll 2
   for (int t = 0; t < tiles; ++t) {
 #pragma GCC unroll 2

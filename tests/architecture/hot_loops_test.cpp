@@ -59,7 +59,9 @@ std::vector<Function> functions_of(const std::string& part) {
 
 using Loop = std::pair<std::size_t, std::size_t>;  // the first instruction, and the jump back to it
 
-/// The loops that hold no other.
+bool is_fma(const Instruction& i) { return i.mnemonic.starts_with("vfmadd") || i.mnemonic.starts_with("vfnmadd"); }
+
+/// The loops that multiply and hold no other that does.
 std::vector<Loop> innermost_loops(const std::vector<Instruction>& code) {
   std::map<std::uint64_t, std::size_t> index;
   for (std::size_t i = 0; i < code.size(); ++i) index[code[i].address] = i;
@@ -69,7 +71,9 @@ std::vector<Loop> innermost_loops(const std::vector<Instruction>& code) {
     const std::string target = code[i].operands.substr(0, code[i].operands.find(' '));
     if (target.empty() || target.find_first_not_of("0123456789abcdef") != std::string::npos) continue;
     const auto found = index.find(std::stoull(target, nullptr, 16));
-    if (found != index.end() && found->second <= i) loops.emplace_back(found->second, i);
+    if (found == index.end() || found->second > i) continue;
+    const auto begin = code.begin() + static_cast<std::ptrdiff_t>(found->second);
+    if (std::any_of(begin, code.begin() + static_cast<std::ptrdiff_t>(i), is_fma)) loops.emplace_back(found->second, i);
   }
   std::vector<Loop> innermost;
   std::copy_if(loops.begin(), loops.end(), std::back_inserter(innermost), [&](const Loop& loop) {
@@ -80,7 +84,6 @@ std::vector<Loop> innermost_loops(const std::vector<Instruction>& code) {
   return innermost;
 }
 
-bool is_fma(const Instruction& i) { return i.mnemonic.starts_with("vfmadd") || i.mnemonic.starts_with("vfnmadd"); }
 bool stores_a_vector(const Instruction& i) {
   return i.operands.ends_with(")") && i.operands.starts_with("%") && i.operands.find("mm") != std::string::npos;
 }
@@ -88,27 +91,30 @@ bool reads_the_stack(const Instruction& i) {
   return i.operands.find("(%rsp") != std::string::npos && i.operands.find("mm") != std::string::npos;
 }
 
-/// tile<6, 2, ...> of AVX2: 6 pixels by 2 blocks of 16 channels, of two registers each.
-std::size_t accumulators_of(const Function& function) {
-  static const std::regex extents(R"(::tile<(\d+), (\d+), )");
-  std::smatch match;
-  REQUIRE(std::regex_search(function.name, match, extents));
-  return std::stoul(match[1].str()) * std::stoul(match[2].str()) * (function.isa == "avx2" ? 2 : 1);
+/// The numbers among the template's arguments.
+std::vector<std::size_t> extents_of(const std::string& name) {
+  static const std::regex number(R"([<,] ?(\d+)(?=[,>]))");
+  std::vector<std::size_t> extents;
+  const std::string arguments = name.substr(name.find('<'), name.find(">(") - name.find('<') + 1);
+  for (std::sregex_iterator i(arguments.begin(), arguments.end(), number), end; i != end; ++i)
+    extents.push_back(std::stoul((*i)[1].str()));
+  return extents;
 }
 
-}  // namespace
-
-TEST_CASE("the accumulators of the convolution's tiles live in registers") {
-  if (linnet::test::kSanitized) return;
+/// Checks the innermost loops of the functions `name`, of each of which `accumulators_of` tells how many a round adds to (or a multiple
+/// of them). Returns how many there are of each ISA.
+template <class F>
+std::map<std::string, int> check_loops(const std::string& name, const F& accumulators_of) {
   std::map<std::string, int> loops;
-  for (const Function& function : functions_of("::tile<")) {
-    const std::size_t accumulators = accumulators_of(function);
+  for (const Function& function : functions_of("::" + name + "<")) {
+    const std::size_t accumulators =
+        accumulators_of(function, extents_of(function.name.substr(function.name.find(name))));
     bool has_loop = false;
     for (const auto& [begin, end] : innermost_loops(function.code)) {
       const auto first = function.code.begin() + static_cast<std::ptrdiff_t>(begin);
       const auto last = function.code.begin() + static_cast<std::ptrdiff_t>(end) + 1;
       const auto fmas = static_cast<std::size_t>(std::count_if(first, last, is_fma));
-      if (fmas == 0 || fmas % accumulators != 0) continue;
+      if (fmas % accumulators != 0) continue;
       has_loop = true;
       ++loops[function.isa];
       INFO(function.name << ", the loop that begins at 0x" << std::hex << first->address);
@@ -118,6 +124,18 @@ TEST_CASE("the accumulators of the convolution's tiles live in registers") {
     INFO(function.name << " has no loop of " << accumulators << " FMAs");
     CHECK(has_loop);
   }
+  return loops;
+}
+
+}  // namespace
+
+TEST_CASE("the accumulators of the convolution's tiles live in registers") {
+  if (linnet::test::kSanitized) return;
+  // tile<6, 2, ...> of AVX2: 6 pixels by 2 blocks of 16 channels, of two registers each.
+  std::map<std::string, int> loops =
+      check_loops("tile", [](const Function& f, const std::vector<std::size_t>& extents) {
+        return extents.at(0) * extents.at(1) * (f.isa == "avx2" ? 2 : 1);
+      });
 #if defined(LINNET_HAVE_AVX2)
   CHECK(loops["avx2"] > 10);
 #endif
@@ -125,3 +143,20 @@ TEST_CASE("the accumulators of the convolution's tiles live in registers") {
   CHECK(loops["avx512"] > 10);
 #endif
 }
+
+#if defined(LINNET_HAVE_AVX512) && !defined(LINNET_EMULATE_AVX512)
+
+TEST_CASE("what Winograd multiplies without the tile lives in registers, too") {
+  if (linnet::test::kSanitized) return;
+  const auto last_two = [](const Function& /*function*/, const std::vector<std::size_t>& extents) {
+    return extents.at(extents.size() - 2) * extents.back();
+  };
+  CHECK(check_loops("multiply_row_places", last_two)["avx512"] >= 20);    // vectors, places; of one point or two
+  CHECK(check_loops("multiply_column_tiles", last_two)["avx512"] >= 10);  // tiles, vectors; of some points
+  // Row and tiles, at six points.
+  CHECK(check_loops("multiply_taps_row", [](const Function& /*function*/, const std::vector<std::size_t>& extents) {
+          return 6 * extents.at(1);
+        })["avx512"] >= 20);
+}
+
+#endif
