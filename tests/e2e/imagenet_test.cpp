@@ -72,8 +72,11 @@ void check_pictures(std::size_t count) {
   for (const auto& path : {folder, models / "resnet50" / "model.onnx", models / "resnet18" / "model.onnx"}) {
     if (test::skip_without(path)) return;
   }
-  Session resnet50(Model::load((models / "resnet50" / "model.onnx").string()));
-  Session resnet18(Model::load((models / "resnet18" / "model.onnx").string()));
+  const Model model50 = Model::load((models / "resnet50" / "model.onnx").string());
+  const Model model18 = Model::load((models / "resnet18" / "model.onnx").string());
+  SessionOptions no_winograd;
+  no_winograd.convolution = Convolution::direct;
+  Session resnet50(model50), direct50(model50, no_winograd), resnet18(model18), direct18(model18, no_winograd);
   Agreement agreement50;
   Agreement agreement18;
   const std::vector<Row> rows = read_rows(folder / "labels.csv");
@@ -83,10 +86,14 @@ void check_pictures(std::size_t count) {
     const Row& row = rows[i * (rows.size() / count)];
     const Tensor input = preprocess(load_image((folder / row.file).string()), steps());
     INFO(row.file);
-    agreement50.count(top_k(resnet50.run(input).at(0).data<float>(), 1, true).at(0), row.resnet50_index,
-                      row.resnet50_logit);
-    agreement18.count(top_k(resnet18.run(input).at(0).data<float>(), 1, true).at(0), row.resnet18_index,
-                      row.resnet18_logit);
+    const auto classify = [&](Session& session) {
+      return top_k(session.run(input).at(0).data<float>(), 1, true).at(0);
+    };
+    const Classification class50 = classify(resnet50), class18 = classify(resnet18);
+    CHECK(class50.index == classify(direct50).index);
+    CHECK(class18.index == classify(direct18).index);
+    agreement50.count(class50, row.resnet50_index, row.resnet50_logit);
+    agreement18.count(class18, row.resnet18_index, row.resnet18_logit);
   }
   agreement50.check();
   agreement18.check();
@@ -94,5 +101,10 @@ void check_pictures(std::size_t count) {
 
 }  // namespace
 
-TEST_CASE("20 ImageNet pictures get the classes that ONNX Runtime gives them") { check_pictures(20); }
-TEST_CASE("200 ImageNet pictures get the classes that ONNX Runtime gives them", "[.nightly]") { check_pictures(200); }
+TEST_CASE("20 ImageNet pictures get the classes that ONNX Runtime gives them, with Winograd and without") {
+  check_pictures(20);
+}
+TEST_CASE("200 ImageNet pictures get the classes that ONNX Runtime gives them, with Winograd and without",
+          "[.nightly]") {
+  check_pictures(200);
+}
