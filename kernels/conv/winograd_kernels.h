@@ -265,7 +265,9 @@ static inline void transform_whole_output(const float* from, ptrdiff_t m_xi, con
 template <Winograd form>
 static inline void winograd_output_form(const WinogradOutputArguments& a) {
   constexpr WinogradEdge edge = winograd_edge(form);
-  constexpr int P = edge.points, m = edge.outputs, kPanels = kWinogradChannels / kTileShape.channels;
+  constexpr int P = edge.points, m = edge.outputs;
+  // Several share what L1 has of V; where filters are transformed on the way, nothing is shared, and M is to stay in L1.
+  constexpr int kPanels = winograd_stores_points(form) ? kWinogradChannels / kTileShape.channels : 1;
   const WinogradWalk begin(form, a.tiles, a.tile_first, a.tile_last);
   // Odd multiples of a line, so that the points of a tile do not fall into the same cache sets.
   const ptrdiff_t m_xi = static_cast<ptrdiff_t>(begin.tiles()) * kWinogradChannels + 16;
