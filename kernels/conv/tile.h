@@ -92,6 +92,19 @@ static inline __attribute__((always_inline)) void multiply_add_groups(f32x16 (&a
   if constexpr (K + 1 < 4) multiply_add_groups<M, G, K + 1>(acc, pixels, first, w);
 }
 
+/// Sums that begin.
+template <int A, int B, int C>
+static inline __attribute__((always_inline)) void set_zero(f32x16 (&sums)[A][B][C]) {
+#pragma GCC unroll 8
+  for (int a = 0; a < A; ++a) {
+#pragma GCC unroll 8
+    for (int b = 0; b < B; ++b) {
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) sums[a][b][c] = f32x16::zero();
+    }
+  }
+}
+
 /// K runs in blocks of `Block` consecutive floats at each tap: 16 on NCHW16c, 1 on plain tensors, 4 or 8 in groups of so
 /// many channels.
 template <int M, int NV, class Pixels, int Block>

@@ -266,7 +266,7 @@ template <Winograd form>
 static inline void winograd_output_form(const WinogradOutputArguments& a) {
   constexpr WinogradEdge edge = winograd_edge(form);
   constexpr int P = edge.points, m = edge.outputs;
-  // Several share what L1 has of V; where filters are transformed on the way, nothing is shared, and M is to stay in L1.
+  // Several share what L1 has of V; where filters are transformed on the way, nothing is shared, and M is smaller.
   constexpr int kPanels = winograd_stores_points(form) ? kWinogradChannels / kTileShape.channels : 1;
   const WinogradWalk begin(form, a.tiles, a.tile_first, a.tile_last);
   // Odd multiples of a line, so that the points of a tile do not fall into the same cache sets.

@@ -41,14 +41,7 @@ template <WinogradColumns columns, int NV, int places>
 static __attribute__((noinline)) void multiply_row_places(const WinogradRow<NV>& a, FetchRow fetch) {
   constexpr int points = winograd_points_of(columns);
   f32x16 acc[points][places][NV];
-#pragma GCC unroll 2
-  for (int p = 0; p < points; ++p) {
-#pragma GCC unroll 8
-    for (int t = 0; t < places; ++t) {
-#pragma GCC unroll 2
-      for (int i = 0; i < NV; ++i) acc[p][t][i] = f32x16::zero();
-    }
-  }
+  set_zero(acc);
   ptrdiff_t at = 0;
   for (int block = 0; block < a.blocks; ++block) {
     const float* const v = a.v + block * a.v_block;

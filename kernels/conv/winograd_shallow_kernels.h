@@ -39,14 +39,7 @@ static __attribute__((noinline)) void multiply_column_tiles(const WinogradColumn
   using Transform = WinogradTransform<form, n>;
   constexpr int P = Transform::kPoints;
   f32x16 acc[tiles][NV][P];
-#pragma GCC unroll 2
-  for (int t = 0; t < tiles; ++t) {
-#pragma GCC unroll 2
-    for (int v = 0; v < NV; ++v) {
-#pragma GCC unroll 6
-      for (int i = 0; i < P; ++i) acc[t][v][i] = f32x16::zero();
-    }
-  }
+  set_zero(acc);
   const float* filters[P];
 #pragma GCC unroll 6
   for (int i = 0; i < P; ++i) filters[i] = a.filters + i * a.filter_row;
