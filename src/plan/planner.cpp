@@ -383,8 +383,10 @@ void Planner::assign_buffers() {
   };
   plan_->shared_scratch_offset = memory_.arena_bytes;
   plan_->thread_scratch_offset = plan_->shared_scratch_offset + aligned(shared);
-  // A page and a line apart, so that equal offsets of two threads' scratch do not compete for the same cache sets.
-  plan_->thread_scratch_stride = per_thread == 0 ? 0 : aligned(per_thread) + 4096 + kArenaAlignment;
+  // A page and a line apart, so that equal offsets of two threads' scratch do not compete for the same cache sets; and beyond the
+  // reach of prefetchers that follow one thread's strides past the end of its scratch, into what another is writing.
+  constexpr std::size_t kApart = std::size_t{128} * 1024 + 4096 + kArenaAlignment;
+  plan_->thread_scratch_stride = per_thread == 0 ? 0 : aligned(per_thread) + kApart;
   plan_->arena_bytes =
       plan_->thread_scratch_offset + plan_->thread_scratch_stride * static_cast<std::size_t>(target_.threads);
   require_room(plan_->arena_bytes);
