@@ -285,6 +285,7 @@ GridCost DirectConv::cost() const {
   cost.unit_cycles = unit * static_cast<double>(taps.size()) * static_cast<double>(tap_channels);
   cost.weight_bytes = static_cast<double>(weights->bytes());
   cost.input_bytes = static_cast<double>(operands.in.bytes);
+  cost.output_bytes = static_cast<double>(operands.out.bytes);
   return cost;
 }
 

@@ -311,6 +311,7 @@ void plan_conv_transpose_phases(PlanContext& c, const ConvProblem& problem) {
                      static_cast<double>(kBlock);
   cost.weight_bytes = static_cast<double>(d->weights->bytes());
   cost.input_bytes = static_cast<double>(d->in.bytes);
+  cost.output_bytes = static_cast<double>(d->out.bytes);
   d->grid = PlannedGrid(cost, c.options().threads, 0);
   std::int64_t staged = 0;
   for (const PhaseSet& set : d->sets)

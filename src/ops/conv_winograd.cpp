@@ -33,8 +33,8 @@ constexpr std::int64_t kTransformedBytes =
     384 * 1024;  // of one group of tiles and its products beside resident filters: stay in L2
 constexpr std::int64_t kStreamedForBytes =
     2400 * 1024;  // the same where filters come from afar once a group: few groups count more
-constexpr std::int64_t kSharedBytes = 1 << 20;  // of one group of tiles when all threads share it
-// All tiles that stay in L2, while the filters do not, are shared: each thread then reads its share of the filters only.
+constexpr std::int64_t kSplitPanelsBytes = 1 << 20;  // of one group of tiles where threads split the panels
+// Where all tiles stay in L2, while the filters do not, threads split the panels: each then reads its share of the filters only.
 constexpr std::int64_t kAllTilesBytes = 1280 * 1024;
 
 constexpr std::int64_t square(std::int64_t edge) { return edge * edge; }
@@ -53,11 +53,8 @@ struct WinogradConv {
   std::int64_t in_blocks = 0, out_blocks = 0;
   kernels::WinogradTiles tiles;
   std::int64_t group = 0;  // tiles transformed at a time
-  bool shared = false;     // threads split the panels over one shared V; otherwise they split the tiles
   std::ptrdiff_t v_xi = 0, v_block = 0;
-  PlannedGrid
-      grid;  // shared: who multiplies what of a group; panels first, as then filters are read once, but tiles too
-             // where there are more threads than panels
+  PlannedGrid grid;
 
   [[nodiscard]] std::int64_t points() const { return square(form.edge().points); }
   [[nodiscard]] std::int64_t filters() const {
@@ -82,13 +79,11 @@ struct WinogradConv {
   void multiply(const RunArgs& args, const float* v, float* scratch, Range tile_range, Range panel_range) const;
   void activate(float* output, Range tile_range, Range panel_range) const;
   [[nodiscard]] std::int64_t work_before(std::int64_t t) const;
-  [[nodiscard]] Range share(std::int64_t image, std::int64_t images, const RunArgs& args) const;
-  void run_tiles(const RunArgs& args, Range mine) const;
+  [[nodiscard]] Range share(std::int64_t image, std::int64_t images, int parts, int part) const;
+  void run_images(const RunArgs& args, std::int64_t image, std::int64_t images) const;
   void run_phases(const RunArgs& args) const;
   void plan_blocking(PlanContext& context);
   [[nodiscard]] GridCost cost() const;
-  [[nodiscard]] Range part_of_group(std::int64_t group_tiles, int parts, int part) const;
-  void run_shared(const RunArgs& args) const;
 };
 
 /// 16 filters at a time, one in each lane: the compiler makes vectors of the loops over them.
@@ -333,31 +328,38 @@ std::int64_t WinogradConv::work_before(std::int64_t t) const {
          low * whole * before.of[kernels::kTileLow] + low * narrow * before.of[kernels::kTileCorner];
 }
 
-/// This thread's share of the tiles of so many images from `image` on.
-Range WinogradConv::share(std::int64_t image, std::int64_t images, const RunArgs& args) const {
+/// One of so many parts of the tiles of so many images from `image` on.
+Range WinogradConv::share(std::int64_t image, std::int64_t images, int parts, int part) const {
   const std::int64_t first = image * image_tiles(), last = first + images * image_tiles();
   const std::int64_t before = work_before(first), work = work_before(last) - before;
-  const auto bound = [&](std::int64_t thread) {  // the first tile that ends beyond the shares of the threads before
+  const auto bound = [&](std::int64_t parts_before) {  // the first tile that ends beyond them
     std::int64_t low = first, high = last;
     while (low < high) {
       const std::int64_t middle = low + (high - low) / 2;
-      const bool enough = (work_before(middle) - before) * args.threads >= work * thread;
+      const bool enough = (work_before(middle) - before) * parts >= work * parts_before;
       (enough ? high : low) = enough ? middle : middle + 1;
     }
     return low;
   };
-  return {bound(args.thread), bound(args.thread + 1)};
+  return {bound(part), bound(part + 1)};
 }
 
-/// One thread takes tiles of its own from input to output: no barrier, and every thread reads all filters.
-void WinogradConv::run_tiles(const RunArgs& args, Range mine) const {
+/// This thread's tiles and panels, from input to output without a barrier. Threads that split the panels each transform the same
+/// input: a core that shared it would read what another has just written, which takes as long, and several times as long where
+/// the two have no cache in common.
+void WinogradConv::run_images(const RunArgs& args, std::int64_t image, std::int64_t images) const {
+  const Grid parts = grid.of(args.threads);
+  if (args.thread >= parts.pixel_parts * parts.panel_parts) return;
+  const Range mine = share(image, images, parts.pixel_parts, args.thread / parts.panel_parts);
+  const Range my_panels = split(panels(), parts.panel_parts, args.thread % parts.panel_parts);
+  if (my_panels.first == my_panels.last) return;
   float* const v = reinterpret_cast<float*>(args.thread_scratch);
   float* const scratch = v + v_floats();
   for (std::int64_t first = mine.first; first < mine.last;) {
     const std::int64_t rest = mine.last - first;
     const Range here = {first, first + base::ceil_div(rest, base::ceil_div(rest, group))};  // in balanced groups
     transform_input(args, v, here, {0, in_blocks});
-    multiply(args, v, scratch, here, {0, panels()});
+    multiply(args, v, scratch, here, my_panels);
     first = here.last;
   }
 }
@@ -400,72 +402,41 @@ void WinogradConv::split_phases(const RunArgs& args, std::int64_t image) const {
 void WinogradConv::run_phases(const RunArgs& args) const {
   const std::int64_t image = args.phase / 2;
   if (args.phase % 2 == 0) return split_phases(args, image);
-  run_tiles(args, share(image, 1, args));
+  run_images(args, image, 1);
 }
 
-/// Of a whole group of tiles.
 GridCost WinogradConv::cost() const {
   GridCost cost;
-  cost.pixel_units = base::ceil_div(group, table->tile.pixels);
+  cost.pixel_units = base::ceil_div(all_tiles(), table->tile.pixels);
   cost.panels = panels();
   cost.unit_cycles = static_cast<double>(points() * channels * table->tile.pixels);
   cost.weight_bytes = static_cast<double>(weights->bytes());
-  cost.input_bytes = static_cast<double>(points() * in_blocks * kBlock * group * 4);
+  cost.input_bytes = static_cast<double>(points() * in_blocks * kBlock * all_tiles() * 4);
+  // With it the layers at 28x28 would split their tiles: as fast by themselves, but the layers after them were slower.
+  cost.exchanges = false;
   return cost;
 }
 
-Range WinogradConv::part_of_group(std::int64_t group_tiles, int parts, int part) const {
-  const Range units = split(base::ceil_div(group_tiles, table->tile.pixels), parts, part);
-  return {std::min(units.first * table->tile.pixels, group_tiles),
-          std::min(units.last * table->tile.pixels, group_tiles)};
-}
-
-/// Phases 2g and 2g + 1 are group g: all threads transform its input, then each multiplies its share.
-void WinogradConv::run_shared(const RunArgs& args) const {
-  float* const v = reinterpret_cast<float*>(args.shared_scratch);
-  const std::int64_t first = args.phase / 2 * group;
-  const std::int64_t group_tiles = std::min(all_tiles() - first, group);
-  const Grid parts = grid.of(args.threads);
-  // V holds the tiles of each part on their own.
-  const auto tiles_of = [&](int part) {
-    const Range here = part_of_group(group_tiles, parts.pixel_parts, part);
-    return std::pair(v + here.first * kBlock, Range{first + here.first, first + here.last});
-  };
-  if (args.phase % 2 == 0) {
-    const Range blocks = split(in_blocks, args.threads, args.thread);
-    for (int part = 0; part < parts.pixel_parts; ++part) {
-      const auto [to, tile_range] = tiles_of(part);
-      transform_input(args, to, tile_range, blocks);
-    }
-    return;
-  }
-  if (args.thread >= parts.pixel_parts * parts.panel_parts) return;
-  const auto [of_part, tile_range] = tiles_of(args.thread / parts.panel_parts);
-  const Range my_panels = split(panels(), parts.panel_parts, args.thread % parts.panel_parts);
-  if (tile_range.first == tile_range.last || my_panels.first == my_panels.last) return;
-  multiply(args, of_part, reinterpret_cast<float*>(args.thread_scratch), tile_range, my_panels);
-}
-
-/// Whether threads share a group of tiles and how many tiles it has, as the sizes of the caches suggest, where tuning has not
-/// found better.
+/// Whether threads split the panels or only the tiles, and how many tiles are transformed at a time, as the sizes of the caches
+/// suggest, where tuning has not found better.
 void WinogradConv::plan_blocking(PlanContext& context) {
   Step& step = context.step();
   const Blocking tuned = context.tuned_blocking(tuning_shape(problem, step.algorithm, operands.has_residual));
   const int threads = context.options().threads;
   const bool resident = static_cast<std::int64_t>(weights->bytes()) <= kResidentFilters;
   const bool streamed = !resident && points() * in_blocks * kBlock * all_tiles() * 4 <= kAllTilesBytes;
-  shared = threads > 1 && (streamed || all_tiles() < threads * kLeastTilesAThread);
-  if (tuned.panel_parts > 0 && threads > 1) shared = tuned.panel_parts > 1;
-  if (form.phases) shared = false;  // the shared scratch holds the phases
-  const std::int64_t floats = in_blocks * kBlock + (shared ? 0 : kernels::kWinogradChannels);
-  const std::int64_t bytes = shared ? kSharedBytes : (resident ? kTransformedBytes : kStreamedForBytes);
+  const bool split_panels = streamed || all_tiles() < threads * kLeastTilesAThread;
+  grid = PlannedGrid(cost(), threads, tuned.panel_parts > 0 ? tuned.panel_parts : (split_panels ? 0 : 1));
+  const Grid parts = grid.of(threads);
+  const std::int64_t floats = in_blocks * kBlock + (parts.panel_parts > 1 ? 0 : kernels::kWinogradChannels);
+  const std::int64_t bytes =
+      parts.panel_parts > 1 ? kSplitPanelsBytes : (resident ? kTransformedBytes : kStreamedForBytes);
   const std::int64_t in_cache = std::max<std::int64_t>(8, bytes / (points() * floats * 4));
   const std::int64_t most = tuned.tiles > 0 ? tuned.tiles : in_cache;
-  const std::int64_t share = shared ? all_tiles() : base::ceil_div(all_tiles(), threads);
-  group = base::ceil_div(share, base::ceil_div(share, most));
-  grid = PlannedGrid(cost(), threads, tuned.panel_parts);
+  const std::int64_t part = base::ceil_div(all_tiles(), std::int64_t{parts.pixel_parts});
+  group = base::ceil_div(part, base::ceil_div(part, most));
   step.blocking.tiles = static_cast<std::int32_t>(group);
-  step.blocking.panel_parts = shared ? grid.of(threads).panel_parts : 1;
+  step.blocking.panel_parts = parts.panel_parts;
 }
 
 }  // namespace
@@ -548,17 +519,13 @@ void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, const Winogr
   const auto bytes = [](std::int64_t floats) {
     return base::to_size(base::checked_mul(floats, 4, "scratch"), "scratch");
   };
-  step.thread_scratch_bytes = bytes(d->m_floats() + (d->shared ? 0 : d->v_floats()));
-  if (d->shared) {
-    step.phases = static_cast<int>(2 * base::ceil_div(d->all_tiles(), d->group));
-    step.shared_scratch_bytes = bytes(d->v_floats());
-    step.run = [d](const RunArgs& args) { d->run_shared(args); };
-  } else if (form.phases) {
+  step.thread_scratch_bytes = bytes(d->m_floats() + d->v_floats());
+  if (form.phases) {
     step.phases = static_cast<int>(2 * problem.images);
     step.shared_scratch_bytes = d->from.bytes;
     step.run = [d](const RunArgs& args) { d->run_phases(args); };
   } else {
-    step.run = [d](const RunArgs& args) { d->run_tiles(args, d->share(0, d->problem.images, args)); };
+    step.run = [d](const RunArgs& args) { d->run_images(args, 0, d->problem.images); };
   }
 }
 

@@ -113,6 +113,7 @@ void MatrixProduct::run(const RunArgs& args) const {
   cost.unit_cycles = static_cast<double>(std::min(m, kRows) * k);
   cost.weight_bytes = static_cast<double>(b_count() * k * n * 4);
   cost.input_bytes = static_cast<double>(batches() * m * k * 4);
+  cost.output_bytes = static_cast<double>(batches() * m * n * 4);
   const Part part = part_of(choose_grid(cost, args.threads), cost.pixel_units, panels, args.thread);
   for (std::int64_t unit = part.pixels.first; unit < part.pixels.last;) {
     const std::int64_t batch = unit / row_units, last = std::min((batch + 1) * row_units, part.pixels.last);
