@@ -34,14 +34,23 @@ BlockedExtent blocked_extent(const NodeContext& context, const Placement& p) {
   return e;
 }
 
-WalkExtent walk_extent(const NodeContext& context, std::initializer_list<const Placement*> operands) {
+WalkExtent walk_extent(const PlanContext& context, std::initializer_list<const Placement*> operands) {
   WalkExtent e{blocked_extent(context, **(operands.end() - 1))};
   const bool dense = std::all_of(operands.begin(), operands.end(), [&](const Placement* p) {
     return p->row_stride == std::int64_t{e.width} * kernels::kBlock;
   });
   if (!dense || e.height <= 1 || e.width == 0) return e;
-  // Enough pixels that the start of a row costs nothing, and no more: rows are what threads share.
-  while (e.height % e.merged != 0 || (e.merged < e.height && e.merged * e.width < kPixelsOfARow)) ++e.merged;
+  // Enough pixels that the start of a row costs nothing, and no more, for rows are what threads share: evenly, if they can.
+  const auto fits = [&](int rows, int threads) {
+    return e.height % rows == 0 && rows * e.width >= kPixelsOfARow && e.height / rows % threads == 0;
+  };
+  const auto fewest = [&](int threads) {
+    int rows = 1;
+    while (rows < e.height && !fits(rows, threads)) ++rows;
+    return rows;
+  };
+  e.merged = fewest(context.options().threads);
+  if (e.merged == e.height) e.merged = fewest(1);
   e.height /= e.merged;
   e.width *= e.merged;
   return e;

@@ -6,12 +6,16 @@
 
 #include "kernels/view.h"
 #include "ops/node_context.h"
+#include "ops/plan_context.h"
 #include "ops/step.h"
 
 namespace linnet::ops {
 
 /// Below so many elements a second thread costs more than it saves.
 constexpr std::int64_t kLeastElementsToShare = 16384;
+
+/// Of a plane, for each thread: at a seam a core fetches what the other writes, by windows and by its prefetchers.
+constexpr std::int64_t kLeastPixelsToSplit = 64;
 
 /// This thread's part of `n` items that hold `elements` elements in all. `unit`: items that stay together.
 Range thread_share(const RunArgs& args, std::int64_t n, std::int64_t elements, std::int64_t unit = 1);
@@ -20,11 +24,14 @@ Range thread_share(const RunArgs& args, std::int64_t n, std::int64_t elements, s
 struct BlockedExtent {
   std::int64_t images = 0;
   int blocks = 0, height = 0, width = 0;
+  bool whole_planes = false;  // a step beside this one needs them: threads do not share out rows
 
   [[nodiscard]] std::int64_t planes() const { return images * blocks; }
   [[nodiscard]] std::int64_t elements() const { return planes() * height * width * kernels::kBlock; }
-  /// This thread's rows of all planes, counted plane by plane.
-  [[nodiscard]] Range share(const RunArgs& args) const { return thread_share(args, planes() * height, elements()); }
+  /// visit(kernels::PlaneRange) for this thread's share: the same rows of all planes, as convolutions split pixels, so that a
+  /// thread goes on with what it has written itself; planes of its own where such rows would be few or uneven.
+  template <typename Visit>
+  void each_share(const RunArgs& args, const Visit& visit) const;
 };
 /// Throws Error(limit) for an extent that the kernels cannot count.
 BlockedExtent blocked_extent(const NodeContext& context, const Placement& placement);
@@ -33,7 +40,7 @@ BlockedExtent blocked_extent(const NodeContext& context, const Placement& placem
 struct WalkExtent : BlockedExtent {
   int merged = 1;  // rows that count as one
 };
-WalkExtent walk_extent(const NodeContext& context, std::initializer_list<const Placement*> operands);
+WalkExtent walk_extent(const PlanContext& context, std::initializer_list<const Placement*> operands);
 /// An extent as the kernels' int; throws Error(limit) if it does not fit.
 int kernel_int(const NodeContext& context, std::int64_t extent);
 
@@ -64,6 +71,19 @@ void each_plane_range(Range rows, int height, const Visit& visit) {
     }
     visit(range);
   }
+}
+
+template <typename Visit>
+void BlockedExtent::each_share(const RunArgs& args, const Visit& visit) const {
+  const std::int64_t rows = images * height, most = (rows + args.threads - 1) / args.threads;
+  const bool even = most * args.threads * 7 <= rows * 8;
+  if (whole_planes || !even || most * width < kLeastPixelsToSplit)
+    return each_plane_range(thread_share(args, planes() * height, elements()), height, visit);
+  each_plane_range(thread_share(args, rows, elements()), height, [&](kernels::PlaneRange range) {
+    range.plane_begin *= blocks;
+    range.plane_end *= blocks;
+    visit(range);
+  });
 }
 
 // Facts for layout rules.

@@ -42,8 +42,9 @@ void require_alike(const NodeContext& c, std::size_t i) {
            graph::to_string(other));
 }
 
+template <typename Copy>
 struct ConcatStep {
-  std::vector<StridedCopy> copies;  // one an input
+  std::vector<Copy> copies;  // one an input
   void run(const RunArgs& args) const {
     for (std::size_t i = 0; i < copies.size(); ++i) copies[i].run(args, args.inputs[i], args.outputs[0]);
   }
@@ -89,15 +90,22 @@ void plan_concat(PlanContext& c) {
   const bool blocked = out.layout == graph::Layout::nchw16c;
   const std::size_t axis = c.axis(axis_attribute(c), out.shape.size());
   if (c.input_count() == 1) return plan_view(c);
-  ConcatStep plan;
-  std::int64_t at = 0;
-  for (std::size_t i = 0; i < c.input_count(); ++i) {
-    plan.copies.push_back(blocked ? copy_planes(c, c.placement_in(i), out, at / kernels::kBlock)
-                                  : plain_part(c, i, axis, at));
-    at += c.placement_in(i).shape[axis];
+  const auto plan = [&](auto step, const auto& copy) {
+    std::int64_t at = 0;
+    for (std::size_t i = 0; i < c.input_count(); ++i) {
+      step.copies.push_back(copy(i, at));
+      at += c.placement_in(i).shape[axis];
+    }
+    c.step().run = [step = std::move(step)](const RunArgs& args) { step.run(args); };
+  };
+  if (blocked) {
+    c.step().algorithm = "plane_copy";
+    plan(ConcatStep<PlaneCopy>(),
+         [&](std::size_t i, std::int64_t at) { return PlaneCopy(c, c.placement_in(i), out, at / kernels::kBlock); });
+  } else {
+    c.step().algorithm = "strided_copy";
+    plan(ConcatStep<StridedCopy>(), [&](std::size_t i, std::int64_t at) { return plain_part(c, i, axis, at); });
   }
-  c.step().algorithm = blocked ? "plane_copy" : "strided_copy";
-  c.step().run = [plan = std::move(plan)](const RunArgs& args) { plan.run(args); };
 }
 
 }  // namespace linnet::ops

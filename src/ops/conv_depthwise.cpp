@@ -1,7 +1,11 @@
 // Depthwise convolution on NCHW16c: one filter a channel.
+#include <algorithm>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/checked_math.h"
+#include "ops/blocked.h"
 #include "ops/conv.h"
 
 namespace linnet::ops {
@@ -12,6 +16,7 @@ struct DepthwiseConv {
   const kernels::Table* table = nullptr;
   ConvProblem problem;
   BlockedOperands operands;
+  BlockedExtent extent;  // of the output
   WeightStore::Buffer weights, bias;
   void run(const RunArgs& args) const;
 };
@@ -22,14 +27,13 @@ kernels::BlockedSource source(const float* buffer, const Placement& p) {
 
 void DepthwiseConv::run(const RunArgs& args) const {
   const Placement& out = operands.out;
-  const std::int64_t blocks = out.channel_blocks(), height = problem.out_extent[0];
   kernels::DepthwiseArguments a;
   a.x = source(args.in<float>(kConvX), operands.in);
   a.y = {args.out<float>(0) + out.origin, out.image_stride, out.plane_stride, out.row_stride};
   if (operands.has_residual) a.residual = source(args.in<float>(kConvResidual), operands.residual);
   a.weights = weights->as<float>();
   a.bias = bias->as<float>();
-  a.blocks = static_cast<int>(blocks);
+  a.blocks = extent.blocks;
   a.in_h = static_cast<int>(problem.in_extent[0]);
   a.in_w = static_cast<int>(problem.in_extent[1]);
   a.out_w = static_cast<int>(problem.out_extent[1]);
@@ -43,18 +47,25 @@ void DepthwiseConv::run(const RunArgs& args) const {
   a.pad_top = static_cast<int>(w.pads_begin[0]);
   a.pad_left = static_cast<int>(w.pads_begin[1]);
   a.clamp = {problem.lo, problem.hi};
-  // Planes first, then rows of the planes at the seams.
-  const Range mine = split(problem.images * blocks * height, args.threads, args.thread);
-  for (std::int64_t i = mine.first; i < mine.last;) {
-    const std::int64_t plane = i / height, row = i % height;
-    const std::int64_t rows = std::min(height - row, mine.last - i);
-    a.range = {plane, plane + 1, static_cast<int>(row), static_cast<int>(row + rows)};
-    table->depthwise(a);
-    float* const first =
-        a.y.data + plane / blocks * out.image_stride + plane % blocks * out.plane_stride + row * out.row_stride;
-    apply_late_activation(problem, *table, out, first, 1, rows, problem.out_extent[1]);
-    i += rows;
-  }
+  extent.each_share(args, [&](const kernels::PlaneRange& range) {
+    // Plane by plane, so that the activation finds each in the cache.
+    for (std::int64_t plane = range.plane_begin; plane < range.plane_end; ++plane) {
+      a.range = {plane, plane + 1, range.row_begin, range.row_end};
+      table->depthwise(a);
+      float* const first = a.y.data + plane / extent.blocks * out.image_stride +
+                           plane % extent.blocks * out.plane_stride + range.row_begin * out.row_stride;
+      apply_late_activation(problem, *table, out, first, 1, range.row_end - range.row_begin, problem.out_extent[1]);
+    }
+  });
+}
+
+/// As in the squeeze-and-excitation blocks of MobileNetV3 and EfficientNet.
+bool feeds_global_pool(const NodeContext& c) {
+  const std::vector<graph::NodeId>& consumers = c.graph().value(c.graph().node(c.id()).outputs[0]).consumers;
+  return std::any_of(consumers.begin(), consumers.end(), [&](graph::NodeId id) {
+    const std::string& type = c.graph().node(id).op_type;
+    return type == "GlobalAveragePool" || type == "GlobalMaxPool";
+  });
 }
 
 }  // namespace
@@ -64,6 +75,8 @@ void plan_conv_depthwise(PlanContext& c, const ConvProblem& problem) {
   d->table = &c.kernels();
   d->problem = problem;
   d->operands = blocked_operands(c);
+  d->extent = blocked_extent(c, d->operands.out);
+  d->extent.whole_planes = feeds_global_pool(c);
   const std::int64_t taps = problem.taps(), padded = base::round_up(problem.out_channels, 16);
   const std::size_t bytes = base::to_size(base::checked_mul(padded * taps, 4, "packed weights"), "packed weights");
   d->weights = c.pack(kConvW, "depthwise", bytes, [&](std::byte* raw) {

@@ -80,8 +80,9 @@ BlockedOperand blocked_operand(PlanContext& c, std::size_t i, kernels::BinaryOp 
 void plan_blocked(PlanContext& c, kernels::BinaryOp op) {
   const BlockedOperand a = blocked_operand(c, 0, op), b = blocked_operand(c, 1, op);
   const Placement& out = c.placement_out(0);
-  const WalkExtent extent =
-      walk_extent(c, {a.pixel != 0 ? &a.placement : &out, b.pixel != 0 ? &b.placement : &out, &out});
+  WalkExtent extent = walk_extent(c, {a.pixel != 0 ? &a.placement : &out, b.pixel != 0 ? &b.placement : &out, &out});
+  // A number a plane that is not constant comes from a pool over whole planes.
+  extent.whole_planes = (a.pixel == 0 && a.channels == nullptr) || (b.pixel == 0 && b.channels == nullptr);
   kernels::BlockedBinaryArguments k;
   k.op = op;
   k.a_pixel = a.pixel;
@@ -93,7 +94,7 @@ void plan_blocked(PlanContext& c, kernels::BinaryOp op) {
     call.a = a.view(args.in<float>(0), extent.merged);
     call.b = b.view(args.in<float>(1), extent.merged);
     call.y = target_view(out, args.out<float>(0), extent.merged);
-    each_plane_range(extent.share(args), extent.height, [&](const kernels::PlaneRange& range) {
+    extent.each_share(args, [&](const kernels::PlaneRange& range) {
       call.range = range;
       table->blocked_binary(call);
     });

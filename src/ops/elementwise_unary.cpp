@@ -201,7 +201,7 @@ void plan_blocked_kernel(PlanContext& c, kernels::UnaryOp op, ParameterSource pa
     call.beta = p.beta;
     call.x = source_view(in, args.in<float>(0), extent.merged);
     call.y = target_view(out, args.out<float>(0), extent.merged);
-    each_plane_range(extent.share(args), extent.height, [&](const kernels::PlaneRange& range) {
+    extent.each_share(args, [&](const kernels::PlaneRange& range) {
       call.range = range;
       table->blocked_unary(call);
     });

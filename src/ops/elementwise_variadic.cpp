@@ -84,7 +84,7 @@ void plan_blocked_kernel(PlanContext& c, std::size_t divisor) {
   k.blocks = extent.blocks;
   k.width = extent.width;
   c.step().run = [k, in, out, extent, divisor = Divisor(divisor), table = &c.kernels()](const RunArgs& args) {
-    each_plane_range(extent.share(args), extent.height, [&](const kernels::PlaneRange& range) {
+    extent.each_share(args, [&](const kernels::PlaneRange& range) {
       kernels::BlockedBinaryArguments call = k;
       call.range = range;
       call.y = target_view(out, args.out<float>(0));

@@ -77,7 +77,7 @@ void plan_blocked(PlanContext& c, const PoolProblem& p) {
     kernels::PoolArguments call = k;
     call.x = source_view(in, args.in<float>(0));
     call.y = target_view(out, args.out<float>(0));
-    each_plane_range(extent.share(args), extent.height, [&](const kernels::PlaneRange& range) {
+    extent.each_share(args, [&](const kernels::PlaneRange& range) {
       call.range = range;
       table->pool(call);
     });

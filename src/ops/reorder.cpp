@@ -31,7 +31,7 @@ void plan_to_blocked(PlanContext& c, const BlockedExtent& e) {
     kernels::ToBlockedArguments call = k;
     call.x = plain_source(in, e, args.in<float>(0));
     call.y = target_view(out, args.out<float>(0));
-    each_plane_range(e.share(args), e.height, [&](const kernels::PlaneRange& range) {
+    e.each_share(args, [&](const kernels::PlaneRange& range) {
       call.range = range;
       table->nchw_to_blocked(call);
     });
@@ -48,7 +48,7 @@ void plan_to_plain(PlanContext& c, const BlockedExtent& e) {
     const kernels::PlainView<const float> target = plain_source(out, e, nullptr);
     call.x = source_view(in, args.in<float>(0));
     call.y = {args.out<float>(0), target.image, target.row, target.step};
-    each_plane_range(e.share(args), e.height, [&](const kernels::PlaneRange& range) {
+    e.each_share(args, [&](const kernels::PlaneRange& range) {
       call.range = range;
       table->blocked_to_nchw(call);
     });

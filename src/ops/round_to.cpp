@@ -24,7 +24,7 @@ void plan_blocked(PlanContext& c, RoundRow round) {
   c.step().run = [=](const RunArgs& args) {
     const kernels::BlockedSource from = source_view(in, args.in<float>(0), extent.merged);
     const kernels::BlockedTarget to = target_view(out, args.out<float>(0), extent.merged);
-    each_plane_range(extent.share(args), extent.height, [&](const kernels::PlaneRange& range) {
+    extent.each_share(args, [&](const kernels::PlaneRange& range) {
       for (std::int64_t plane = range.plane_begin; plane < range.plane_end; ++plane) {
         const std::int64_t image = plane / extent.blocks, block = plane % extent.blocks;
         for (int row = range.row_begin; row < range.row_end; ++row) {

@@ -40,7 +40,7 @@ void plan_blocked(PlanContext& c, const kernels::Clamp& clamp) {
     call.y = target_view(out, args.out<float>(0), extent.merged);
     call.scale = scale->as<float>();
     call.shift = shift->as<float>();
-    each_plane_range(extent.share(args), extent.height, [&](const kernels::PlaneRange& range) {
+    extent.each_share(args, [&](const kernels::PlaneRange& range) {
       call.range = range;
       table->scale_shift(call);
     });

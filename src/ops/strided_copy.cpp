@@ -147,17 +147,29 @@ std::vector<StridedCopy::Axis> copy_axes(const Shape& shape, const std::vector<s
   return axes;
 }
 
-StridedCopy copy_planes(const NodeContext& context, const Placement& from, const Placement& to,
-                        std::int64_t first_block) {
-  const BlockedExtent e = blocked_extent(context, from);
-  return {context,
-          sizeof(float),
-          {{e.images, from.image_stride, to.image_stride},
-           {e.blocks, from.plane_stride, to.plane_stride},
-           {e.height, from.row_stride, to.row_stride},
-           {e.width * kernels::kBlock, 1, 1}},
-          from.origin,
-          to.origin + first_block * to.plane_stride};
+PlaneCopy::PlaneCopy(const NodeContext& context, const Placement& from, const Placement& to, std::int64_t first_block)
+    : from_(from), to_(to), extent_(blocked_extent(context, from)) {
+  to_.origin += first_block * to.plane_stride;
+}
+
+void PlaneCopy::run(const RunArgs& args, const std::byte* src, std::byte* dst) const {
+  const kernels::BlockedSource x = source_view(from_, reinterpret_cast<const float*>(src));
+  const kernels::BlockedTarget y = target_view(to_, reinterpret_cast<float*>(dst));
+  const std::int64_t row = std::int64_t{extent_.width} * kernels::kBlock;
+  const bool dense = x.row == row && y.row == row;
+  extent_.each_share(args, [&](const kernels::PlaneRange& range) {
+    const std::int64_t rows = range.row_end - range.row_begin;
+    for (std::int64_t plane = range.plane_begin; plane < range.plane_end; ++plane) {
+      const std::int64_t image = plane / extent_.blocks, block = plane % extent_.blocks;
+      const float* from = x.data + image * x.image + block * x.plane + range.row_begin * x.row;
+      float* to = y.data + image * y.image + block * y.plane + range.row_begin * y.row;
+      if (dense) {
+        std::copy_n(from, rows * row, to);
+        continue;
+      }
+      for (std::int64_t i = 0; i < rows; ++i, from += x.row, to += y.row) std::copy_n(from, row, to);
+    }
+  });
 }
 
 void plan_copy(PlanContext& context, StridedCopy copy) {

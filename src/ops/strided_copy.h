@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "ops/blocked.h"
 #include "ops/plan_context.h"
 
 namespace linnet::ops {
@@ -49,8 +50,16 @@ class StridedCopy {
 std::vector<StridedCopy::Axis> copy_axes(const Shape& shape, const std::vector<std::int64_t>& src_strides,
                                          const std::vector<std::int64_t>& dst_strides);
 /// All of an nchw16c tensor to channel blocks `first_block` and following of another, each within its halo.
-StridedCopy copy_planes(const NodeContext& context, const Placement& from, const Placement& to,
-                        std::int64_t first_block = 0);
+class PlaneCopy {
+ public:
+  PlaneCopy(const NodeContext& context, const Placement& from, const Placement& to, std::int64_t first_block = 0);
+  /// This thread's part.
+  void run(const RunArgs& args, const std::byte* src, std::byte* dst) const;
+
+ private:
+  Placement from_, to_;
+  BlockedExtent extent_;
+};
 /// Makes the step a copy of input 0 to output 0.
 void plan_copy(PlanContext& context, StridedCopy copy);
 

@@ -57,7 +57,10 @@ void plan_view(PlanContext& c) {
     c.step().view_of = 0;
     return;
   }
-  plan_copy(c, copy_planes(c, from, to));  // another halo
+  c.step().algorithm = "plane_copy";  // another halo
+  c.step().run = [copy = PlaneCopy(c, from, to)](const RunArgs& args) {
+    copy.run(args, args.inputs[0], args.outputs[0]);
+  };
 }
 
 void infer_identity(InferContext& c) {

@@ -1,6 +1,7 @@
 // How well the partition of a convolution's work loads 1 to 64 threads, over all layers of the ResNets: a model, as no
 // machine at hand has so many cores.
 #include "ops/partition.h"
+#include "ops/blocked.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -35,6 +36,7 @@ ops::GridCost cost_of(const Layer& layer, const kernels::TileShape& tile) {
   cost.unit_cycles = static_cast<double>((flat ? tile.pixels : layer.out_edge) * k);
   cost.weight_bytes = static_cast<double>(4 * k * layer.out_channels);
   cost.input_bytes = static_cast<double>(4 * layer.in_channels * pixels * layer.stride * layer.stride);
+  cost.output_bytes = static_cast<double>(4 * layer.out_channels * pixels);
   return cost;
 }
 
@@ -58,7 +60,8 @@ std::int64_t largest_share(const ops::GridCost& cost, int threads) {
 }  // namespace
 
 TEST_CASE("the partition keeps 1 to 64 threads busy on all layers of the ResNets", "[ops]") {
-  // Mean load / largest load. The 7x7 layers have least to share out: 4 tiles of 14 pixels, 7 rows.
+  // Mean load / largest load. The 7x7 layers have least to share out: 4 tiles of 14 pixels, 7 rows. Layers of little
+  // work are less even where that keeps their data on a core: two threads take 17 and 16 of the 33 tiles of 6 pixels at 14x14.
   for (const kernels::TileShape tile : {kernels::TileShape{6, 16}, kernels::TileShape{14, 32}}) {
     for (int threads = 1; threads <= 64; ++threads) {
       INFO(tile.pixels << "x" << tile.channels << ", " << threads << " threads");
@@ -67,12 +70,56 @@ TEST_CASE("the partition keeps 1 to 64 threads busy on all layers of the ResNets
         const ops::GridCost cost = cost_of(layer, tile);
         const auto units = static_cast<double>(cost.pixel_units * cost.panels);
         const auto largest = static_cast<double>(largest_share(cost, threads));
-        CHECK(units / (largest * threads) >= (threads <= 2 ? 0.98 : (threads <= 8 ? 0.75 : 0.5)));
+        CHECK(units / (largest * threads) >= (threads <= 2 ? 0.97 : (threads <= 8 ? 0.66 : 0.5)));
         work += units * cost.unit_cycles;
         time += largest * cost.unit_cycles * threads;
       }
       CHECK(work / time >= (threads <= 4 ? 0.93 : (threads <= 8 ? 0.9 : 0.7)));
     }
+  }
+}
+
+TEST_CASE("threads share out the rows of nchw16c tensors, each row of each plane once", "[ops]") {
+  struct Case {
+    ops::BlockedExtent extent;
+    int threads;
+    bool same_rows;  // of all planes, in each image
+  };
+  const Case cases[] = {
+      {{1, 24, 14, 14}, 2, true}, {{1, 24, 14, 14, true}, 2, false}, {{1, 60, 7, 7}, 2, false},
+      {{1, 4, 56, 56}, 3, true},  {{1, 4, 56, 56}, 64, false},       {{5, 3, 20, 30}, 4, true},
+      {{1, 64, 28, 1}, 2, false}, {{1, 2, 3, 2}, 2, false},          {{0, 2, 3, 2}, 2, false},
+      {{16, 8, 7, 7}, 2, true},
+  };
+  for (const Case& c : cases) {
+    const ops::BlockedExtent& e = c.extent;
+    INFO(e.images << " x " << e.blocks << " x " << e.height << " x " << e.width << ", " << c.threads << " threads");
+    const auto rows = static_cast<std::size_t>(e.planes() * e.height);
+    std::vector<int> owner(rows, -1);
+    bool once = true;
+    for (int thread = 0; thread < c.threads; ++thread) {
+      ops::RunArgs args;
+      args.thread = thread;
+      args.threads = c.threads;
+      e.each_share(args, [&](const kernels::PlaneRange& range) {
+        for (std::int64_t plane = range.plane_begin; plane < range.plane_end; ++plane) {
+          for (int row = range.row_begin; row < range.row_end; ++row) {
+            int& of_row = owner.at(static_cast<std::size_t>(plane * e.height + row));
+            once = once && of_row == -1;
+            of_row = thread;
+          }
+        }
+      });
+    }
+    CHECK(once);
+    CHECK(std::find(owner.begin(), owner.end(), -1) == owner.end());
+    bool same_rows = e.images > 0;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const auto height = static_cast<std::size_t>(e.height), blocks = static_cast<std::size_t>(e.blocks);
+      const std::size_t image = i / (blocks * height);
+      same_rows = same_rows && owner[i] == owner[image * blocks * height + i % height];
+    }
+    if (e.elements() >= ops::kLeastElementsToShare) CHECK(same_rows == c.same_rows);
   }
 }
 
