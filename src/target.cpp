@@ -10,6 +10,7 @@
 #include "linnet/error.h"
 #include "linnet/version.h"
 #include "runtime/peak.h"
+#include "runtime/round_trip.h"
 #include "runtime/team.h"
 
 namespace linnet {
@@ -86,5 +87,7 @@ CpuInfo cpu_info() {
 double measure_peak_gflops(int threads, double milliseconds) {
   return runtime::measure_peak_gflops(*kernels::table(checked_cpu().selected), threads, milliseconds);
 }
+
+double measure_round_trip_ns() { return runtime::measure_round_trip_ns(); }
 
 }  // namespace linnet

@@ -5,7 +5,7 @@
 
 FOLDER is what make_networks.py wrote. In each round every engine that installs gets a fresh process and runs one network
 for a few seconds; the next engine follows at once, so that a slow spell of the machine meets all of them. The time of an
-engine is the median of its rounds' medians; the spread is the fastest and the slowest round. Before it is timed, an engine's output is compared with ONNX Runtime's
+engine is the median of its rounds' medians; core to core is `linnet bench`'s round trip between two threads, the median of the rounds; the spread is the fastest and the slowest round. Before it is timed, an engine's output is compared with ONNX Runtime's
 (else with the first engine that runs) within 1e-3 relative of the greatest score: an engine that computes something else
 is not timed.
 
@@ -88,7 +88,8 @@ def verify_linnet(program, model, threads, folder):
 
 def summary(runs):
     medians = [run["median_ms"] for run in runs]
-    return {"median_ms": statistics.median(medians), "fastest_round_ms": min(medians), "slowest_round_ms": max(medians),
+    trips = [run["round_trip_ns"] for run in runs if run.get("round_trip_ns")]
+    return {"round_trip_ns": statistics.median(trips) if trips else None, "median_ms": statistics.median(medians), "fastest_round_ms": min(medians), "slowest_round_ms": max(medians),
             "min_ms": min(run["min_ms"] for run in runs), "load_ms": statistics.median(run["load_ms"] for run in runs),
             "version": runs[0].get("version", "")}
 
@@ -139,9 +140,10 @@ def check_outputs(arguments, model, threads, folder, runs):
 
 def row(name, threads, batch, result, engines):
     if "linnet" not in result:
-        return f"| {name} | {batch} | {threads} | - |"
+        return f"| {name} | {batch} | {threads} | - | - |"
     own = result["linnet"]["median_ms"]
-    cells = [name, str(batch), str(threads), f"{own:.2f} ({result['linnet']['fastest_round_ms']:.2f} to {result['linnet']['slowest_round_ms']:.2f})"]
+    trip = result["linnet"]["round_trip_ns"]
+    cells = [name, str(batch), str(threads), f"{trip:.0f}" if trip else "-", f"{own:.2f} ({result['linnet']['fastest_round_ms']:.2f} to {result['linnet']['slowest_round_ms']:.2f})"]
     for engine in engines:
         value = result.get(engine)
         cells.append(f"{value['median_ms']:.2f} ({own / value['median_ms']:.2f})" if value else "-")
@@ -200,8 +202,8 @@ def main():
     arguments.networks = arguments.networks.resolve()  # converters run in the model's own folder
     names = arguments.names or sorted(path.parent.name for path in arguments.networks.glob("*/model.onnx"))
     results = []
-    print("| network | batch | threads | Linnet ms (rounds from - to) | " + " | ".join(f"{e} ms (ratio)" for e in arguments.engines) + " |")
-    print("|---" * (4 + len(arguments.engines)) + "|")
+    print("| network | batch | threads | core to core ns | Linnet ms (rounds from - to) | " + " | ".join(f"{e} ms (ratio)" for e in arguments.engines) + " |")
+    print("|---" * (5 + len(arguments.engines)) + "|")
     for name in names:
         for threads in arguments.threads:
             engines = compare(arguments, name, threads)

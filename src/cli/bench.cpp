@@ -75,6 +75,7 @@ struct BenchResult {
   double load_ms = 0, first_ms = 0;
   std::vector<double> times;  // ms, sorted
   double peak_gflops = 0;
+  double round_trip_ns = 0;  // 0: one thread
   std::int64_t batch = 1;
   PlanReport report;
 
@@ -97,6 +98,7 @@ BenchResult measure(const BenchOptions& options) {
   if (!inputs.empty() && !inputs[0].second.shape().empty()) result.batch = inputs[0].second.shape()[0];
   const int threads = session.plan().report().threads;
   result.peak_gflops = measure_peak_gflops(threads, 100);
+  if (threads > 1) result.round_trip_ns = measure_round_trip_ns();
   for (int i = 0; i < options.warmup; ++i) session.run(inputs, outputs);
   session.enable_profile(options.profile);
   const Clock::time_point measured = Clock::now();
@@ -138,6 +140,7 @@ void print_json(const BenchOptions& options, const BenchResult& r) {
                      {"images_per_s", r.images_per_s()},
                      {"gflops", r.gflops()},
                      {"peak_gflops", r.peak_gflops},
+                     {"round_trip_ns", r.round_trip_ns},
                      {"peak_rss_mb", peak_rss_mb()},
                      {"arena_bytes", r.report.arena_bytes},
                      {"weight_bytes", r.report.weight_bytes},
@@ -169,6 +172,12 @@ std::string tuned_text(const PlanReport& report) {
   return tuned == 0 ? "" : ", " + std::to_string(tuned) + " steps tuned";
 }
 
+/// On a machine of several chiplets or sockets, what explains that the same run may take half as long again.
+std::string cores_text(const BenchResult& r) {
+  if (r.round_trip_ns == 0) return "";
+  return "cores      " + std::to_string(std::lround(r.round_trip_ns)) + " ns from one thread's to another's and back\n";
+}
+
 void print_text(const BenchOptions& options, const BenchResult& r) {
   std::cout << std::fixed << std::setprecision(2) << "model      " << options.model << "\nbatch " << r.batch << ", "
             << r.report.threads << " threads, " << r.report.isa << tuned_text(r.report) << '\n'
@@ -180,7 +189,7 @@ void print_text(const BenchOptions& options, const BenchResult& r) {
             << " measured in this run\n"
             << "           (GFLOP/s count the multiply-adds of direct convolution; Winograd does fewer, so this may "
                "pass 100 %)\n"
-            << "memory     " << peak_rss_mb() << " MB peak resident; packed weights "
+            << cores_text(r) << "memory     " << peak_rss_mb() << " MB peak resident; packed weights "
             << static_cast<double>(r.report.weight_bytes) / 1e6 << " MB, arena "
             << static_cast<double>(r.report.arena_bytes) / 1e6 << " MB\n";
   if (options.profile) print_profile(r);

@@ -1,4 +1,5 @@
 // linnet cpu: what was detected.
+#include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -17,6 +18,7 @@ struct CpuOptions {
 int run_cpu(const CpuOptions& options) {
   const CpuInfo cpu = cpu_info();
   const double peak = options.peak ? measure_peak_gflops(cpu.default_threads, 200) : 0;
+  const double round_trip = options.peak && cpu.default_threads > 1 ? measure_round_trip_ns() : 0;
   if (options.json) {
     nlohmann::ordered_json json = {{"brand", cpu.brand},
                                    {"isa", cpu.isa},
@@ -28,7 +30,10 @@ int run_cpu(const CpuOptions& options) {
                                    {"l1d_bytes", cpu.l1d_bytes},
                                    {"l2_bytes", cpu.l2_bytes},
                                    {"l3_bytes", cpu.l3_bytes}};
-    if (options.peak) json["peak_gflops"] = peak;
+    if (options.peak) {
+      json["peak_gflops"] = peak;
+      json["round_trip_ns"] = round_trip;
+    }
     std::cout << json.dump(2) << '\n';
     return 0;
   }
@@ -44,6 +49,8 @@ int run_cpu(const CpuOptions& options) {
             << cpu.l3_bytes / 1024 << " KiB\n";
   if (options.peak)
     std::cout << "FMA peak         " << peak << " GFLOP/s on " << cpu.default_threads << " threads, measured now\n";
+  if (round_trip > 0)
+    std::cout << "cores            " << std::lround(round_trip) << " ns from one thread's to another's and back\n";
   return 0;
 }
 
@@ -53,7 +60,7 @@ void add_cpu(CLI::App& app, Action& action) {
   auto options = std::make_shared<CpuOptions>();
   CLI::App* verb = app.add_subcommand("cpu", "Show what was detected: instruction set, caches, threads.");
   verb->add_flag("--json", options->json, "Print one JSON object.");
-  verb->add_flag("--peak", options->peak, "Also measure the fp32 FMA peak (0.2 s).");
+  verb->add_flag("--peak", options->peak, "Also measure the fp32 FMA peak, and the way between two threads' cores (0.2 s).");
   verb->callback([options, &action] { action = [options] { return run_cpu(*options); }; });
 }
 

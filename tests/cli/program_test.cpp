@@ -76,7 +76,7 @@ TEST_CASE("bench measures and says what it measured") {
   REQUIRE(ran.code == 0);
   const Json json = ran.json();
   check_keys(json, {"model", "batch", "threads", "isa", "load_ms", "first_ms", "images_per_s", "gflops", "peak_gflops",
-                    "peak_rss_mb", "steps"});
+                    "round_trip_ns", "peak_rss_mb", "steps"});
   CHECK(json["batch"] == 2);
   CHECK(json["threads"] == 1);
   CHECK(json["min_ms"] <= json["median_ms"]);

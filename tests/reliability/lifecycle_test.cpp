@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -133,6 +134,21 @@ TEST_CASE("L04: one processor in the affinity mask is one thread") {
           CPU_SET(0, &one);
           if (sched_setaffinity(0, sizeof one, &one) != 0) return 0;  // not allowed here
           return cpu_info().default_threads == 1 ? 0 : 1;
+        }) == 0);
+}
+
+TEST_CASE("the way between two cores is measured in time, also where both threads have one processor") {
+  using Clock = std::chrono::steady_clock;
+  CHECK(in_child([] {
+          const double free = measure_round_trip_ns();
+          cpu_set_t one;
+          CPU_ZERO(&one);
+          CPU_SET(0, &one);
+          if (sched_setaffinity(0, sizeof one, &one) != 0) return 0;  // not allowed here
+          const Clock::time_point begin = Clock::now();
+          const double together = measure_round_trip_ns();
+          const bool in_time = Clock::now() - begin < std::chrono::seconds(5);  // 20 ms, and what other programs take
+          return in_time && free >= 0 && std::isfinite(free) && together >= 0 && std::isfinite(together) ? 0 : 1;
         }) == 0);
 }
 
