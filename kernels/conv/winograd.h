@@ -102,11 +102,16 @@ struct WinogradInputArguments {
   ptrdiff_t v_xi, v_block;
 };
 
-/// M[xi] = U[filter of xi]^T V[xi] for all points and up to kWinogradChannels output channels, then their output transform with
-/// the epilogue.
-constexpr int kWinogradChannels = 64;
+/// Output channels whose products are in M at a time. Filters of f4x4_3x3_rows come from memory and V is large where they do: it goes
+/// by half as often.
+[[gnu::always_inline]] constexpr inline int winograd_channels(Winograd form) {
+  return form == Winograd::f4x4_3x3_rows ? 128 : 64;
+}
 constexpr int kWinogradExpandedChannels =
     256;  // of the input, whose filters of a row of points are transformed at a time where registers are few
+
+/// M[xi] = U[filter of xi]^T V[xi] for all points and up to winograd_channels(form) output channels, then their output transform with
+/// the epilogue.
 struct WinogradOutputArguments {
   Winograd form;
   const float* v;  // as WinogradInput
@@ -128,7 +133,7 @@ struct WinogradOutputArguments {
   float lo, hi;
   int out_blocks;
   int panel_first, panel_last;
-  // P * P * (tiles * kWinogradChannels + 16) floats, and unless winograd_stores_points(form), P points of up to
+  // P * P * (tiles * winograd_channels(form) + 16) floats, and unless winograd_stores_points(form), P points of up to
   // kWinogradExpandedChannels channels of the input for 16 outputs.
   float* scratch;
 };

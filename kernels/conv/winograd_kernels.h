@@ -266,11 +266,11 @@ template <Winograd form>
 static inline void winograd_output_form(const WinogradOutputArguments& a) {
   constexpr WinogradEdge edge = winograd_edge(form);
   constexpr int P = edge.points, m = edge.outputs;
-  // Several share what L1 has of V; where filters are transformed on the way, nothing is shared, and M is smaller.
-  constexpr int kPanels = winograd_stores_points(form) ? kWinogradChannels / kTileShape.channels : 1;
+  // Several share what the caches have of V; f4x4_3x3_taps goes by all of it for each block, and there a small M is better.
+  constexpr int kPanels = form != Winograd::f4x4_3x3_taps ? winograd_channels(form) / kTileShape.channels : 1;
   const WinogradWalk begin(form, a.tiles, a.tile_first, a.tile_last);
   // Odd multiples of a line, so that the points of a tile do not fall into the same cache sets.
-  const ptrdiff_t m_xi = static_cast<ptrdiff_t>(begin.tiles()) * kWinogradChannels + 16;
+  const ptrdiff_t m_xi = static_cast<ptrdiff_t>(begin.tiles()) * winograd_channels(form) + 16;
   const bool shallow = kHasShallow<form> && a.in_blocks == 0;
   for (int first = a.panel_first; first < a.panel_last; first += kPanels) {
     const int last = first + kPanels < a.panel_last ? first + kPanels : a.panel_last;

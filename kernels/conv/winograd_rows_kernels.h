@@ -139,10 +139,11 @@ static inline void multiply_row_points(const WinogradOutputArguments& a, const W
   });
 }
 
-/// All points of NV channel blocks of outputs from `block` on: M[xi][vector][place][16] at `to`.
+/// Row `i` of the points of NV channel blocks of outputs from `block` on: M[xi][vector][place][16] at `to`. Asks for the filters of row
+/// `next_row` of the blocks from `next_block` on meanwhile.
 template <int NV>
-static inline void multiply_rows(const WinogradOutputArguments& a, const WinogradWalk& walk, int block, float* to,
-                                 ptrdiff_t m_xi) {
+static inline void multiply_rows(const WinogradOutputArguments& a, const WinogradWalk& walk, int i, int block,
+                                 int next_row, int next_block, float* to, ptrdiff_t m_xi) {
   constexpr int P = winograd_edge(Winograd::f4x4_3x3_rows).points;
   const unsigned rows_kept = winograd_points(a.form, a.tiles.last_height);
   const ptrdiff_t row_floats = a.in_blocks * ptrdiff_t{16} * kRowFloats;
@@ -152,24 +153,29 @@ static inline void multiply_rows(const WinogradOutputArguments& a, const Winogra
   row.blocks = a.in_blocks;
   row.m_xi = m_xi;
   row.m_vector = walk.tiles() * ptrdiff_t{16};
-  for (int i = 0; i < P; ++i) {
-    const bool ends = i + 1 == P, last = ends && block + NV >= a.out_blocks;
-    for (int v = 0; v < NV; ++v) {
-      row.filters[v] = a.weights + ((block + v) * P + i) * row_floats;
-      row.next[v] = last ? nullptr : row.filters[v] + row_floats * (ends ? (NV - 1) * P + 1 : 1);
-    }
-    row.v = a.v + i * P * a.v_xi;
-    row.m = to + i * P * m_xi;
-    multiply_row_points(a, walk, (rows_kept >> i & 1) != 0, row);
+  for (int v = 0; v < NV; ++v) {
+    row.filters[v] = a.weights + ((block + v) * P + i) * row_floats;
+    row.next[v] = next_block + v >= a.out_blocks ? nullptr : a.weights + ((next_block + v) * P + next_row) * row_floats;
   }
+  row.v = a.v + i * P * a.v_xi;
+  row.m = to + i * P * m_xi;
+  multiply_row_points(a, walk, (rows_kept >> i & 1) != 0, row);
 }
 
-/// All points of channel blocks [first, last) of outputs: M[xi][block][place][16] at `to`.
+/// All points of channel blocks [first, last) of outputs: M[xi][block][place][16] at `to`. A row of V stays in the caches while the
+/// blocks go by.
 static inline void winograd_multiply_rows(const WinogradOutputArguments& a, const WinogradWalk& walk, int first,
                                           int last, float* to, ptrdiff_t m_xi) {
-  int block = first;
-  for (; block + 2 <= last; block += 2, to += walk.tiles() * ptrdiff_t{32}) multiply_rows<2>(a, walk, block, to, m_xi);
-  if (block < last) multiply_rows<1>(a, walk, block, to, m_xi);
+  constexpr int P = winograd_edge(Winograd::f4x4_3x3_rows).points;
+  for (int i = 0; i < P; ++i) {
+    for (int block = first; block < last; block += 2) {
+      const bool ends = block + 2 >= last;
+      const int next_block = !ends ? block + 2 : (i + 1 < P ? first : last), next_row = !ends ? i : (i + 1) % P;
+      float* const m = to + (block - first) * walk.tiles() * ptrdiff_t{16};
+      if (block + 2 <= last) multiply_rows<2>(a, walk, i, block, next_row, next_block, m, m_xi);
+      else multiply_rows<1>(a, walk, i, block, next_row, next_block, m, m_xi);
+    }
+  }
 }
 
 #endif

@@ -60,7 +60,8 @@ void add_cpu(CLI::App& app, Action& action) {
   auto options = std::make_shared<CpuOptions>();
   CLI::App* verb = app.add_subcommand("cpu", "Show what was detected: instruction set, caches, threads.");
   verb->add_flag("--json", options->json, "Print one JSON object.");
-  verb->add_flag("--peak", options->peak, "Also measure the fp32 FMA peak, and the way between two threads' cores (0.2 s).");
+  verb->add_flag("--peak", options->peak,
+                 "Also measure the fp32 FMA peak, and the way between two threads' cores (0.2 s).");
   verb->callback([options, &action] { action = [options] { return run_cpu(*options); }; });
 }
 

@@ -66,7 +66,7 @@ struct WinogradConv {
   [[nodiscard]] std::int64_t v_floats() const { return points() * v_xi; }
   [[nodiscard]] std::int64_t m_floats() const {
     const std::int64_t expanded = std::min<std::int64_t>(in_blocks * kBlock, kernels::kWinogradExpandedChannels);
-    return points() * (group * kernels::kWinogradChannels + kBlock) +
+    return points() * (group * kernels::winograd_channels(form.kernel) + kBlock) +
            (kernels::winograd_stores_points(form.kernel) ? 0 : form.edge().points * expanded * kBlock);
   }
 
@@ -428,7 +428,8 @@ void WinogradConv::plan_blocking(PlanContext& context) {
   const bool split_panels = streamed || all_tiles() < threads * kLeastTilesAThread;
   grid = PlannedGrid(cost(), threads, tuned.panel_parts > 0 ? tuned.panel_parts : (split_panels ? 0 : 1));
   const Grid parts = grid.of(threads);
-  const std::int64_t floats = in_blocks * kBlock + (parts.panel_parts > 1 ? 0 : kernels::kWinogradChannels);
+  const std::int64_t floats =
+      in_blocks * kBlock + (parts.panel_parts > 1 ? 0 : kernels::winograd_channels(form.kernel));
   const std::int64_t bytes =
       parts.panel_parts > 1 ? kSplitPanelsBytes : (resident ? kTransformedBytes : kStreamedForBytes);
   const std::int64_t in_cache = std::max<std::int64_t>(8, bytes / (points() * floats * 4));

@@ -510,7 +510,7 @@ void check_winograd(Winograd form, const Problem& p, Random& random) {
       const std::ptrdiff_t v_block = count * 16, v_xi = in_blocks * v_block + 16;
       GuardBuffer v(static_cast<std::size_t>(points * v_xi)),
           scratch(static_cast<std::size_t>(
-              points * (count * kWinogradChannels + 16) +
+              points * (count * winograd_channels(form) + 16) +
               (winograd_stores_points(form)
                    ? 0
                    : edge.points * std::min(in_blocks, kWinogradExpandedChannels / 16) * 256)));
