@@ -66,7 +66,7 @@ TEST_CASE("the number of threads changes no bit") {
     SessionOptions options;
     options.threads = 1;
     const std::vector<Tensor> expected = run(network, input, options);
-    for (const int threads : {2, 3, 5}) {
+    for (const int threads : {5, 3, 2}) {  // the largest first: where a team grows, LLVM's OpenMP leaks
       INFO(threads << " threads");
       options.threads = threads;
       check_same(run(network, input, options), expected);
