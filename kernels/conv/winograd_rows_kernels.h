@@ -155,7 +155,8 @@ static inline void multiply_rows(const WinogradOutputArguments& a, const Winogra
   row.m_vector = walk.tiles() * ptrdiff_t{16};
   for (int v = 0; v < NV; ++v) {
     row.filters[v] = a.weights + ((block + v) * P + i) * row_floats;
-    row.next[v] = next_block + v >= a.out_blocks ? nullptr : a.weights + ((next_block + v) * P + next_row) * row_floats;
+    const int wanted = next_block + v < a.out_blocks ? next_block + v : a.out_blocks - 1;
+    row.next[v] = next_block < a.out_blocks ? a.weights + (wanted * P + next_row) * row_floats : nullptr;
   }
   row.v = a.v + i * P * a.v_xi;
   row.m = to + i * P * m_xi;
