@@ -1,5 +1,5 @@
 // Winograd's one-dimensional transforms, for tiles of any number of outputs: of the input, B^T, and of the output, A^T. The
-// filter's, G, is in src/ops/conv_winograd.cpp.
+// filter's, G, is in src/ops/winograd_filters.cpp.
 //
 // F(4,3) and F(3,4) take the points {0, +-sqrt(1/2), +-sqrt(2), inf}, whose rounding error is less than half that of
 // {0, +-1, +-2, inf}. A point's row of G depends on the point alone but for a scale; so a tile that has fewer outputs leaves out

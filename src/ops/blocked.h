@@ -51,6 +51,12 @@ inline kernels::BlockedTarget target_view(const Placement& p, float* buffer, int
   return {buffer + p.origin, p.image_stride, p.plane_stride, p.row_stride * merged};
 }
 
+/// Row `row` of a plane, counted over all images of so many channel blocks.
+template <typename Float>
+Float* row_of(const kernels::BlockedView<Float>& view, int blocks, std::int64_t plane, std::int64_t row) {
+  return view.data + plane / blocks * view.image + plane % blocks * view.plane + row * view.row;
+}
+
 /// visit(kernels::PlaneRange) for the rows [rows.first, rows.last) of all planes, counted plane by plane: whole planes
 /// together, and what is left of the first and the last.
 template <typename Visit>

@@ -21,16 +21,12 @@ struct DepthwiseConv {
   void run(const RunArgs& args) const;
 };
 
-kernels::BlockedSource source(const float* buffer, const Placement& p) {
-  return {buffer + p.origin, p.image_stride, p.plane_stride, p.row_stride};
-}
-
 void DepthwiseConv::run(const RunArgs& args) const {
   const Placement& out = operands.out;
   kernels::DepthwiseArguments a;
-  a.x = source(args.in<float>(kConvX), operands.in);
-  a.y = {args.out<float>(0) + out.origin, out.image_stride, out.plane_stride, out.row_stride};
-  if (operands.has_residual) a.residual = source(args.in<float>(kConvResidual), operands.residual);
+  a.x = source_view(operands.in, args.in<float>(kConvX));
+  a.y = target_view(out, args.out<float>(0));
+  if (operands.has_residual) a.residual = source_view(operands.residual, args.in<float>(kConvResidual));
   a.weights = weights->as<float>();
   a.bias = bias->as<float>();
   a.blocks = extent.blocks;
@@ -52,8 +48,7 @@ void DepthwiseConv::run(const RunArgs& args) const {
     for (std::int64_t plane = range.plane_begin; plane < range.plane_end; ++plane) {
       a.range = {plane, plane + 1, range.row_begin, range.row_end};
       table->depthwise(a);
-      float* const first = a.y.data + plane / extent.blocks * out.image_stride +
-                           plane % extent.blocks * out.plane_stride + range.row_begin * out.row_stride;
+      float* const first = row_of(a.y, extent.blocks, plane, range.row_begin);
       apply_late_activation(problem, *table, out, first, 1, range.row_end - range.row_begin, problem.out_extent[1]);
     }
   });

@@ -1,16 +1,14 @@
-// Winograd convolution: transformed filters packed in double and rounded once; who computes which tiles.
+// Winograd convolution: where its filters lie, and who computes which tiles.
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <cmath>
 #include <cstring>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "base/checked_math.h"
 #include "ops/conv.h"
 #include "ops/partition.h"
+#include "ops/winograd_filters.h"
 
 namespace linnet::ops {
 
@@ -86,102 +84,6 @@ struct WinogradConv {
   [[nodiscard]] GridCost cost() const;
 };
 
-/// 16 filters at a time, one in each lane: the compiler makes vectors of the loops over them.
-using Lanes = std::array<double, kBlock>;
-
-/// The rows of G, the filter transform of 3 or 4 taps, are (1,0,..), pairs (even_0, +-odd_1, even_2, +-odd_3), and (..,0,1).
-struct FilterPair {
-  double even_0, odd_1, even_2, odd_3;
-};
-struct FilterTransform {
-  std::array<FilterPair, 2> pairs;
-  int count;
-};
-FilterTransform filter_transform(kernels::Winograd form) {
-  if (form == kernels::Winograd::f2x2_3x3) return {{{{0.5, 0.5, 0.5, 0}, {}}}, 1};
-  const double s = std::sqrt(2.0);
-  return {{{{-2.0 / 3, -s / 3, -1.0 / 3, -s / 6}, {1.0 / 6, s / 6, 1.0 / 3, s / 3}}}, 2};
-}
-
-constexpr int kMostTaps = 4, kMostFilters = kernels::kWinogradMostPoints;
-
-/// Along one edge of a filter. By value, so that the compiler knows them apart from `to`.
-using Taps = std::array<Lanes, kMostTaps>;
-
-/// D g, so that what is left of G is sums: see kernels/conv/winograd_filters.h.
-void scale_taps(const Taps& g, Lanes* to) {
-  to[0] = g[0];
-  for (std::size_t lane = 0; lane < kBlock; ++lane) {
-    to[1][lane] = std::sqrt(0.5) * g[1][lane];
-    to[2][lane] = 0.5 * g[2][lane];
-  }
-}
-
-/// What is left of G.
-void sum_taps(const Taps& g, Lanes* to) {
-  to[0] = g[0];
-  for (std::size_t lane = 0; lane < kBlock; ++lane) {
-    const double even = g[0][lane] + g[2][lane], far_even = g[0][lane] + 4 * g[2][lane];
-    to[1][lane] = even + g[1][lane];
-    to[2][lane] = even - g[1][lane];
-    to[3][lane] = far_even + 2 * g[1][lane];
-    to[4][lane] = far_even - 2 * g[1][lane];
-  }
-  to[5] = g[2];
-}
-
-/// G g.
-void transform_taps(kernels::Winograd form, const Taps& g, Lanes* to) {
-  if (form == kernels::Winograd::f2x2_3x3_stride2) {  // even rows or columns by F(2,2) with the points 0, 1 and inf
-    to[0] = g[0];
-    for (std::size_t lane = 0; lane < kBlock; ++lane) to[1][lane] = g[0][lane] + g[2][lane];
-    to[2] = g[2];
-    to[3] = g[1];
-    return;
-  }
-  const FilterTransform transform = filter_transform(form);
-  const int taps = kernels::winograd_edge(form).taps;
-  *to++ = g[0];
-  for (int i = 0; i < transform.count; ++i, to += 2) {
-    const FilterPair pair = transform.pairs[static_cast<std::size_t>(i)];
-    for (std::size_t lane = 0; lane < kBlock; ++lane) {
-      const double even = pair.even_0 * g[0][lane] + pair.even_2 * g[2][lane];
-      const double odd = pair.odd_1 * g[1][lane] + (taps == 4 ? pair.odd_3 * g[3][lane] : 0.0);
-      to[0][lane] = even + odd;
-      to[1][lane] = even - odd;
-    }
-  }
-  *to = g[static_cast<std::size_t>(taps - 1)];
-}
-
-/// What is stored of 16 filters: G g G^T, or as much of it as the form has.
-void transform_filters(const WinogradForm& form, const Lanes (&g)[kMostTaps * kMostTaps],
-                       Lanes (&u)[kMostFilters * kMostFilters]) {
-  using kernels::Winograd;
-  const kernels::WinogradEdge edge = form.edge();
-  const int taps = edge.taps, filter_rows = edge.filter_rows, filter_columns = edge.filter_columns;
-  const auto transform = [&](bool rows, const Taps& of, Lanes* to) {
-    if (kernels::winograd_stores_points(form.kernel)) {
-      transform_taps(form.kernel, of, to);
-    } else if (rows && form.kernel == Winograd::f4x4_3x3_rows) {
-      Taps scaled;
-      scale_taps(of, scaled.data());
-      sum_taps(scaled, to);
-    } else {
-      scale_taps(of, to);
-    }
-  };
-  Lanes half[kMostTaps][kMostFilters];
-  const auto edge_of = [taps](const auto& at) {
-    Taps values;
-    for (int i = 0; i < taps; ++i) values[static_cast<std::size_t>(i)] = at(i);
-    return values;
-  };
-  for (int j = 0; j < taps; ++j) transform(true, edge_of([&](int i) { return g[i * taps + j]; }), half[j]);
-  for (int i = 0; i < filter_rows; ++i)
-    transform(false, edge_of([&](int j) { return half[j][i]; }), u + i * filter_columns);
-}
-
 /// One panel, in the form's order. Writes every float.
 void pack_panel(const ConvFilter& filter, const WinogradConv& d, std::int64_t panel, float* to) {
   const std::int64_t first = panel * d.table->tile.channels;
@@ -189,13 +91,13 @@ void pack_panel(const ConvFilter& filter, const WinogradConv& d, std::int64_t pa
   // Channels outermost: the lanes of one channel fill whole lines of each point before the next channel is begun.
   for (std::int64_t c = 0; c < d.channels; ++c) {
     for (std::int64_t block = 0; block < width; block += kBlock) {
-      Lanes g[kMostTaps * kMostTaps], u[kMostFilters * kMostFilters];
+      FilterLanes g[kMostWinogradTaps * kMostWinogradTaps], u[kMostWinogradFilters * kMostWinogradFilters];
       for (std::int64_t lane = 0; lane < kBlock; ++lane) {
         const std::int64_t out = first + block + lane;
         for (int tap = 0; tap < square(d.form.edge().taps); ++tap)
           g[tap][static_cast<std::size_t>(lane)] = d.filter_tap(filter, out, c, tap);
       }
-      transform_filters(d.form, g, u);
+      transform_winograd_filters(d.form.kernel, g, u);
       for (std::int64_t i = 0; i < d.filters(); ++i) {
         float* const line = to + d.line_of(i, c, block, width);
         for (std::size_t lane = 0; lane < kBlock; ++lane) line[lane] = static_cast<float>(u[i][lane]);
@@ -411,9 +313,9 @@ GridCost WinogradConv::cost() const {
   cost.panels = panels();
   cost.unit_cycles = static_cast<double>(points() * channels * table->tile.pixels);
   cost.weight_bytes = static_cast<double>(weights->bytes());
-  cost.input_bytes = static_cast<double>(points() * in_blocks * kBlock * all_tiles() * 4);
-  // With it the layers at 28x28 would split their tiles: as fast by themselves, but the layers after them were slower.
-  cost.exchanges = false;
+  cost.input_bytes = static_cast<double>(operands.in.bytes);
+  cost.made_bytes = static_cast<double>(points() * in_blocks * kBlock * all_tiles() * 4);
+  cost.output_bytes = static_cast<double>(operands.out.bytes);
   return cost;
 }
 

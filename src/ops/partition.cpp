@@ -23,12 +23,11 @@ Grid choose_grid(const GridCost& cost, int threads) {
     const int pixel_parts = threads / panel_parts;  // 7 x 9 serves 64 threads better than 1 x 64, though one is idle
     const double units = static_cast<double>(base::ceil_div(cost.pixel_units, pixel_parts));
     const double panels = static_cast<double>(base::ceil_div(cost.panels, panel_parts));
-    const double bytes = cost.weight_bytes / panel_parts + cost.input_bytes / pixel_parts;
-    double cycles = units * panels * cost.unit_cycles + bytes / kBytesPerCycle;
-    if (cost.exchanges && panel_parts > 1) {
-      const double foreign_input = cost.input_bytes * (panel_parts - 1) / panel_parts;
-      cycles += (foreign_input + cost.output_bytes / panel_parts) / pixel_parts / kExchangedBytesPerCycle;
-    }
+    const double bytes = cost.weight_bytes / panel_parts + (cost.input_bytes + cost.made_bytes) / pixel_parts;
+    const double foreign_input = cost.input_bytes * (panel_parts - 1) / panel_parts;
+    const double exchanged = panel_parts == 1 ? 0 : (foreign_input + cost.output_bytes / panel_parts) / pixel_parts;
+    const double cycles =
+        units * panels * cost.unit_cycles + bytes / kBytesPerCycle + exchanged / kExchangedBytesPerCycle;
     if (cycles < best_cycles) {
       best_cycles = cycles;
       best = {pixel_parts, panel_parts};

@@ -12,17 +12,17 @@ struct Grid {
   int pixel_parts = 1, panel_parts = 1;
 };
 
-/// What a grid costs each thread besides its share of the multiply-adds: reading its share of weights and input, and, where
-/// panels are split, what it takes over from other threads. Threads that split nothing but pixels each go on, step after
-/// step, with the pixels that they have written themselves.
+/// What a grid costs each thread besides its share of the multiply-adds: reading its share of weights and input, what every
+/// thread does for all of its pixels whatever its panels, and, where panels are split, what it takes over from other threads.
+/// Threads that split nothing but pixels each go on, step after step, with the pixels that they have written themselves.
 struct GridCost {
   std::int64_t pixel_units = 1;  // indivisible groups of pixels: tiles or rows
   std::int64_t panels = 1;
   double unit_cycles = 1;   // of one pixel unit with one panel
   double weight_bytes = 0;  // all panels
   double input_bytes = 0;   // all pixels
+  double made_bytes = 0;    // all pixels: what is made of the input, by every thread for its own use
   double output_bytes = 0;  // all pixels and panels
-  bool exchanges = true;    // count what is taken over
 };
 
 /// The grid of at most `threads` parts whose slowest thread finishes first.

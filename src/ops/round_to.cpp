@@ -26,10 +26,8 @@ void plan_blocked(PlanContext& c, RoundRow round) {
     const kernels::BlockedTarget to = target_view(out, args.out<float>(0), extent.merged);
     extent.each_share(args, [&](const kernels::PlaneRange& range) {
       for (std::int64_t plane = range.plane_begin; plane < range.plane_end; ++plane) {
-        const std::int64_t image = plane / extent.blocks, block = plane % extent.blocks;
         for (int row = range.row_begin; row < range.row_end; ++row) {
-          round(from.data + image * from.image + block * from.plane + row * from.row,
-                to.data + image * to.image + block * to.plane + row * to.row,
+          round(row_of(from, extent.blocks, plane, row), row_of(to, extent.blocks, plane, row),
                 std::int64_t{extent.width} * kernels::kBlock);
         }
       }

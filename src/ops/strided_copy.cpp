@@ -160,14 +160,13 @@ void PlaneCopy::run(const RunArgs& args, const std::byte* src, std::byte* dst) c
   extent_.each_share(args, [&](const kernels::PlaneRange& range) {
     const std::int64_t rows = range.row_end - range.row_begin;
     for (std::int64_t plane = range.plane_begin; plane < range.plane_end; ++plane) {
-      const std::int64_t image = plane / extent_.blocks, block = plane % extent_.blocks;
-      const float* from = x.data + image * x.image + block * x.plane + range.row_begin * x.row;
-      float* to = y.data + image * y.image + block * y.plane + range.row_begin * y.row;
+      const float* const from = row_of(x, extent_.blocks, plane, range.row_begin);
+      float* const to = row_of(y, extent_.blocks, plane, range.row_begin);
       if (dense) {
         std::copy_n(from, rows * row, to);
-        continue;
+      } else {
+        for (std::int64_t i = 0; i < rows; ++i) std::copy_n(from + i * x.row, row, to + i * y.row);
       }
-      for (std::int64_t i = 0; i < rows; ++i, from += x.row, to += y.row) std::copy_n(from, row, to);
     }
   });
 }
