@@ -5,9 +5,10 @@
 
 FOLDER is what make_networks.py wrote. In each round every engine that installs gets a fresh process and runs one network
 for a few seconds; the next engine follows at once, so that a slow spell of the machine meets all of them. The time of an
-engine is the median of its rounds' medians; core to core is `linnet bench`'s round trip between two threads, the median of the rounds; the spread is the fastest and the slowest round. Before it is timed, an engine's output is compared with ONNX Runtime's
-(else with the first engine that runs) within 1e-3 relative of the greatest score: an engine that computes something else
-is not timed.
+engine is the median of its rounds' medians; the spread is the fastest and the slowest round; core to core is the median of
+the round trips between two threads that `linnet bench` measured. Before it is timed, an engine's output is compared with
+ONNX Runtime's (else with the first engine that runs) within 1e-3 relative of the greatest score: an engine that computes
+something else is not timed.
 
 Needs Python with numpy; onnxruntime, openvino, ncnn and MNN from PyPI are peers where they are installed.
 """
@@ -89,8 +90,8 @@ def verify_linnet(program, model, threads, folder):
 def summary(runs):
     medians = [run["median_ms"] for run in runs]
     trips = [run["round_trip_ns"] for run in runs if run.get("round_trip_ns")]
-    return {"round_trip_ns": statistics.median(trips) if trips else None, "median_ms": statistics.median(medians), "fastest_round_ms": min(medians), "slowest_round_ms": max(medians),
-            "min_ms": min(run["min_ms"] for run in runs), "load_ms": statistics.median(run["load_ms"] for run in runs),
+    return {"median_ms": statistics.median(medians), "fastest_round_ms": min(medians), "slowest_round_ms": max(medians),
+            "round_trip_ns": statistics.median(trips) if trips else None, "min_ms": min(run["min_ms"] for run in runs), "load_ms": statistics.median(run["load_ms"] for run in runs),
             "version": runs[0].get("version", "")}
 
 

@@ -102,8 +102,8 @@ struct WinogradInputArguments {
   ptrdiff_t v_xi, v_block;
 };
 
-/// Output channels whose products are in M at a time. Filters of f4x4_3x3_rows come from memory and V is large where they do: it goes
-/// by half as often.
+/// Output channels whose products are in M at a time. All of V is read for each such pass: where f4x4_3x3_rows is used, V is large and
+/// half as many passes pay for the larger M.
 [[gnu::always_inline]] constexpr inline int winograd_channels(Winograd form) {
   return form == Winograd::f4x4_3x3_rows ? 128 : 64;
 }

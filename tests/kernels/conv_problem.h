@@ -10,8 +10,9 @@
 
 namespace linnet::test {
 
-inline int panels(const kernels::Table& table, int channels) { return (channels + table.tile.channels - 1) / table.tile.channels; }
-
+inline int panels(const kernels::Table& table, int channels) {
+  return (channels + table.tile.channels - 1) / table.tile.channels;
+}
 
 struct Problem {
   int images, in_channels, out_channels, in_h, in_w, kernel, stride, dilation;

@@ -287,7 +287,8 @@ TEST_CASE("K12: Winograd agrees with direct convolution, bit for bit on every IS
   // Several passes over the channels where registers are few, and over the tiles.
   check_winograd(Winograd::f4x4_3x3_taps, {1, kWinogradExpandedChannels + 40, 48, 7, 9, 3, 1, 1, true}, random);
   check_winograd(Winograd::f4x4_3x3_rows, {1, kWinogradExpandedChannels + 40, 80, 13, 17, 3, 1, 1, true}, random);
-  check_winograd(Winograd::f3x3_4x4, {1, 12, 2 * winograd_channels(Winograd::f3x3_4x4) - 16, 9, 8, 4, 1, 1, true}, random);
+  check_winograd(Winograd::f3x3_4x4, {1, 12, 2 * winograd_channels(Winograd::f3x3_4x4) - 16, 9, 8, 4, 1, 1, true},
+                 random);
   check_winograd(Winograd::f2x2_3x3_stride2,
                  {1, 16, 2 * winograd_channels(Winograd::f2x2_3x3_stride2) - 16, 9, 8, 3, 2, 1, true}, random);
   for (const int edge : {1, 2, 3, 4, 7, 14}) {

@@ -140,7 +140,10 @@ TEST_CASE("L04: one processor in the affinity mask is one thread") {
 TEST_CASE("the way between two cores is measured in time, also where both threads have one processor") {
   using Clock = std::chrono::steady_clock;
   CHECK(in_child([] {
-          const double free = measure_round_trip_ns();
+          double free = 0;
+          for (int i = 0; i < 100 && free == 0; ++i)
+            free = measure_round_trip_ns();  // other programs may hold a processor
+          const bool found = cpu_info().default_threads == 1 || (free > 1 && free < 1e6);
           cpu_set_t one;
           CPU_ZERO(&one);
           CPU_SET(0, &one);
@@ -148,7 +151,7 @@ TEST_CASE("the way between two cores is measured in time, also where both thread
           const Clock::time_point begin = Clock::now();
           const double together = measure_round_trip_ns();
           const bool in_time = Clock::now() - begin < std::chrono::seconds(5);  // 20 ms, and what other programs take
-          return in_time && free >= 0 && std::isfinite(free) && together >= 0 && std::isfinite(together) ? 0 : 1;
+          return in_time && found && together >= 0 && std::isfinite(together) ? 0 : 1;
         }) == 0);
 }
 
