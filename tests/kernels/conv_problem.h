@@ -78,15 +78,9 @@ struct Direct {
     y.each([&](int n, int m, int oy, int ox) { count += y.at(n, m, oy, ox) != expected(n, m, oy, ox); });
     return count;
   }
-  kernels::ConvArguments arguments(const float* weights, BlockedBuffer& y) {
-    kernels::ConvArguments a{};
-    a.input = x.origin();
-    a.in_row = p.stride * x.row();
-    a.in_pixel = p.stride * 16;
-    a.in_image = x.image();
-    a.taps = taps.data();
-    a.blocks = static_cast<int>(taps.size());
-    a.weights = weights;
+  /// What every form of convolution adds to and writes.
+  template <class Arguments>
+  void set_output(Arguments& a, BlockedBuffer& y) {
     a.bias = bias.data();
     if (p.residual) {
       a.residual = residual.origin();
@@ -98,12 +92,23 @@ struct Direct {
     a.out_row = y.row();
     a.out_plane = y.plane();
     a.out_image = y.image();
+    a.out_blocks = y.blocks();
     a.lo = 0;
     a.hi = 500;
+  }
+  kernels::ConvArguments arguments(const float* weights, BlockedBuffer& y) {
+    kernels::ConvArguments a{};
+    a.input = x.origin();
+    a.in_row = p.stride * x.row();
+    a.in_pixel = p.stride * 16;
+    a.in_image = x.image();
+    a.taps = taps.data();
+    a.blocks = static_cast<int>(taps.size());
+    a.weights = weights;
+    set_output(a, y);
     a.images = p.images;
     a.rows = p.out_h();
     a.width = p.out_w();
-    a.out_blocks = y.blocks();
     return a;
   }
 

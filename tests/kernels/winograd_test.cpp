@@ -236,20 +236,7 @@ void check_winograd(Winograd form, const Problem& p, Random& random) {
       out.in_blocks = summed / 16;
       out.in_tail = in_tail;
       out.weights = weights.data();
-      out.bias = d.bias.data();
-      if (p.residual) {
-        out.residual = d.residual.origin();
-        out.residual_row = d.residual.row();
-        out.residual_plane = d.residual.plane();
-        out.residual_image = d.residual.image();
-      }
-      out.output = y.origin();
-      out.out_row = y.row();
-      out.out_plane = y.plane();
-      out.out_image = y.image();
-      out.lo = 0;
-      out.hi = 500;
-      out.out_blocks = y.blocks();
+      d.set_output(out, y);
       out.scratch = scratch.data();
       const int all_panels = panels(k, channels), middle = all_panels / 3;  // in parts, as threads take them
       for (const auto& [panel_first, panel_last] : {std::pair{0, middle}, std::pair{middle, all_panels}}) {
