@@ -8,7 +8,7 @@ for a few seconds; the next engine follows at once, so that a slow spell of the 
 engine is the median of its rounds' medians; the spread is the fastest and the slowest round; core to core is the median of
 the round trips between two threads that `linnet bench` measured. Before it is timed, an engine's output is compared with
 ONNX Runtime's (else with the first engine that runs) within 1e-3 relative of the greatest score: an engine that computes
-something else is not timed.
+something else is not timed. The results are kept as JSON and drawn as a chart, under build/ unless told otherwise.
 
 Needs Python with numpy; onnxruntime, openvino, ncnn and MNN from PyPI are peers where they are installed.
 """
@@ -22,6 +22,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+BUILD = HERE.parents[1] / "build"
 
 
 def worker(arguments):
@@ -190,8 +191,8 @@ def main():
     parser.add_argument("--batch", type=int, default=1, help="images a run (default: 1)")
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     parser.add_argument("--seconds", type=float, default=2, help="of each engine in each round (default: 2)")
-    parser.add_argument("--json", type=pathlib.Path, help="write the results here")
-    parser.add_argument("--chart", type=pathlib.Path, help="draw the ratios into this PNG")
+    parser.add_argument("--json", type=pathlib.Path, default=BUILD / "models.json", help="write the results here (default: %(default)s)")
+    parser.add_argument("--chart", type=pathlib.Path, default=BUILD / "models.png", help="draw the ratios into this PNG (default: %(default)s)")
     for hidden in ("--worker", "--model", "--input", "--output"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -201,6 +202,8 @@ def main():
     if not arguments.linnet or not arguments.networks:
         parser.error("--linnet and --networks are needed")
     arguments.networks = arguments.networks.resolve()  # converters run in the model's own folder
+    for path in (arguments.json, arguments.chart):
+        path.parent.mkdir(parents=True, exist_ok=True)
     names = arguments.names or sorted(path.parent.name for path in arguments.networks.glob("*/model.onnx"))
     results = []
     print("| network | batch | threads | core to core ns | Linnet ms (rounds from - to) | " + " | ".join(f"{e} ms (ratio)" for e in arguments.engines) + " |")
@@ -210,10 +213,9 @@ def main():
             engines = compare(arguments, name, threads)
             results.append({"network": name, "batch": arguments.batch, "threads": threads, "engines": engines})
             print(row(name, threads, arguments.batch, engines, arguments.engines), flush=True)
-            if arguments.json:
-                arguments.json.write_text(json.dumps(results, indent=1) + "\n")
-    if arguments.chart:
-        draw(results, arguments.chart)
+            arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    print(f"results: {arguments.json}", file=sys.stderr)
+    draw(results, arguments.chart)
 
 
 if __name__ == "__main__":
