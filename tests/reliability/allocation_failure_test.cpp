@@ -1,4 +1,5 @@
-// Catalogue L10: each allocation of loading, planning and the first run fails in turn, once or from then on.
+// Catalogue L10: each allocation of loading, planning and the first run fails in turn, once or from then on. The same hooks
+// count the bytes for footprint.h.
 #include <malloc.h>
 #include <stdlib.h>
 
@@ -16,6 +17,22 @@ namespace {
 std::atomic<long> g_until_failure = -1;  // 1: the next one fails; -1: none
 std::atomic<bool> g_keeps_failing = false;
 std::atomic<long> g_alive = 0;
+std::atomic<std::int64_t> g_alive_bytes = 0, g_peak_bytes = 0, g_bytes_before = 0;
+
+void* counted(void* block) {
+  if (block == nullptr) return nullptr;
+  ++g_alive;
+  const std::int64_t bytes = g_alive_bytes += static_cast<std::int64_t>(malloc_usable_size(block));
+  for (std::int64_t peak = g_peak_bytes; peak < bytes && !g_peak_bytes.compare_exchange_weak(peak, bytes);) {
+  }
+  return block;
+}
+
+void uncount(void* block) {
+  if (block == nullptr) return;
+  --g_alive;
+  g_alive_bytes -= static_cast<std::int64_t>(malloc_usable_size(block));
+}
 
 bool fails() {
   if (g_until_failure < 0) return false;
@@ -36,23 +53,22 @@ void __libc_free(void*);
 
 void* malloc(size_t bytes) {
   if (fails()) return nullptr;
-  ++g_alive;
-  return __libc_malloc(bytes);
+  return counted(__libc_malloc(bytes));
 }
 void* calloc(size_t count, size_t bytes) {
   if (fails()) return nullptr;
-  ++g_alive;
-  return __libc_calloc(count, bytes);
+  return counted(__libc_calloc(count, bytes));
 }
 void* realloc(void* old, size_t bytes) {
   if (fails()) return nullptr;
-  if (old == nullptr) ++g_alive;
-  return __libc_realloc(old, bytes);
+  uncount(old);
+  void* const block = __libc_realloc(old, bytes);
+  counted(block == nullptr && bytes != 0 ? old : block);  // where there is no room, the old block stays
+  return block;
 }
 void* memalign(size_t alignment, size_t bytes) {
   if (fails()) return nullptr;
-  ++g_alive;
-  return __libc_memalign(alignment, bytes);
+  return counted(__libc_memalign(alignment, bytes));
 }
 void* aligned_alloc(size_t alignment, size_t bytes) { return memalign(alignment, bytes); }
 int posix_memalign(void** result, size_t alignment, size_t bytes) {
@@ -60,9 +76,15 @@ int posix_memalign(void** result, size_t alignment, size_t bytes) {
   return *result == nullptr ? 12 : 0;  // ENOMEM
 }
 void free(void* p) {
-  if (p != nullptr) --g_alive;
+  uncount(p);
   __libc_free(p);
 }
+}
+
+std::int64_t linnet::test::peak_bytes() { return g_peak_bytes - g_bytes_before; }
+void linnet::test::restart_peak() {
+  g_bytes_before = g_alive_bytes.load();
+  g_peak_bytes = g_bytes_before.load();
 }
 
 namespace {
@@ -104,6 +126,14 @@ std::string outcome_of(const std::function<void()>& action, long fail_at, bool k
 }
 
 }  // namespace
+
+TEST_CASE("the most bytes at once are counted") {
+  restart_peak();
+  { const std::vector<char> large(1'000'000); }
+  const std::vector<char> small(1000);
+  CHECK(peak_bytes() >= 1'000'000);
+  CHECK(peak_bytes() < 1'010'000);
+}
 
 TEST_CASE("L10: every allocation of load and plan and first run fails in turn") {
   const std::vector<std::byte> file = network();
@@ -152,6 +182,9 @@ TEST_CASE("L10: a session whose run fails for want of memory runs when there is 
 }
 
 #else
+
+std::int64_t linnet::test::peak_bytes() { return 0; }
+void linnet::test::restart_peak() {}
 
 TEST_CASE("L10: every allocation of load and plan and first run fails in turn") {
   WARN("skipped: allocations are made to fail with glibc and without sanitizers only");

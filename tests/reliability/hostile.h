@@ -1,10 +1,11 @@
 // What the catalogue's tests share: a model goes all the way from bytes to a run, and is either refused by one complete
-// error, the same every time and without a trace, or it computes.
+// error, the same every time, without a trace and at a cost in proportion, or it computes.
 //
 //   CHECK_REFUSED(conv({.strides = {0, 0}}), ErrorCode::model, "strides");
 //   CHECK(floats(run(model, {tensor<float>({1, 2}, {-1, 2})}).at(0)) == std::vector<float>{0, 2});
 #pragma once
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <initializer_list>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "linnet/linnet.h"
+#include "reliability/footprint.h"
 #include "support/onnx_builder.h"
 
 namespace linnet::test {
@@ -88,12 +90,20 @@ std::optional<Error> error_of(const Action& action) {
   return std::nullopt;
 }
 
-/// Empty if `action` is refused, twice in the same words, with this code and every part in what it says, and leaves no
-/// descriptor open.
+/// What a refusal may cost: memory and time in proportion to the file, and what any file may take: 64 MiB while it is loaded, and
+/// 64 MiB of constants that planning folds. Time is the processor's, of the cheaper of two refusals.
+inline constexpr std::int64_t kFreeBytes = std::int64_t{128} << 20, kBytesPerFileByte = 4;
+inline constexpr double kSecondsPerMegabyte = 0.1 * kSlowness;
+
+/// Empty if `action` is refused, twice in the same words, with this code and every part in what it says, writes nothing to the
+/// standard streams, costs no more than a file of so many bytes may, and leaves no descriptor open.
 template <typename Action>
-std::string refusal_fault(const Action& action, ErrorCode code, std::initializer_list<std::string_view> parts) {
+std::string refusal_fault(const Action& action, ErrorCode code, std::initializer_list<std::string_view> parts,
+                          std::size_t file_bytes = 0) {
   const auto before = open_descriptors();
-  const std::optional<Error> first = error_of(action), second = error_of(action);
+  std::optional<Error> first, second;
+  const Footprint once = footprint_of([&] { first = error_of(action); });
+  const Footprint again = footprint_of([&] { second = error_of(action); });
   if (open_descriptors() != before) return "descriptors are left open";
   if (!first || !second) return "it was accepted";
   const std::string what = first->what();
@@ -102,17 +112,23 @@ std::string refusal_fault(const Action& action, ErrorCode code, std::initializer
   for (const std::string_view part : parts) {
     if (what.find(part) == std::string::npos) return "'" + std::string(part) + "' is not in: " + what;
   }
+  if (const std::string words = once.words + again.words; !words.empty()) return "it was not silent: " + words;
+  const std::int64_t bytes = std::max(once.bytes, again.bytes);
+  if (bytes > kFreeBytes + kBytesPerFileByte * static_cast<std::int64_t>(file_bytes))
+    return "it took " + std::to_string(bytes) + " bytes to say: " + what;
+  const double seconds = std::min(once.seconds, again.seconds);
+  if (seconds > kSecondsPerMegabyte * (1 + static_cast<double>(file_bytes) / 1e6))
+    return "it took " + std::to_string(seconds) + " s to say: " + what;
   return {};
 }
 
-inline std::string refusal_fault(const OnnxModel& model, ErrorCode code,
-                                 std::initializer_list<std::string_view> parts) {
-  const std::vector<std::byte> file = model.bytes();
-  return refusal_fault([&] { (void)run(file); }, code, parts);
-}
 inline std::string refusal_fault(const std::vector<std::byte>& file, ErrorCode code,
                                  std::initializer_list<std::string_view> parts) {
-  return refusal_fault([&] { (void)run(file); }, code, parts);
+  return refusal_fault([&] { (void)run(file); }, code, parts, file.size());
+}
+inline std::string refusal_fault(const OnnxModel& model, ErrorCode code,
+                                 std::initializer_list<std::string_view> parts) {
+  return refusal_fault(model.bytes(), code, parts);
 }
 
 /// CHECK_REFUSED(model or bytes or lambda, code, parts of the message...)
