@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "linnet/linnet.h"
@@ -35,28 +36,36 @@ void check_passes(const std::string& path, const Shape& shape) {
   const Model model = Model::load(path);
   Session usual(model);
   const Tensor expected = usual.run(input).at(0);
-  SessionOptions none;
-  for (const PassReport& pass : usual.plan().report().passes) {
-    INFO("without " << pass.name);
-    none.disabled_passes.push_back(pass.name);
+  std::vector<std::string> all;
+  for (const PassReport& pass : usual.plan().report().passes) all.push_back(pass.name);
+  const auto check_without = [&](std::vector<std::string> disabled) {
     SessionOptions options;
-    options.disabled_passes = {pass.name};
+    options.disabled_passes = std::move(disabled);
     Session session(model, options);
     check_close(session.run(input).at(0), expected);
+  };
+  for (const std::string& pass : all) {
+    INFO("without " << pass);
+    check_without({pass});
+  }
+  for (const std::string& pass : all) {
+    INFO("with " << pass << " alone");
+    std::vector<std::string> others = all;
+    std::erase(others, pass);
+    check_without(others);
   }
   INFO("without any pass");
-  Session session(model, none);
-  check_close(session.run(input).at(0), expected);
+  check_without(all);
 }
 
 }  // namespace
 
-TEST_CASE("the bundled network computes the same without any one of its passes") {
+TEST_CASE("the bundled network computes the same without any one of its passes, and with one alone") {
   check_passes((test::source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx").string(),
                {2, 3, 32, 32});
 }
 
-TEST_CASE("real networks compute the same without any one of their passes") {
+TEST_CASE("real networks compute the same without any one of their passes, and with one alone") {
   const auto check = [](const std::string& name, const Shape& image) {
     const auto model = test::data_dir() / "models" / name / "model.onnx";
     if (!test::skip_without(model)) check_passes(model.string(), image);

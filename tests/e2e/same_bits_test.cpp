@@ -1,13 +1,16 @@
 // Promise 3: one build, one model, one set of options: the same bits for any threads, batch and instruction set.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "linnet/linnet.h"
 #include "support/compare.h"
 #include "support/data_dir.h"
 #include "support/env_guard.h"
+#include "support/every_convolution.h"
 #include "support/random_data.h"
 #include "support/tensor_adapter.h"
 
@@ -52,6 +55,10 @@ void check_same(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   for (std::size_t i = 0; i < a.size(); ++i) CHECK(test::bit_difference(a[i], b[i]) == "");
 }
 
+std::vector<std::byte> bundled() {
+  return test::read_bytes(test::source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx");
+}
+
 bool takes_batches(const Network& network) {
   const Model model = Model::load(network.path);
   return model.inputs().at(0).shape.at(0).value < 0;
@@ -70,6 +77,38 @@ TEST_CASE("the number of threads changes no bit") {
       INFO(threads << " threads");
       options.threads = threads;
       check_same(run(network, input, options), expected);
+    }
+  }
+}
+
+TEST_CASE("the network of all convolutions has a step of every algorithm") {
+  const std::vector<std::byte> file = test::every_convolution();
+  std::vector<std::string> found;
+  for (const StepReport& step : Plan(Model::load(file)).report().steps) found.push_back(step.algorithm);
+  for (const std::string& algorithm : test::kConvolutionAlgorithms) {
+    INFO(algorithm);
+    CHECK(std::find(found.begin(), found.end(), algorithm) != found.end());
+  }
+}
+
+TEST_CASE("one to eight threads give the same bits for a batch of one and of sixteen, whatever the convolution") {
+  const std::pair<std::vector<std::byte>, Shape> cases[] = {{bundled(), {1, 3, 32, 32}},
+                                                            {test::every_convolution(), {1, 3, 24, 24}}};
+  for (const auto& [file, image] : cases) {
+    const Tensor batch = batch_of(image, 16, 6);
+    std::vector<Tensor> expected;                     // of the whole batch
+    for (int threads = 8; threads >= 1; --threads) {  // the largest first: where a team grows, LLVM's OpenMP leaks
+      INFO(file.size() << " bytes, " << threads << " threads");
+      SessionOptions options;
+      options.threads = threads;
+      Session session(Model::load(file), options);
+      CHECK(session.plan().report().threads == threads);
+      const std::vector<Tensor> found = session.run(batch);
+      if (expected.empty()) expected = found;
+      check_same(found, expected);
+      for (std::int64_t n = threads == 1 ? 0 : 14; n < 16;
+           ++n)  // by one thread each image by itself, else the last two
+        check_same(session.run(test::image_of(batch, n)), {test::image_of(found.at(0), n)});
     }
   }
 }
