@@ -399,6 +399,7 @@ void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
                       ? static_cast<int>(kConvResidual)
                       : -1;
   step.run = [d](const RunArgs& args) { d->run(args); };
+  step.load = [d](int thread, int threads) { return d->grid.cycles(thread, threads); };
 }
 
 }  // namespace linnet::ops

@@ -78,6 +78,8 @@ struct WinogradConv {
   void activate(float* output, Range tile_range, Range panel_range) const;
   [[nodiscard]] std::int64_t work_before(std::int64_t t) const;
   [[nodiscard]] Range share(std::int64_t image, std::int64_t images, int parts, int part) const;
+  [[nodiscard]] Part part(std::int64_t image, std::int64_t images, int thread, int threads) const;
+  [[nodiscard]] double load(int thread, int threads) const;
   void run_images(const RunArgs& args, std::int64_t image, std::int64_t images) const;
   void run_phases(const RunArgs& args) const;
   void plan_blocking(PlanContext& context);
@@ -246,15 +248,33 @@ Range WinogradConv::share(std::int64_t image, std::int64_t images, int parts, in
   return {bound(part), bound(part + 1)};
 }
 
+/// A thread's tiles, of so many images from `image` on, and panels.
+Part WinogradConv::part(std::int64_t image, std::int64_t images, int thread, int threads) const {
+  const Grid parts = grid.of(threads);
+  const Range my_panels = part_of(parts, 1, panels(), thread).panels;
+  if (my_panels.count() == 0) return {};
+  return {share(image, images, parts.pixel_parts, thread / parts.panel_parts), my_panels};
+}
+
+/// Products, and the transform of the input, which each thread does for all of its tiles, however few of the panels are its own.
+double WinogradConv::load(int thread, int threads) const {
+  const std::int64_t at_once = form.phases ? 1 : problem.images;
+  double cycles = 0;
+  for (std::int64_t image = 0; image < problem.images; image += at_once) {
+    const Part mine = part(image, at_once, thread, threads);
+    const std::int64_t work = work_before(mine.pixels.last) - work_before(mine.pixels.first);
+    const std::int64_t made_bytes = points() * in_blocks * kBlock * mine.pixels.count() * 4;
+    cycles +=
+        static_cast<double>(work * channels * mine.panels.count()) + static_cast<double>(made_bytes) / kBytesPerCycle;
+  }
+  return cycles;
+}
+
 /// This thread's tiles and panels, from input to output without a barrier. Threads that split the panels each transform the same
 /// input: a core that shared it would read what another has just written, which takes as long, and several times as long where
 /// the two have no cache in common.
 void WinogradConv::run_images(const RunArgs& args, std::int64_t image, std::int64_t images) const {
-  const Grid parts = grid.of(args.threads);
-  if (args.thread >= parts.pixel_parts * parts.panel_parts) return;
-  const Range mine = share(image, images, parts.pixel_parts, args.thread / parts.panel_parts);
-  const Range my_panels = split(panels(), parts.panel_parts, args.thread % parts.panel_parts);
-  if (my_panels.first == my_panels.last) return;
+  const auto [mine, my_panels] = part(image, images, args.thread, args.threads);
   float* const v = reinterpret_cast<float*>(args.thread_scratch);
   float* const scratch = v + v_floats();
   for (std::int64_t first = mine.first; first < mine.last;) {
@@ -309,9 +329,9 @@ void WinogradConv::run_phases(const RunArgs& args) const {
 
 GridCost WinogradConv::cost() const {
   GridCost cost;
-  cost.pixel_units = base::ceil_div(all_tiles(), table->tile.pixels);
+  cost.pixel_units = all_tiles();  // share() cuts between any two
   cost.panels = panels();
-  cost.unit_cycles = static_cast<double>(points() * channels * table->tile.pixels);
+  cost.unit_cycles = static_cast<double>(points() * channels);
   cost.weight_bytes = static_cast<double>(weights->bytes());
   cost.input_bytes = static_cast<double>(operands.in.bytes);
   cost.made_bytes = static_cast<double>(points() * in_blocks * kBlock * all_tiles() * 4);
@@ -430,6 +450,7 @@ void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, const Winogr
   } else {
     step.run = [d](const RunArgs& args) { d->run_images(args, 0, d->problem.images); };
   }
+  step.load = [d](int thread, int threads) { return d->load(thread, threads); };
 }
 
 }  // namespace linnet::ops

@@ -40,6 +40,8 @@ struct MatrixProduct : ProductShape {
   [[nodiscard]] std::int64_t b_count() const { return static_cast<std::int64_t>(distinct.size()); }
   /// A^T, or alpha to multiply in.
   [[nodiscard]] bool stages_a() const { return a_column != 1 || alpha != 1.0f; }
+  [[nodiscard]] std::int64_t row_units() const { return base::ceil_div(m, kRows); }
+  [[nodiscard]] PlannedGrid grid(int threads) const;
   void run(const RunArgs& args) const;
   void run_rows(const RunArgs& args, const float* packed, std::int64_t batch, Range rows, Range panels) const;
 };
@@ -92,6 +94,17 @@ void MatrixProduct::run_rows(const RunArgs& args, const float* packed, std::int6
   }
 }
 
+PlannedGrid MatrixProduct::grid(int threads) const {
+  GridCost cost;
+  cost.pixel_units = batches() * row_units();
+  cost.panels = matrix_panels(*table, n);
+  cost.unit_cycles = static_cast<double>(std::min(m, kRows) * k);
+  cost.weight_bytes = static_cast<double>(b_count() * k * n * 4);
+  cost.input_bytes = static_cast<double>(batches() * m * k * 4);
+  cost.output_bytes = static_cast<double>(batches() * m * n * 4);
+  return {cost, threads, 0};
+}
+
 void MatrixProduct::run(const RunArgs& args) const {
   const std::int64_t panels = matrix_panels(*table, n);
   if (weights == nullptr && args.phase == 0) {
@@ -106,18 +119,11 @@ void MatrixProduct::run(const RunArgs& args) const {
   }
   const float* const packed =
       weights != nullptr ? weights->as<float>() : reinterpret_cast<const float*>(args.shared_scratch);
-  const std::int64_t row_units = base::ceil_div(m, kRows);
-  GridCost cost;
-  cost.pixel_units = batches() * row_units;
-  cost.panels = panels;
-  cost.unit_cycles = static_cast<double>(std::min(m, kRows) * k);
-  cost.weight_bytes = static_cast<double>(b_count() * k * n * 4);
-  cost.input_bytes = static_cast<double>(batches() * m * k * 4);
-  cost.output_bytes = static_cast<double>(batches() * m * n * 4);
-  const Part part = part_of(choose_grid(cost, args.threads), cost.pixel_units, panels, args.thread);
+  const std::int64_t in_batch = row_units();
+  const Part part = part_of(grid(args.threads).of(args.threads), batches() * in_batch, panels, args.thread);
   for (std::int64_t unit = part.pixels.first; unit < part.pixels.last;) {
-    const std::int64_t batch = unit / row_units, last = std::min((batch + 1) * row_units, part.pixels.last);
-    const std::int64_t before = batch * row_units;
+    const std::int64_t batch = unit / in_batch, last = std::min((batch + 1) * in_batch, part.pixels.last);
+    const std::int64_t before = batch * in_batch;
     run_rows(args, packed, batch, {(unit - before) * kRows, std::min(m, (last - before) * kRows)}, part.panels);
     unit = last;
   }
@@ -160,6 +166,7 @@ void finish(PlanContext& c, const std::shared_ptr<MatrixProduct>& p) {
   step.algorithm = p->m * p->batches() == 1 ? "gemv" : "gemm";
   step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
   step.run = [p](const RunArgs& args) { p->run(args); };
+  step.load = [p](int thread, int threads) { return p->grid(threads).cycles(thread, threads); };
 }
 
 Dim product_dim(const NodeContext& c, const Dim& a, const Dim& b) {

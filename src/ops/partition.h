@@ -8,6 +8,10 @@
 
 namespace linnet::ops {
 
+// Bytes a core streams in a cycle from beyond its own caches while it computes; a rough figure serves, as only the ratio
+// of the two kinds of cost decides between grids.
+constexpr double kBytesPerCycle = 8;
+
 struct Grid {
   int pixel_parts = 1, panel_parts = 1;
 };
@@ -35,6 +39,8 @@ class PlannedGrid {
   /// `panel_parts`: what tuning found; 0: the model of cost decides.
   PlannedGrid(const GridCost& cost, int threads, int panel_parts);
   [[nodiscard]] Grid of(int threads) const { return threads == threads_ ? grid_ : choose_grid(cost_, threads); }
+  /// Of the multiply-adds of a thread's share.
+  [[nodiscard]] double cycles(int thread, int threads) const;
 
  private:
   GridCost cost_;

@@ -91,11 +91,15 @@ struct Step {
   std::string tuning_key;        // in Tuning::blockings; empty where there is nothing to tune
   Blocking blocking;             // in use; a 0 is nothing that this step could change
   bool tuned = false;            // it comes from Tuning
+  /// What thread `thread` of `threads` does, in cycles as GridCost (ops/partition.h) counts them: for a model of how evenly
+  /// threads are loaded. Null where no grid splits the step.
+  std::function<double(int thread, int threads)> load;
 };
 
 /// [first, last) of part `part` when n items are split into `parts` contiguous, balanced ranges.
 struct Range {
   std::int64_t first = 0, last = 0;
+  [[nodiscard]] constexpr std::int64_t count() const noexcept { return last - first; }
 };
 constexpr Range split(std::int64_t n, int parts, int part) { return {n * part / parts, n * (part + 1) / parts}; }
 
