@@ -67,7 +67,7 @@ constexpr Fence kFences[] = {
     {"arm_neon.h", "kernels/isa/"},   {"stb/", "src/image/"},
     {"stb_image", "src/image/"},      {"CLI/", "src/cli/"},
     {"nlohmann/", "src/cli/"},        {"Eigen", "(tests and benchmarks)"},
-    {"catch2/", "(tests)"},           {"benchmark/", "(benchmarks)"},
+    {"catch2/", "(tests)"},
 };
 
 bool is_third_party(const std::string& name) {

@@ -23,4 +23,12 @@ inline double product_error(double a, double ea, double b, double eb) {
   return std::fabs(a) * eb + std::fabs(b) * ea + ea * eb;
 }
 
+/// How much Winograd's F(4x4,3x3) with the points {0, +-sqrt(1/2), +-sqrt(2)} may magnify a rounding error: in one
+/// dimension, y = A^T ((G w) * (B^T x)), so its terms add up to at most
+///   max_i sum_j |A^T_ij| max_k |G_jk| sum_l |B^T_jl| = 13.75
+/// times the largest input times the sum of |w|; two dimensions multiply. F(2x2,3x3) and tiles of fewer outputs stay below.
+/// F(3x3,4x4) at the same points: 14.75. F(2x2,3x3) of stride 2 with the points {0, 1} and infinity: 5.
+constexpr double kWinogradAmplification = 13.75 * 13.75, kWinogradAmplification4 = 14.75 * 14.75,
+                 kWinogradAmplification2 = 5.0 * 5.0;
+
 }  // namespace linnet::reference
