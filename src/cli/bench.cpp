@@ -1,13 +1,13 @@
 // linnet bench: how fast a model runs here, against the FMA peak measured in the same run.
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <string>
 
 #include "cli/model_folder.h"
 #include "cli/plan_options.h"
@@ -37,10 +37,21 @@ double milliseconds_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-double peak_rss_mb() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024.0;
+/// Of this process, now; 0 where the system does not tell. Not by getrusage(), whose peak outlives exec(): it may be that of the
+/// process that started this one.
+struct Resident {
+  double now_mb = 0, peak_mb = 0;
+};
+
+Resident resident() {
+  Resident result;
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    double kb = 0;
+    if (word == "VmRSS:" && status >> kb) result.now_mb = kb / 1024;
+    if (word == "VmHWM:" && status >> kb) result.peak_mb = kb / 1024;
+  }
+  return result;
 }
 
 /// The q-quantile of sorted values, nearest rank.
@@ -77,6 +88,7 @@ struct BenchResult {
   double peak_gflops = 0;
   double round_trip_ns = 0;  // 0: one thread
   std::int64_t batch = 1;
+  Resident resident;  // after the runs
   PlanReport report;
 
   [[nodiscard]] double median() const { return quantile(times, 0.5); }
@@ -107,6 +119,7 @@ BenchResult measure(const BenchOptions& options) {
     session.run(inputs, outputs);
     result.times.push_back(milliseconds_since(run));
   } while (milliseconds_since(measured) < options.seconds * 1000 || result.times.size() < 3);
+  result.resident = resident();
   // Once more: the machine's clock may have moved while we measured.
   result.peak_gflops = std::max(result.peak_gflops, measure_peak_gflops(threads, 100));
   std::sort(result.times.begin(), result.times.end());
@@ -141,7 +154,8 @@ void print_json(const BenchOptions& options, const BenchResult& r) {
                      {"gflops", r.gflops()},
                      {"peak_gflops", r.peak_gflops},
                      {"round_trip_ns", r.round_trip_ns},
-                     {"peak_rss_mb", peak_rss_mb()},
+                     {"peak_rss_mb", r.resident.peak_mb},
+                     {"resident_mb", r.resident.now_mb},
                      {"arena_bytes", r.report.arena_bytes},
                      {"weight_bytes", r.report.weight_bytes},
                      {"macs", r.report.macs},
@@ -189,7 +203,8 @@ void print_text(const BenchOptions& options, const BenchResult& r) {
             << " measured in this run\n"
             << "           (GFLOP/s count the multiply-adds of direct convolution; Winograd does fewer, so this may "
                "pass 100 %)\n"
-            << cores_text(r) << "memory     " << peak_rss_mb() << " MB peak resident; packed weights "
+            << cores_text(r) << "memory     " << r.resident.now_mb << " MB resident after the runs, "
+            << r.resident.peak_mb << " MB at the peak; packed weights "
             << static_cast<double>(r.report.weight_bytes) / 1e6 << " MB, arena "
             << static_cast<double>(r.report.arena_bytes) / 1e6 << " MB\n";
   if (options.profile) print_profile(r);

@@ -76,7 +76,9 @@ TEST_CASE("bench measures and says what it measured") {
   REQUIRE(ran.code == 0);
   const Json json = ran.json();
   check_keys(json, {"model", "batch", "threads", "isa", "load_ms", "first_ms", "images_per_s", "gflops", "peak_gflops",
-                    "round_trip_ns", "peak_rss_mb", "steps"});
+                    "round_trip_ns", "peak_rss_mb", "resident_mb", "steps"});
+  CHECK(json["resident_mb"] > 0);
+  CHECK(json["resident_mb"] <= json["peak_rss_mb"]);
   CHECK(json["batch"] == 2);
   CHECK(json["threads"] == 1);
   CHECK(json["min_ms"] <= json["median_ms"]);

@@ -41,10 +41,10 @@ inline std::string shell_quoted(const std::string& text) {
   return quoted + "'";
 }
 
-/// Standard input is `input`, or empty.
+/// Standard input is `input`, or empty. The program takes the shell's place: a signal that ends it is not one of the shell's codes.
 inline Ran run_program(const std::vector<std::string>& arguments, const std::string& input = "/dev/null") {
   const TempDir dir;
-  std::string command = shell_quoted(LINNET_PROGRAM);
+  std::string command = "exec " + shell_quoted(LINNET_PROGRAM);
   for (const std::string& argument : arguments) command += " " + shell_quoted(argument);
   const std::string out = dir.path() / "out", err = dir.path() / "err";
   command += " <" + shell_quoted(input) + " >" + shell_quoted(out) + " 2>" + shell_quoted(err);
