@@ -356,7 +356,7 @@ void WinogradConv::plan_blocking(PlanContext& context) {
       parts.panel_parts > 1 ? kSplitPanelsBytes : (resident ? kTransformedBytes : kStreamedForBytes);
   const std::int64_t in_cache = std::max<std::int64_t>(8, bytes / (points() * floats * 4));
   const std::int64_t most = tuned.tiles > 0 ? tuned.tiles : in_cache;
-  const std::int64_t part = base::ceil_div(all_tiles(), std::int64_t{parts.pixel_parts});
+  const std::int64_t part = std::max<std::int64_t>(1, base::ceil_div(all_tiles(), std::int64_t{parts.pixel_parts}));
   group = base::ceil_div(part, base::ceil_div(part, most));
   step.blocking.tiles = static_cast<std::int32_t>(group);
   step.blocking.panel_parts = parts.panel_parts;
