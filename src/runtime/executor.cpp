@@ -128,13 +128,19 @@ void Executor::run(std::span<const std::byte* const> inputs, Profile* profile, c
 }
 
 void Executor::check_faults() {
-  for (std::size_t i = 0; i < faults_.size(); ++i) {
-    if (const char* what = faults_[i].exchange(nullptr, std::memory_order_relaxed)) {
-      const ops::Step& step = plan_->steps[i].step;
-      throw Error(ErrorCode::input, what,
-                  {.file = {}, .node = step.name, .op = step.op, .where = {}, .expected = {}, .found = {}});
-    }
+  const char* what = nullptr;
+  std::size_t faulty = 0;
+  // All are taken, the first step's last: one that stayed would refuse the next run.
+  for (std::size_t i = faults_.size(); i-- > 0;) {
+    const char* const fault = faults_[i].exchange(nullptr, std::memory_order_relaxed);
+    if (fault == nullptr) continue;
+    what = fault;
+    faulty = i;
   }
+  if (what == nullptr) return;
+  const ops::Step& step = plan_->steps[faulty].step;
+  throw Error(ErrorCode::input, what,
+              {.file = {}, .node = step.name, .op = step.op, .where = {}, .expected = {}, .found = {}});
 }
 
 }  // namespace linnet::runtime
