@@ -9,9 +9,11 @@
 //          sampling that stb_image knows. Refused by name: arithmetic, lossless, hierarchical and 12-bit files, and four
 //          components (CMYK, YCCK): turning ink into light needs the file's colour profile, and a guess would be a wrong
 //          answer without a sign.
-//          The decoder differs from libjpeg (Pillow, OpenCV) by at most 3 of 255 levels, and in one place by more: the last
+//          So is a file whose markers contradict each other about its colours (JFIF beside components named R, G, B), or that
+//          replaces a quantisation table of a progressive picture: decoders differ about these.
+//          The decoder differs from libjpeg (Pillow, OpenCV) by at most 3 of 255 levels, and in two places by more: the last
 //          columns (the last but one of an even width, the last of an odd one) of a 4:2:2 file, which stb_image interpolates from
-//          the wrong neighbour.
+//          the wrong neighbour; and pictures of up to 6 columns whose colours have half as many.
 //   PNG    every colour type and bit depth, interlaced or not. Palettes are expanded; 1, 2 and 4-bit grey is scaled to
 //          0..255; of 16 bits the upper 8 are kept (as Pillow and libpng's strip_16 do); tRNS becomes an alpha channel.
 //          gAMA, iCCP and sRGB chunks are ignored: networks are trained on the stored numbers. Apple's CgBI is refused.
@@ -78,7 +80,8 @@ Image decode_image(std::span<const std::byte> bytes, const DecodeOptions& option
 /// missing, unreadable, or not a regular file: directories, pipes and devices are refused, so that nothing can hang.
 Image load_image(const std::filesystem::path& path, const DecodeOptions& options = {});
 
-/// The picture turned and mirrored as EXIF orientation `orientation` asks (1..8, 1: as it is); `usage` for another number.
+/// The picture turned and mirrored as EXIF orientation `orientation` asks (1..8, 1: as it is); `usage` for another number,
+/// `image` for pixels that are not as many as the picture's size says.
 Image oriented(const Image& image, int orientation);
 
 }  // namespace linnet

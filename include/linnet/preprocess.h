@@ -97,7 +97,7 @@ Shape output_shape(const Preprocessing& steps, int image_width, int image_height
 std::optional<Shape> output_shape(const Preprocessing& steps);
 
 /// Runs the steps. Throws `usage` (validate), `image` (no pixels, smaller than the crop), `limit` (a side over 16384 pixels
-/// or a resized picture over 64 Mpixel).
+/// or a resized picture over 64 Mpixel, also one of which antialiasing has only resized the columns yet), `no_memory`.
 Tensor preprocess(const Image& image, const Preprocessing& steps);
 /// The same into a slot of a batch; `usage` if `output` does not have exactly the elements of output_shape().
 void preprocess_into(const Image& image, const Preprocessing& steps, std::span<float> output);

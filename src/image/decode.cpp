@@ -1,9 +1,10 @@
 #include <array>
-#include <new>
 #include <utility>
 
 #include "base/file.h"
+#include "base/out_of_memory.h"
 #include "image/fence.h"
+#include "image/picture.h"
 #include "image/stb_decoder.h"
 #include "linnet/image.h"
 
@@ -70,61 +71,7 @@ image::Inspected inspect(Bytes bytes, const ImageLimits& limits) {
   image::refuse("the file is not a picture that Linnet decodes", std::move(details));
 }
 
-Image decode(Bytes bytes, const DecodeOptions& options) {
-  const std::int64_t size = static_cast<std::int64_t>(bytes.size());
-  if (size > options.limits.max_file_bytes) {
-    throw Error(
-        ErrorCode::limit, "the picture's file is over the limit ImageLimits::max_file_bytes",
-        {.expected = "at most " + std::to_string(options.limits.max_file_bytes), .found = std::to_string(size)});
-  }
-  const image::Inspected inspected = inspect(bytes, options.limits);
-  Image picture;
-  picture.width = inspected.width;
-  picture.height = inspected.height;
-  picture.channels = inspected.channels;
-  picture.pixels = image::decode_pixels(bytes, inspected);
-  picture.format = inspected.format;
-  picture.file_channels = inspected.file_channels;
-  picture.file_bit_depth = inspected.file_bit_depth;
-  picture.exif_orientation = inspected.exif_orientation;
-  if (options.apply_exif_orientation && picture.exif_orientation != 1)
-    return oriented(picture, picture.exif_orientation);
-  return picture;
-}
-
-}  // namespace
-
-std::string_view to_string(ImageFormat format) noexcept {
-  switch (format) {
-    case ImageFormat::unknown: return "unknown";
-    case ImageFormat::jpeg: return "jpeg";
-    case ImageFormat::png: return "png";
-  }
-  return "unknown";
-}
-
-Image decode_image(std::span<const std::byte> bytes, const DecodeOptions& options, std::string_view name) {
-  try {
-    return decode(bytes, options);
-  } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::no_memory, "there is not enough memory to decode the picture", {.file = std::string(name)});
-  } catch (const Error& error) {
-    ErrorDetails details = error.details();
-    details.file = name;
-    throw Error(error.code(), error.message(), std::move(details));
-  }
-}
-
-Image load_image(const std::filesystem::path& path, const DecodeOptions& options) {
-  const auto file = base::FileBuffer::read(path.string(), options.limits.max_file_bytes);
-  return decode_image(std::as_const(*file).bytes(), options, path.string());
-}
-
-Image oriented(const Image& picture, int orientation) {
-  if (orientation < 1 || orientation > 8) {
-    throw Error(ErrorCode::usage, "an EXIF orientation is a number from 1 to 8",
-                {.found = std::to_string(orientation)});
-  }
+Image turned(const Image& picture, int orientation) {
   // The tag says where the stored first row and first column belong: 5 to 8 swap rows and columns.
   const bool transposed = orientation >= 5;
   const bool mirror_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;  // of the source
@@ -147,6 +94,66 @@ Image oriented(const Image& picture, int orientation) {
     }
   }
   return result;
+}
+
+Image decode(Bytes bytes, const DecodeOptions& options) {
+  const std::int64_t size = static_cast<std::int64_t>(bytes.size());
+  if (size > options.limits.max_file_bytes) {
+    throw Error(
+        ErrorCode::limit, "the picture's file is over the limit ImageLimits::max_file_bytes",
+        {.expected = "at most " + std::to_string(options.limits.max_file_bytes), .found = std::to_string(size)});
+  }
+  const image::Inspected inspected = inspect(bytes, options.limits);
+  Image picture;
+  picture.width = inspected.width;
+  picture.height = inspected.height;
+  picture.channels = inspected.channels;
+  picture.pixels = image::decode_pixels(bytes, inspected);
+  picture.format = inspected.format;
+  picture.file_channels = inspected.file_channels;
+  picture.file_bit_depth = inspected.file_bit_depth;
+  picture.exif_orientation = inspected.exif_orientation;
+  if (options.apply_exif_orientation && picture.exif_orientation != 1) return turned(picture, picture.exif_orientation);
+  return picture;
+}
+
+}  // namespace
+
+std::string_view to_string(ImageFormat format) noexcept {
+  switch (format) {
+    case ImageFormat::unknown: return "unknown";
+    case ImageFormat::jpeg: return "jpeg";
+    case ImageFormat::png: return "png";
+  }
+  return "unknown";
+}
+
+Image decode_image(std::span<const std::byte> bytes, const DecodeOptions& options, std::string_view name) {
+  return base::guard_memory([&] {
+    try {
+      return base::guard_memory([&] { return decode(bytes, options); });
+    } catch (const Error& error) {
+      ErrorDetails details = error.details();
+      details.file = name;
+      throw Error(error.code(), error.message(), std::move(details));
+    }
+  });
+}
+
+Image load_image(const std::filesystem::path& path, const DecodeOptions& options) {
+  return base::guard_memory([&] {
+    const auto file = base::FileBuffer::read(path.string(), options.limits.max_file_bytes);
+    return decode_image(std::as_const(*file).bytes(), options, path.string());
+  });
+}
+
+Image oriented(const Image& picture, int orientation) {
+  if (orientation < 1 || orientation > 8) {
+    throw Error(ErrorCode::usage, "an EXIF orientation is a number from 1 to 8",
+                {.found = std::to_string(orientation)});
+  }
+  image::check_picture(picture);
+  return base::guard_memory([&] { return turned(picture, orientation); });
 }
 
 }  // namespace linnet

@@ -29,6 +29,8 @@ struct Inspected {
   int exif_orientation = 1;
   std::size_t palette_entries = 0;  ///< of a palette PNG, and where its PLTE chunk begins
   std::size_t palette_offset = 0;
+  std::size_t empty_offset = 0;  ///< IDAT chunks of a PNG that hold nothing, before the first that does
+  std::size_t empty_bytes = 0;
   std::int64_t decoder_bytes = 0;  ///< the most that the decoder may allocate
   std::size_t used_bytes = 0;      ///< up to and with EOI or IEND
 };

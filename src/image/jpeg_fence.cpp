@@ -11,7 +11,7 @@ namespace linnet::image {
 namespace {
 
 constexpr int kSof0 = 0xC0, kSof2 = 0xC2, kDht = 0xC4, kSoi = 0xD8, kEoi = 0xD9, kSos = 0xDA, kDqt = 0xDB, kDri = 0xDD;
-constexpr int kApp0 = 0xE0, kApp1 = 0xE1, kApp15 = 0xEF, kCom = 0xFE;
+constexpr int kApp0 = 0xE0, kApp1 = 0xE1, kApp14 = 0xEE, kApp15 = 0xEF, kCom = 0xFE;
 
 // SOF3 to SOF15 and DAC: kinds of JPEG that exist and that nobody's camera writes.
 void refuse_kind(int code) {
@@ -183,6 +183,51 @@ class ScanScript {
   std::vector<std::array<int, 64>> low_;  // [component][coefficient]: the lowest bit so far
 };
 
+bool starts_with(Bytes data, std::string_view text) {
+  if (data.size() < text.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (byte_at(data, i) != text[i]) return false;
+  }
+  return true;
+}
+
+// What says whether three components are YCbCr or RGB. libjpeg goes by JFIF, then by Adobe's marker, then by the components' ids,
+// as far as they come before the first scan; the decoder by the ids, then by the others, wherever they stand.
+class ColorMarkers {
+ public:
+  void take_jfif(Bytes data) {
+    if (!starts_with(data, std::string_view("JFIF\0", 5))) return;
+    jfif_of_decoder_ = true;
+    jfif_of_libjpeg_ = jfif_of_libjpeg_ || data.size() >= 14;
+  }
+
+  void take_adobe(Bytes data) {
+    constexpr std::string_view kAdobe("Adobe\0", 6);
+    if (data.size() < 12) return;
+    if (starts_with(data, kAdobe)) transform_of_decoder_ = byte_at(data, 11);
+    if (starts_with(data, kAdobe.substr(0, 5))) transform_of_libjpeg_ = byte_at(data, 11);
+  }
+
+  [[nodiscard]] bool libjpeg_takes_rgb(const JpegFrame& frame) const {
+    if (jfif_of_libjpeg_) return false;
+    return transform_of_libjpeg_ == kNone ? has_rgb_ids(frame) : transform_of_libjpeg_ == 0;
+  }
+  [[nodiscard]] bool decoder_takes_rgb(const JpegFrame& frame) const {
+    return has_rgb_ids(frame) || (transform_of_decoder_ == 0 && !jfif_of_decoder_);
+  }
+
+ private:
+  static bool has_rgb_ids(const JpegFrame& frame) {
+    return std::ranges::equal(frame.components, std::string_view("RGB"), {}, &JpegComponent::id);
+  }
+
+  static constexpr int kNone = -1;
+  bool jfif_of_libjpeg_ = false;
+  bool jfif_of_decoder_ = false;
+  int transform_of_libjpeg_ = kNone;
+  int transform_of_decoder_ = kNone;
+};
+
 // One walk over the file. It runs twice: first only along the markers, to know the sizes and the number of scans; then, when
 // those are within the limits, through the entropy-coded data as well.
 class Walk {
@@ -202,6 +247,12 @@ class Walk {
     }
     if (!frame_) refuse("the JPEG file has no frame (SOF)");
     script_->finish();
+    if (frame_->components.size() == 3 && colors_.decoder_takes_rgb(*frame_) != takes_rgb_) {
+      refuse(
+          "a JPEG whose markers contradict each other about its colours: JFIF says YCbCr, component ids or Adobe's "
+          "marker "
+          "RGB, or the other way round");
+    }
     used_bytes_ = marker.next;
   }
 
@@ -230,7 +281,9 @@ class Walk {
     else if (marker.code == kDht) read_huffman_tables(segment.data, tables_);
     else if (marker.code == kDqt) take_quantizers(segment.data);
     else if (marker.code == kDri) take_restart_interval(segment.data);
+    else if (marker.code == kApp0) colors_.take_jfif(segment.data);
     else if (marker.code == kApp1) take_exif(segment.data);
+    else if (marker.code == kApp14) colors_.take_adobe(segment.data);
     else if (marker.code == kSos) return take_scan(segment);
     return segment.next;
   }
@@ -249,7 +302,14 @@ class Walk {
       const int slot = byte_at(data, at) & 15;
       const std::size_t size = kind == 0 ? 65 : 129;
       if (kind > 1 || slot > 3 || size > data.size() - at) bad_segment("DQT");
-      quantizers_[static_cast<std::size_t>(slot)] = true;
+      Quantizer& quantizer = quantizers_[static_cast<std::size_t>(slot)];
+      const std::array<int, 64> before = quantizer.values;
+      for (std::size_t i = 0; i < quantizer.values.size(); ++i)
+        quantizer.values[i] = kind == 0 ? byte_at(data, at + 1 + i) : be16(data, at + 1 + 2 * i);
+      // G.1.1: a component has one table for all of its scans. libjpeg keeps the first, the decoder would use the last.
+      if (quantizer.used && frame_->progressive && quantizer.values != before)
+        refuse("a progressive JPEG with another quantisation table in the place of one that a scan has used");
+      quantizer.defined = true;
       at += size;
     }
   }
@@ -261,15 +321,12 @@ class Walk {
 
   void take_exif(Bytes data) {
     constexpr std::string_view kExif("Exif\0\0", 6);
-    if (data.size() < kExif.size()) return;
-    for (std::size_t i = 0; i < kExif.size(); ++i) {
-      if (byte_at(data, i) != kExif[i]) return;
-    }
-    orientation_ = exif_orientation(data.subspan(kExif.size()));
+    if (starts_with(data, kExif)) orientation_ = exif_orientation(data.subspan(kExif.size()));
   }
 
   std::size_t take_scan(const Segment& segment) {
     if (!frame_) refuse("a JPEG scan before the frame");
+    if (scans_ == 0) takes_rgb_ = colors_.libjpeg_takes_rgb(*frame_);
     if (++scans_ > limits_.max_scans) {
       throw Error(ErrorCode::limit, "the JPEG file has more scans than ImageLimits::max_scans",
                   {.expected = "at most " + std::to_string(limits_.max_scans)});
@@ -278,8 +335,9 @@ class Walk {
     script_->take(scan);
     for (const JpegScan::Member& member : scan.members) {
       const int quantizer = frame_->components[static_cast<std::size_t>(member.component)].quantizer;
-      if (!quantizers_[static_cast<std::size_t>(quantizer)])
+      if (!quantizers_[static_cast<std::size_t>(quantizer)].defined)
         refuse("a JPEG scan uses a quantisation table that the file does not define");
+      quantizers_[static_cast<std::size_t>(quantizer)].used = true;
     }
     if (check_data_) return check_->scan(file_, segment.next, scan, tables_);
     const std::size_t end = skip_data(segment.next);
@@ -304,7 +362,14 @@ class Walk {
   std::optional<ScanScript> script_;
   std::optional<JpegEntropyCheck> check_;
   JpegTables tables_;
-  std::array<bool, 4> quantizers_{};
+  struct Quantizer {
+    std::array<int, 64> values{};
+    bool defined = false;
+    bool used = false;  // by a scan
+  };
+  std::array<Quantizer, 4> quantizers_;
+  ColorMarkers colors_;
+  bool takes_rgb_ = false;  // libjpeg, which decides before the first scan
   std::size_t used_bytes_ = 0;
   std::int64_t data_bytes_ = 0;
   int orientation_ = 1;

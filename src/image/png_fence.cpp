@@ -175,11 +175,15 @@ class ChunkOrder {
   [[nodiscard]] int orientation() const { return orientation_; }
   [[nodiscard]] std::size_t palette_entries() const { return header_.color_type == 3 ? palette_ : 0; }
   [[nodiscard]] std::size_t palette_offset() const { return palette_offset_; }
+  [[nodiscard]] std::size_t data_offset() const { return data_offset_; }
+  [[nodiscard]] std::size_t empty_bytes() const { return empty_bytes_; }
 
  private:
   void take_data(const Chunk& chunk) {
     if (idat_closed_) refuse("the PNG picture data are interrupted by another chunk", {.where = at_byte(chunk.offset)});
     if (header_.color_type == 3 && palette_ == 0) refuse("a palette PNG without PLTE before its data");
+    if (!seen_idat_) data_offset_ = chunk.offset;
+    if (idat_bytes_ == 0) empty_bytes_ = chunk.offset - data_offset_;
     seen_idat_ = true;
     idat_bytes_ += static_cast<std::int64_t>(chunk.data.size());
   }
@@ -206,6 +210,8 @@ class ChunkOrder {
   Header header_;
   std::size_t palette_ = 0;
   std::size_t palette_offset_ = 0;
+  std::size_t data_offset_ = 0;  // of the first IDAT
+  std::size_t empty_bytes_ = 0;  // of it and its followers that hold nothing
   std::int64_t idat_bytes_ = 0;
   int orientation_ = 1;
   bool seen_idat_ = false;
@@ -254,6 +260,8 @@ Inspected inspect_png(Bytes file, const ImageLimits& limits) {
   picture.exif_orientation = order.orientation();
   picture.palette_entries = order.palette_entries();
   picture.palette_offset = order.palette_offset();
+  picture.empty_offset = order.data_offset();
+  picture.empty_bytes = order.empty_bytes();
   picture.decoder_bytes = decoder_bytes(header, order, unpacked);
   picture.used_bytes = offset + kChunkFrame + chunk.data.size();
   check_memory(picture, limits);

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <new>
 #include <utility>
 
+#include "base/out_of_memory.h"
+#include "image/picture.h"
 #include "image/resize.h"
 #include "linnet/error.h"
 
@@ -46,9 +47,7 @@ std::int64_t longer_side(const Preprocessing& steps, std::int64_t longer, std::i
   return round_half_even(ratio * static_cast<double>(longer));
 }
 
-Extent resized_extent(const Preprocessing& steps, int width, int height) {
-  if (steps.resize == ResizeMode::none) return {width, height};
-  if (steps.resize == ResizeMode::exact) return {steps.resize_width, steps.resize_height};
+Extent shortest_side_extent(const Preprocessing& steps, int width, int height) {
   const std::int64_t longer = longer_side(steps, std::max(width, height), std::min(width, height));
   const std::int64_t new_width = width <= height ? steps.resize_width : longer;
   const std::int64_t new_height = width <= height ? longer : steps.resize_width;
@@ -58,6 +57,19 @@ Extent resized_extent(const Preprocessing& steps, int width, int height) {
                  .found = to_text(new_width, new_height)});
   }
   return {static_cast<int>(new_width), static_cast<int>(new_height)};
+}
+
+Extent resized_extent(const Preprocessing& steps, int width, int height) {
+  if (steps.resize == ResizeMode::none) return {width, height};
+  const Extent resized = steps.resize == ResizeMode::exact ? Extent{steps.resize_width, steps.resize_height}
+                                                           : shortest_side_extent(steps, width, height);
+  // With antialiasing columns are resized before rows.
+  if (steps.filter == ResizeFilter::bilinear_antialias && resized.width != width &&
+      std::int64_t{resized.width} * height > kMaxResizedPixels) {
+    throw Error(ErrorCode::limit, "the picture is too large between the resizing of its columns and of its rows",
+                {.expected = "at most 64 Mpixel", .found = to_text(resized.width, height)});
+  }
+  return resized;
 }
 
 Extent final_extent(const Preprocessing& steps, Extent resized) {
@@ -83,16 +95,6 @@ int crop_offset(CropOffset rule, int side, int crop) {
 Shape shape_of(const Preprocessing& steps, Extent extent) {
   if (steps.layout == Layout::nchw) return {1, steps.channels, extent.height, extent.width};
   return {1, extent.height, extent.width, steps.channels};
-}
-
-void check_picture(const Image& picture) {
-  const bool counted = picture.width > 0 && picture.height > 0 && picture.channels >= 1 && picture.channels <= 4;
-  const auto expected = static_cast<std::int64_t>(picture.width) * picture.height * picture.channels;
-  if (!counted || std::cmp_not_equal(picture.pixels.size(), expected)) {
-    throw Error(ErrorCode::image, "a picture whose pixels do not match its size",
-                {.expected = to_text(picture.width, picture.height) + "x" + std::to_string(picture.channels),
-                 .found = std::to_string(picture.pixels.size()) + " bytes"});
-  }
 }
 
 // Step 1. Returns `picture`'s own pixels where there is nothing to do, and `buffer` otherwise.
@@ -215,7 +217,7 @@ std::optional<Shape> output_shape(const Preprocessing& steps) {
 
 void preprocess_into(const Image& picture, const Preprocessing& steps, std::span<float> output) {
   validate(steps);
-  check_picture(picture);
+  image::check_picture(picture);
   const Extent resized = resized_extent(steps, picture.width, picture.height);
   const Extent window = final_extent(steps, resized);
   const std::int64_t elements = std::int64_t{window.width} * window.height * steps.channels;
@@ -223,18 +225,16 @@ void preprocess_into(const Image& picture, const Preprocessing& steps, std::span
     throw Error(ErrorCode::usage, "the output does not have the preprocessed picture's size",
                 {.expected = std::to_string(elements) + " floats", .found = std::to_string(output.size())});
   }
-  try {
-    run(picture, steps, resized, window, output);
-  } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::no_memory, "there is not enough memory to preprocess the picture");
-  }
+  base::guard_memory([&] { run(picture, steps, resized, window, output); });
 }
 
 Tensor preprocess(const Image& picture, const Preprocessing& steps) {
-  check_picture(picture);
-  Tensor result(DataType::float32, output_shape(steps, picture.width, picture.height));
-  preprocess_into(picture, steps, result.mutable_data<float>());
-  return result;
+  return base::guard_memory([&] {
+    image::check_picture(picture);
+    Tensor result(DataType::float32, output_shape(steps, picture.width, picture.height));
+    preprocess_into(picture, steps, result.mutable_data<float>());
+    return result;
+  });
 }
 
 }  // namespace linnet

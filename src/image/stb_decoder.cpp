@@ -127,11 +127,23 @@ std::vector<std::byte> with_full_palette(Bytes file, const Inspected& picture) {
   return copy;
 }
 
+// Where the first IDAT is empty, the decoder would copy to a null pointer: no byte, but C forbids it all the same.
+std::vector<std::byte> without_empty_data(Bytes file, const Inspected& picture) {
+  std::vector<std::byte> copy(file.begin(), file.end());
+  const auto first = copy.begin() + static_cast<std::ptrdiff_t>(picture.empty_offset);
+  copy.erase(first, first + static_cast<std::ptrdiff_t>(picture.empty_bytes));
+  return copy;
+}
+
 }  // namespace
 
 std::vector<std::uint8_t> decode_pixels(Bytes file, const Inspected& picture) {
   Bytes bytes = file.first(picture.used_bytes);
-  std::vector<std::byte> patched;
+  std::vector<std::byte> patched, stripped;
+  if (picture.empty_bytes != 0) {
+    stripped = without_empty_data(bytes, picture);
+    bytes = stripped;
+  }
   if (picture.palette_entries != 0 && picture.palette_entries < std::size_t{1} << picture.file_bit_depth) {
     patched = with_full_palette(bytes, picture);
     bytes = patched;
