@@ -230,10 +230,10 @@ void add_bench(CLI::App& app, Action& action) {
   add_plan_flags(*verb, options->plan);
   add_batch_flag(*verb, options->batch);
   verb->add_option("--seconds", options->seconds, "How long to measure.")
-      ->check(CLI::Range(0.0, 3600.0))
+      ->check(number_in(0.0, 3600.0))
       ->capture_default_str();
   verb->add_option("--warmup", options->warmup, "Runs before measuring.")
-      ->check(CLI::Range(0, 100000))
+      ->check(number_in(0, 100000))
       ->capture_default_str();
   verb->add_flag("--profile", options->profile, "A table of all steps with their times.");
   verb->add_flag("--json", options->json, "Print one JSON object.");

@@ -364,10 +364,10 @@ void add_classify(CLI::App& app, Action& action) {
                        "size that the model fixes.")
       ->check(CLI::IsMember(list_presets()));
   verb->add_option("--top", options->top, "How many classes to print.")
-      ->check(CLI::Range(1, 1 << 20))
+      ->check(number_in(1, 1 << 20))
       ->capture_default_str();
   verb->add_option("--batch", options->batch, "Pictures a run, where the model leaves it open.")
-      ->check(CLI::Range(1, 4096))
+      ->check(number_in(1, 4096))
       ->capture_default_str();
   verb->add_option("--softmax", options->softmax,
                    "Whether to turn scores into probabilities; auto: unless the network ends in Softmax.")

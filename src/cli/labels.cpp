@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <system_error>
 #include <utility>
 
+#include "cli/text_file.h"
 #include "linnet/error.h"
 
 namespace linnet::cli {
@@ -285,22 +285,7 @@ std::vector<std::string> parse_labels(std::string_view text, std::string_view na
 }
 
 std::vector<std::string> load_labels(const std::filesystem::path& path) {
-  std::error_code status_error;
-  const std::filesystem::file_status status = std::filesystem::status(path, status_error);
-  // Asked before opening: a pipe without a writer would block for ever.
-  if (!std::filesystem::is_regular_file(status)) {
-    const bool missing = status.type() == std::filesystem::file_type::not_found;
-    throw Error(
-        ErrorCode::io, "the label file cannot be read",
-        {.file = path.string(), .expected = "a regular file", .found = missing ? "nothing there" : "something else"});
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kMaxLabelFileBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad() || (!file.eof() && file.gcount() == 0))
-    throw Error(ErrorCode::io, "the label file cannot be read", {.file = path.string()});
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  return parse_labels(text, path.string());
+  return parse_labels(read_text_file(path, kMaxLabelFileBytes, "the label file"), path.string());
 }
 
 }  // namespace linnet::cli

@@ -4,10 +4,9 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "cli/text_file.h"
 #include "linnet/error.h"
 
 namespace linnet::cli {
@@ -16,17 +15,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uintmax_t kMaxConfigBytes = std::uintmax_t{1} << 20;
+constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 20;
 
 [[noreturn]] void fail(ErrorCode code, const std::string& message, const fs::path& file, std::string where = {}) {
   throw Error(code, message, {.file = file.string(), .where = std::move(where)});
-}
-
-std::string read_config(const fs::path& path) {
-  if (!fs::is_regular_file(path)) return "{}";
-  if (fs::file_size(path) > kMaxConfigBytes) fail(ErrorCode::limit, "config.json is larger than 1 MiB", path);
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
 }
 
 /// An extent. nlohmann would convert 1e200, too, which no integer holds.
@@ -64,12 +56,7 @@ bool is_picture(const fs::path& path) {
 }  // namespace
 
 FolderConfig parse_config(std::string_view text, const std::string& path) {
-  nlohmann::json config;
-  try {
-    config = nlohmann::json::parse(text);
-  } catch (const nlohmann::json::exception& error) {
-    fail(ErrorCode::format, std::string("config.json cannot be read: ") + error.what(), path);
-  }
+  const nlohmann::json config = parse_json(text, path, "config.json");
   try {
     return {.preset = config.value("/modelhub/preset"_json_pointer, std::string("modelhub")),
             .dim_limits = read_limits(config, path)};
@@ -99,7 +86,8 @@ ModelFolder read_model_folder(const std::string& folder) {
   const fs::path labels = root / "model" / "labels.json";
   if (fs::exists(labels)) result.labels = labels.string();
   const fs::path config_path = root / "model" / "config.json";
-  result.config = parse_config(read_config(config_path), config_path.string());
+  if (fs::exists(config_path))
+    result.config = parse_config(read_text_file(config_path, kMaxConfigBytes, "config.json"), config_path.string());
   if (fs::is_directory(root / "sample_data")) {
     for (const fs::directory_entry& entry : fs::directory_iterator(root / "sample_data")) {
       if (entry.is_regular_file() && is_picture(entry.path())) result.samples.push_back(entry.path().string());

@@ -1,11 +1,12 @@
 // linnet ops: the operator list.
-#include <fstream>
 #include <iomanip>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string_view>
 
+#include "cli/text_file.h"
 #include "cli/verbs.h"
 #include "linnet/error.h"
 #include "linnet/operators.h"
@@ -14,9 +15,9 @@ namespace linnet::cli {
 
 namespace {
 
-std::string joined(const std::vector<std::string>& words) {
+std::string joined(const std::vector<std::string>& words, const char* between = " ") {
   std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  for (const std::string& word : words) text += (text.empty() ? "" : between) + word;
   return text;
 }
 
@@ -35,32 +36,37 @@ void print_operators_json(const std::vector<OperatorInfo>& operators) {
   std::cout << Json{{"operators", list}}.dump(2) << '\n';
 }
 
+/// "float, int64 | 12 | 0 | 3": types, passed, refused, the worst error in ULP.
+std::string tested_columns(const nlohmann::json& totals) {
+  std::ostringstream text;
+  text << joined(totals.at("types").get<std::vector<std::string>>(), ", ") << " | " << totals.at("passed").get<int>()
+       << " | " << totals.at("refused").get<int>() << " | " << totals.at("max_ulp").get<double>();
+  return text.str();
+}
+
 /// What `linnet verify --suite DIR --json --totals` printed, by operator: of each the first file that has it.
-Json read_results(const std::vector<std::string>& files) {
-  Json results = Json::object();
+std::map<std::string, std::string> read_results(const std::vector<std::string>& files) {
+  constexpr std::size_t kMostBytes = std::size_t{16} << 20;
+  std::map<std::string, std::string> results;
   for (const std::string& file : files) {
-    std::ifstream stream(file);
-    const Json json = Json::parse(stream, nullptr, false);
-    if (!json.is_object() || !json.contains("operators") || !json["operators"].is_object())
-      throw Error(ErrorCode::format, "these are no totals of linnet verify --suite DIR --json --totals",
+    const std::string what = "the file of --results";
+    const nlohmann::json json = parse_json(read_text_file(file, kMostBytes, what), file, what);
+    try {
+      for (const auto& [name, totals] : json.at("operators").get_ref<const nlohmann::json::object_t&>())
+        results.emplace(name, tested_columns(totals));
+    } catch (const nlohmann::json::exception& error) {
+      throw Error(ErrorCode::format,
+                  "these are no totals of linnet verify --suite DIR --json --totals: " + std::string(error.what()),
                   {.file = file});
-    for (const auto& [name, totals] : json["operators"].items()) {
-      if (!results.contains(name)) results[name] = totals;
     }
   }
   return results;
 }
 
-/// "float, int64 | 12 | 0 | 3": types, passed, refused, the worst error in ULP. Totals are an operator's, and stand once.
-std::string tested(const Json& results, const OperatorInfo& op) {
-  if (op.domain != "ai.onnx" || !results.contains(op.name)) return " |  |  | ";
-  const Json& totals = results[op.name];
-  std::string types;
-  for (const Json& type : totals["types"]) types += (types.empty() ? "" : ", ") + type.get<std::string>();
-  std::ostringstream text;
-  text << types << " | " << totals["passed"].get<int>() << " | " << totals["refused"].get<int>() << " | "
-       << totals["max_ulp"].get<double>();
-  return text.str();
+/// Totals are an operator's, and stand once.
+std::string tested(const std::map<std::string, std::string>& results, const OperatorInfo& op) {
+  const auto found = op.domain == "ai.onnx" ? results.find(op.name) : results.end();
+  return found == results.end() ? " |  |  | " : found->second;
 }
 
 constexpr std::string_view kPreface = R"(# Operators
@@ -85,7 +91,7 @@ docs/operators.json` measures anew.
 )";
 
 void print_markdown(const std::vector<OperatorInfo>& operators, const std::vector<std::string>& results_files) {
-  const Json results = read_results(results_files);
+  const std::map<std::string, std::string> results = read_results(results_files);
   std::cout << kPreface;
   for (std::size_t i = 0; i < operators.size(); ++i) {
     const OperatorInfo& op = operators[i];

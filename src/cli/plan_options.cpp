@@ -46,12 +46,13 @@ void add_model_argument(CLI::App& verb, std::string& model) {
 
 void add_batch_flag(CLI::App& verb, int& batch) {
   verb.add_option("--batch", batch, "Images a run, where the model leaves the batch open.")
-      ->check(CLI::Range(1, 65536))
+      ->check(number_in(1, 65536))
       ->capture_default_str();
 }
 
 void add_plan_flags(CLI::App& verb, PlanFlags& flags) {
   verb.add_option("--threads", flags.threads, "Threads; 0: as many as the affinity mask and the cgroup allow.")
+      ->check(number_in(0, 1024))
       ->capture_default_str();
   verb.add_option("--convolution", flags.convolution, "auto: Winograd where the shape makes it faster; direct: never.")
       ->check(CLI::IsMember({"auto", "direct"}))

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <sstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "linnet/session.h"
@@ -19,6 +22,24 @@ struct PlanFlags {
 };
 
 constexpr const char* kNoTuning = "none";
+
+/// A number of so much at least and at most, written as people do. CLI::Range lets NaN pass, takes no text for 0 and 010 for 8.
+template <typename T>
+CLI::Validator number_in(T least, T most) {
+  std::ostringstream range;
+  range << CLI::detail::type_name<T>() << " in [" << least << " - " << most << ']';
+  const auto refusal = [least, most, expected = range.str()](const std::string& text) -> std::string {
+    const std::size_t digits = text.starts_with('-') ? 1 : 0;
+    const bool padded =
+        text.size() > digits + 1 && text[digits] == '0' && text[digits + 1] >= '0' && text[digits + 1] <= '9';
+    T value{};
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    const bool fits = error == std::errc() && stop == end && !padded && value >= least && value <= most;
+    return fits ? "" : "'" + text + "' is no " + expected;
+  };
+  return CLI::Validator(refusal, range.str());
+}
 
 /// Adds MODEL, which is required.
 void add_model_argument(CLI::App& verb, std::string& model);

@@ -2,11 +2,13 @@
 
 #include <CLI/CLI.hpp>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <new>
 #include <string>
 
 #include "cli/shown.h"
+#include "cli/text_file.h"
 #include "cli/verbs.h"
 #include "linnet/error.h"
 #include "linnet/version.h"
@@ -27,9 +29,10 @@ int fail(const Error& error) {
   return exit_code(error.code());
 }
 
-bool finish_output() {
+/// `code`, unless what was printed has not all arrived.
+int finished(int code) {
   std::cout.flush();
-  return static_cast<bool>(std::cout);
+  return std::cout ? code : fail(Error(ErrorCode::io, "cannot write to standard output"));
 }
 
 }  // namespace
@@ -53,7 +56,7 @@ int run_program(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {  // --help, --version
       app.exit(error);
-      return finish_output() ? 0 : exit_code(ErrorCode::io);
+      return finished(0);
     }
     const std::string verb = argc > 1 ? argv[1] : "-";
     if (!verb.starts_with('-') && app.get_subcommands([&](CLI::App* one) { return one->check_name(verb); }).empty())
@@ -62,11 +65,11 @@ int run_program(int argc, char** argv) {
     return exit_code(ErrorCode::usage);
   }
   try {
-    const int code = action();
-    if (!finish_output()) throw Error(ErrorCode::io, "cannot write to standard output");
-    return code;
+    return finished(action());
   } catch (const Error& error) {
     return fail(error);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return fail(to_error(error));
   } catch (const std::bad_alloc&) {
     return fail(Error(ErrorCode::no_memory, "out of memory"));
   } catch (const std::exception& error) {

@@ -122,7 +122,7 @@ void add_tune(CLI::App& app, Action& action) {
   add_plan_flags(*verb, options->plan);
   add_batch_flag(*verb, options->batch);
   verb->add_option("--seconds", options->seconds, "About how long to measure.")
-      ->check(CLI::Range(0.0, 3600.0))
+      ->check(number_in(0.0, 3600.0))
       ->capture_default_str();
   verb->add_flag("--json", options->json, "Print one JSON object.");
   verb->callback([options, &action] { action = [options] { return run_tune(*options); }; });

@@ -3,11 +3,13 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "cli/plan_options.h"
+#include "cli/text_file.h"
 #include "cli/verbs.h"
 #include "cli/verify_case.h"
 #include "linnet/error.h"
@@ -19,6 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
+
+constexpr double kMostTolerance = std::numeric_limits<double>::max();
 
 struct VerifyOptions {
   std::string model, suite;
@@ -49,6 +53,16 @@ std::string only_operator(const ModelSummary& summary) {
   return only;
 }
 
+void blame(Case& result, const Error& error) {
+  result.status = error.code() == ErrorCode::unsupported ? CaseStatus::refused : CaseStatus::failed;
+  result.reason = error.what();
+}
+
+void add_case(Case result, const VerifyOptions& options, std::vector<Case>& cases) {
+  if (!options.json) print_line(result);
+  cases.push_back(std::move(result));
+}
+
 /// Runs one model on its data sets and appends a case for each.
 void verify_model(const fs::path& model, const std::vector<fs::path>& sets, const std::string& prefix,
                   const VerifyOptions& options, std::vector<Case>& cases) {
@@ -65,12 +79,12 @@ void verify_model(const fs::path& model, const std::vector<fs::path>& sets, cons
       }
       run_case(*session, set, options.tolerances, result);
     } catch (const Error& error) {
-      result.status = error.code() == ErrorCode::unsupported ? CaseStatus::refused : CaseStatus::failed;
-      result.reason = error.what();
+      blame(result, error);
+    } catch (const fs::filesystem_error& error) {
+      blame(result, to_error(error));
     }
     result.op = op;
-    if (!options.json) print_line(result);
-    cases.push_back(std::move(result));
+    add_case(std::move(result), options, cases);
   }
 }
 
@@ -108,7 +122,15 @@ std::vector<Case> collect(const VerifyOptions& options) {
       throw Error(ErrorCode::usage, "DATASET_DIR goes with one model, not with a folder of cases",
                   {.file = model.string()});
     for (const fs::path& c : case_folders(model)) {
-      verify_model(c / "model.onnx", data_sets_of(c), fs::relative(c, model).string() + "/", options, cases);
+      const std::string name = fs::relative(c, model).string();
+      try {
+        verify_model(c / "model.onnx", data_sets_of(c), name + "/", options, cases);
+      } catch (const fs::filesystem_error& error) {  // of this case alone: the others are still to come
+        Case result;
+        result.name = name;
+        blame(result, to_error(error));
+        add_case(std::move(result), options, cases);
+      }
     }
     if (cases.empty()) no_data(model.string());
     return cases;
@@ -220,10 +242,10 @@ void add_verify(CLI::App& app, Action& action) {
   verb->add_option("--suite", options->suite,
                    "A folder of cases, instead of MODEL: also prints totals by operator, of the models that have one.");
   verb->add_option("--rtol", options->tolerances.rtol, "Relative tolerance.")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number_in(0.0, kMostTolerance))
       ->capture_default_str();
   verb->add_option("--atol", options->tolerances.atol, "Absolute tolerance.")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number_in(0.0, kMostTolerance))
       ->capture_default_str();
   CLI::Option* json = verb->add_flag("--json", options->json, "Print one JSON object: passed, failed, refused, cases.");
   verb->add_flag("--totals", options->totals_only, "Of the JSON object the totals only, without the cases.")

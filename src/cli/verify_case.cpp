@@ -221,7 +221,8 @@ std::vector<fs::path> data_sets_of(const fs::path& folder) {
   if (is_data_set(folder)) return {folder};
   std::vector<fs::path> sets;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (entry.is_directory() && is_data_set(entry.path())) sets.push_back(entry.path());
+    std::error_code ignored;  // a link that leads nowhere is no data set
+    if (entry.is_directory(ignored) && is_data_set(entry.path())) sets.push_back(entry.path());
   }
   std::sort(sets.begin(), sets.end());
   return sets;
