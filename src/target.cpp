@@ -3,8 +3,10 @@
 #include <chrono>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "base/aligned_buffer.h"
+#include "base/out_of_memory.h"
 #include "base/parallel_for.h"
 #include "linnet/cpu.h"
 #include "linnet/error.h"
@@ -18,12 +20,35 @@ namespace linnet {
 namespace {
 
 constexpr int kMostThreads = 1024;
+constexpr int kMostMilliseconds = 60'000;
 
 /// What a measured blocking is good for.
 std::string machine_of(const kernels::Cpu& cpu, int threads) {
   return (cpu.brand.empty() ? "unknown processor" : cpu.brand) + ", L2 " + std::to_string(cpu.l2_bytes / 1024) +
          " KiB, L3 " + std::to_string(cpu.l3_bytes / 1024) + " KiB | " + kernels::name(cpu.selected) + " | " +
          std::to_string(threads) + (threads == 1 ? " thread" : " threads") + " | linnet " + std::string(kVersion);
+}
+
+[[noreturn]] void out_of_range(const std::string& what, std::string where, std::string expected, std::string found) {
+  throw Error(ErrorCode::usage, what + " is out of range",
+              {.where = std::move(where), .expected = std::move(expected), .found = std::move(found)});
+}
+
+CpuInfo info_of(const kernels::Cpu& cpu) {
+  CpuInfo info;
+  info.brand = cpu.brand;
+  info.isa = kernels::name(cpu.selected);
+  info.best_isa = kernels::name(cpu.best);
+  for (const kernels::Isa isa : {kernels::Isa::scalar, kernels::Isa::neon, kernels::Isa::avx2, kernels::Isa::avx512}) {
+    if (isa <= cpu.best && kernels::table(isa) != nullptr) info.available_isas.emplace_back(kernels::name(isa));
+  }
+  info.logical_cpus = cpu.logical;
+  info.cgroup_quota = cpu.quota;
+  info.default_threads = kernels::default_threads(cpu);
+  info.l1d_bytes = cpu.l1d_bytes;
+  info.l2_bytes = cpu.l2_bytes;
+  info.l3_bytes = cpu.l3_bytes;
+  return info;
 }
 
 }  // namespace
@@ -45,13 +70,12 @@ kernels::Cpu checked_cpu() {
 
 plan::PlanTarget plan_target(const SessionOptions& options) {
   if (options.threads < 0 || options.threads > kMostThreads) {
-    throw Error(ErrorCode::usage, "the number of threads is out of range",
-                {.file = {},
-                 .node = {},
-                 .op = {},
-                 .where = "SessionOptions::threads",
-                 .expected = "0 (automatic) to " + std::to_string(kMostThreads),
-                 .found = std::to_string(options.threads)});
+    out_of_range("the number of threads", "SessionOptions::threads", "0 (automatic) to " + std::to_string(kMostThreads),
+                 std::to_string(options.threads));
+  }
+  if (options.max_arena_bytes < 0) {
+    out_of_range("the limit of the arena", "SessionOptions::max_arena_bytes", "0 or more",
+                 std::to_string(options.max_arena_bytes));
   }
   const kernels::Cpu cpu = checked_cpu();
   plan::PlanTarget target;
@@ -67,25 +91,20 @@ plan::PlanTarget plan_target(const SessionOptions& options) {
 }
 
 CpuInfo cpu_info() {
-  const kernels::Cpu cpu = checked_cpu();
-  CpuInfo info;
-  info.brand = cpu.brand;
-  info.isa = kernels::name(cpu.selected);
-  info.best_isa = kernels::name(cpu.best);
-  for (const kernels::Isa isa : {kernels::Isa::scalar, kernels::Isa::neon, kernels::Isa::avx2, kernels::Isa::avx512}) {
-    if (isa <= cpu.best && kernels::table(isa) != nullptr) info.available_isas.emplace_back(kernels::name(isa));
-  }
-  info.logical_cpus = cpu.logical;
-  info.cgroup_quota = cpu.quota;
-  info.default_threads = kernels::default_threads(cpu);
-  info.l1d_bytes = cpu.l1d_bytes;
-  info.l2_bytes = cpu.l2_bytes;
-  info.l3_bytes = cpu.l3_bytes;
-  return info;
+  return base::guard_memory([] { return info_of(checked_cpu()); });
 }
 
 double measure_peak_gflops(int threads, double milliseconds) {
-  return runtime::measure_peak_gflops(*kernels::table(checked_cpu().selected), threads, milliseconds);
+  if (threads < 1 || threads > kMostThreads)
+    out_of_range("the number of threads", "threads", "1 to " + std::to_string(kMostThreads), std::to_string(threads));
+  if (!(milliseconds >= 0 && milliseconds <= kMostMilliseconds)) {
+    out_of_range("the time to measure", "milliseconds", "0 to " + std::to_string(kMostMilliseconds),
+                 std::to_string(milliseconds));
+  }
+  return base::guard_memory([&] {
+    return runtime::measure_peak_gflops(*kernels::table(checked_cpu().selected), base::startable_threads(threads),
+                                        milliseconds);
+  });
 }
 
 double measure_round_trip_ns() { return runtime::measure_round_trip_ns(); }

@@ -25,6 +25,7 @@ struct CpuInfo {
 CpuInfo cpu_info();
 
 /// Measures the fp32 FMA peak of `threads` threads together in GFLOP/s with the ISA in use, for about `milliseconds`.
+/// Throws Error(usage) unless there are 1 to 1024 of them and 0 to 60,000 milliseconds.
 double measure_peak_gflops(int threads, double milliseconds = 20);
 
 /// Measures how long a word takes from one thread's core to another's and back, in nanoseconds, within about 20 ms. On Zen 5
