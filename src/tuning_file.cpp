@@ -1,9 +1,12 @@
 // Tuning as a text file: a first line that says what it is, then "key: tiles N, chunk N, panel_parts N", a line a blocking.
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string_view>
 
 #include "base/file.h"
@@ -74,7 +77,27 @@ Tuning load_tuning(const std::string& path) {
   });
 }
 
-void save_tuning(const std::string& path, const Tuning& tuning) {
+namespace {
+
+void require_readable(const Tuning& tuning) {
+  for (const auto& [key, blocking] : tuning.blockings) {
+    const bool one_line = !key.empty() && key.find('\n') == std::string::npos;
+    const bool numbers = std::all_of(std::begin(kFields), std::end(kFields), [&, &b = blocking](const Field& field) {
+      return b.*field.member >= 0 && b.*field.member <= kMostOfAnything;
+    });
+    if (!one_line || !numbers) {
+      throw Error(ErrorCode::usage, "a blocking that load_tuning would refuse",
+                  {.expected = "a key of one line, and numbers from 0 to " + std::to_string(kMostOfAnything),
+                   .found = "'" + key.substr(0, 80) + "'"});
+    }
+  }
+}
+
+void save(const std::string& path, const Tuning& tuning) {
+  require_readable(tuning);
+  std::error_code ignored;  // what cannot be looked at cannot be written either
+  if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
+    throw Error(ErrorCode::io, "cannot write the file", {.file = path, .expected = "a regular file, or none"});
   const std::string beside = path + ".tmp" + std::to_string(::getpid());
   std::ofstream stream(beside);
   stream.imbue(std::locale::classic());  // a number is digits, whatever the program's locale puts between them
@@ -89,6 +112,12 @@ void save_tuning(const std::string& path, const Tuning& tuning) {
     std::remove(beside.c_str());
     throw Error(ErrorCode::io, "cannot write the file", {.file = path});
   }
+}
+
+}  // namespace
+
+void save_tuning(const std::string& path, const Tuning& tuning) {
+  base::guard_memory([&] { save(path, tuning); });
 }
 
 }  // namespace linnet

@@ -40,7 +40,7 @@ struct Tuning {
 Tuning load_tuning(const std::string& path);
 
 /// Writes a text file, one line a blocking, in place of what was there: whoever reads meanwhile gets the old file or the new
-/// one. Throws Error(io).
+/// one. Throws Error: `io`, also where there is something other than a regular file; `usage` for what load_tuning would refuse.
 void save_tuning(const std::string& path, const Tuning& tuning);
 
 struct TuneOptions {
