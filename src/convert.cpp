@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/half.h"
+#include "base/out_of_memory.h"
 #include "linnet/error.h"
 
 namespace linnet {
@@ -37,9 +38,7 @@ Tensor to_float32(const Tensor& tensor) {
   }
 }
 
-}  // namespace
-
-Tensor convert(const Tensor& tensor, DataType type) {
+Tensor converted(const Tensor& tensor, DataType type) {
   // Every value of the narrow types is a float32, so going by way of it still rounds once.
   Tensor wide = to_float32(tensor);
   if (type == tensor.type()) return tensor;
@@ -49,6 +48,12 @@ Tensor convert(const Tensor& tensor, DataType type) {
     case DataType::bfloat16: return narrowed<BFloat16>(wide, [](float x) { return base::to_bfloat16(x); });
     default: refuse(type);
   }
+}
+
+}  // namespace
+
+Tensor convert(const Tensor& tensor, DataType type) {
+  return base::guard_memory([&] { return converted(tensor, type); });
 }
 
 }  // namespace linnet

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "base/out_of_memory.h"
 #include "ops/op_def.h"
 
 namespace linnet {
@@ -47,9 +48,7 @@ std::string_view types_of(const ops::OpDef& def) {
   return text;
 }
 
-}  // namespace
-
-std::vector<OperatorInfo> supported_operators() {
+std::vector<OperatorInfo> listed_operators() {
   std::vector<OperatorInfo> result;
   for (const ops::OpDef& def : ops::all_operators()) {
     if (def.domain == "linnet") continue;  // what the passes make, not what files may hold
@@ -70,5 +69,9 @@ std::vector<OperatorInfo> supported_operators() {
   std::sort(result.begin(), result.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
   return result;
 }
+
+}  // namespace
+
+std::vector<OperatorInfo> supported_operators() { return base::guard_memory(listed_operators); }
 
 }  // namespace linnet

@@ -15,8 +15,10 @@ Tensor load_tensor(const std::string& path, std::string* name) {
 }
 
 Datum load_datum(const std::string& path, ValueKind kind, std::string* name) {
-  const auto file = base::FileBuffer::read(path, LoadOptions().max_tensor_bytes);
-  return onnx::load_datum(file->bytes(), path, kind, name);
+  return base::guard_memory([&] {
+    const auto file = base::FileBuffer::read(path, LoadOptions().max_tensor_bytes);
+    return onnx::load_datum(file->bytes(), path, kind, name);
+  });
 }
 
 }  // namespace linnet

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "base/out_of_memory.h"
 #include "linnet/error.h"
 
 namespace linnet {
@@ -34,9 +35,7 @@ float checked_maximum(std::span<const float> scores) {
   return best;
 }
 
-}  // namespace
-
-std::vector<float> softmax(std::span<const float> scores) {
+std::vector<float> probabilities_of(std::span<const float> scores) {
   const double best = checked_maximum(scores);
   std::vector<double> weights;
   weights.reserve(scores.size());
@@ -51,12 +50,12 @@ std::vector<float> softmax(std::span<const float> scores) {
   return result;
 }
 
-std::vector<Classification> top_k(std::span<const float> scores, int k, bool apply_softmax) {
+std::vector<Classification> best_of(std::span<const float> scores, int k, bool apply_softmax) {
   if (k < 1)
     throw Error(ErrorCode::usage, "top_k needs at least one class", {.expected = "k >= 1", .found = std::to_string(k)});
   checked_maximum(scores);
   std::vector<float> probabilities;
-  if (apply_softmax) probabilities = softmax(scores);
+  if (apply_softmax) probabilities = probabilities_of(scores);
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto count = static_cast<std::ptrdiff_t>(std::min(order.size(), static_cast<std::size_t>(k)));
@@ -68,6 +67,16 @@ std::vector<Classification> top_k(std::span<const float> scores, int k, bool app
     best.push_back({static_cast<int>(*it), scores[*it], apply_softmax ? probabilities[*it] : scores[*it]});
   }
   return best;
+}
+
+}  // namespace
+
+std::vector<float> softmax(std::span<const float> scores) {
+  return base::guard_memory([&] { return probabilities_of(scores); });
+}
+
+std::vector<Classification> top_k(std::span<const float> scores, int k, bool apply_softmax) {
+  return base::guard_memory([&] { return best_of(scores, k, apply_softmax); });
 }
 
 }  // namespace linnet

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <system_error>
 
+#include "base/out_of_memory.h"
 #include "linnet/error.h"
 #include "linnet/preprocess.h"
 
@@ -235,42 +236,51 @@ std::string describe_crop(const Preprocessing& steps) {
 }  // namespace
 
 Preprocessing preset(std::string_view name) {
-  for (const NamedPreset& candidate : kPresets) {
-    if (candidate.name == name) return candidate.make();
-  }
-  throw Error(ErrorCode::usage, "there is no such preprocessing preset",
-              {.expected = "one of " + names_of(kPresets), .found = "'" + std::string(name) + "'"});
+  return base::guard_memory([&] {
+    for (const NamedPreset& candidate : kPresets) {
+      if (candidate.name == name) return candidate.make();
+    }
+    throw Error(ErrorCode::usage, "there is no such preprocessing preset",
+                {.expected = "one of " + names_of(kPresets), .found = "'" + std::string(name) + "'"});
+  });
 }
 
 std::vector<std::string> list_presets() {
-  std::vector<std::string> names;
-  names.reserve(std::size(kPresets));
-  for (const NamedPreset& candidate : kPresets) names.emplace_back(candidate.name);
-  return names;
+  return base::guard_memory([&] {
+    std::vector<std::string> names;
+    names.reserve(std::size(kPresets));
+    for (const NamedPreset& candidate : kPresets) names.emplace_back(candidate.name);
+    return names;
+  });
 }
 
 void set_option(Preprocessing& steps, std::string_view option, std::string_view value) {
-  const auto found = std::find_if(kOptions.begin(), kOptions.end(), [&](const Option& o) { return o.name == option; });
-  if (found == kOptions.end()) {
-    throw Error(ErrorCode::usage, "there is no such preprocessing option",
-                {.expected = "one of " + names_of(kOptions), .found = "'" + std::string(option) + "'"});
-  }
-  found->set(steps, value);
-  constexpr std::string_view kChanged = " (changed)";
-  if (steps.name != "custom" && !steps.name.ends_with(kChanged)) steps.name += kChanged;
+  base::guard_memory([&] {
+    const auto found =
+        std::find_if(kOptions.begin(), kOptions.end(), [&](const Option& o) { return o.name == option; });
+    if (found == kOptions.end()) {
+      throw Error(ErrorCode::usage, "there is no such preprocessing option",
+                  {.expected = "one of " + names_of(kOptions), .found = "'" + std::string(option) + "'"});
+    }
+    found->set(steps, value);
+    constexpr std::string_view kChanged = " (changed)";
+    if (steps.name != "custom" && !steps.name.ends_with(kChanged)) steps.name += kChanged;
+  });
 }
 
 std::vector<std::string> describe(const Preprocessing& steps) {
-  return {"preset: " + steps.name,
-          steps.channels == 3 ? "channels: 3, alpha dropped, grey replicated" : "channels: 1, luma (ITU-R 601)",
-          describe_resize(steps),
-          describe_crop(steps),
-          std::string("colour: ") + (steps.channels == 1              ? "grey"
-                                     : steps.color == ColorOrder::rgb ? "RGB"
-                                                                      : "BGR"),
-          "values: (x * " + to_text(steps.scale) + " - mean) / std, mean " + to_text(steps.mean) + ", std " +
-              to_text(steps.std),
-          steps.layout == Layout::nchw ? "layout: NCHW, float32" : "layout: NHWC, float32"};
+  return base::guard_memory([&]() -> std::vector<std::string> {
+    return {"preset: " + steps.name,
+            steps.channels == 3 ? "channels: 3, alpha dropped, grey replicated" : "channels: 1, luma (ITU-R 601)",
+            describe_resize(steps),
+            describe_crop(steps),
+            std::string("colour: ") + (steps.channels == 1              ? "grey"
+                                       : steps.color == ColorOrder::rgb ? "RGB"
+                                                                        : "BGR"),
+            "values: (x * " + to_text(steps.scale) + " - mean) / std, mean " + to_text(steps.mean) + ", std " +
+                to_text(steps.std),
+            steps.layout == Layout::nchw ? "layout: NCHW, float32" : "layout: NHWC, float32"};
+  });
 }
 
 }  // namespace linnet
