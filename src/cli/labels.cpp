@@ -102,7 +102,7 @@ class LabelEvents : public nlohmann::json_sax<nlohmann::json> {
   std::optional<std::size_t> key_;
 };
 
-std::vector<std::string> parse_json(std::string_view text) {
+std::vector<std::string> parse_json_labels(std::string_view text) {
   IndexedLabels labels;
   LabelEvents events(labels);
   nlohmann::json::sax_parse(text.begin(), text.end(), &events);
@@ -263,9 +263,9 @@ std::vector<std::string> parse(std::string_view text) {
   if (opening == '{') {
     const std::size_t second = text.find_first_not_of(kSpace, first + 1);
     const bool dict = second != std::string_view::npos && text[second] >= '0' && text[second] <= '9';
-    labels = dict ? DictReader(text).run() : parse_json(text);
+    labels = dict ? DictReader(text).run() : parse_json_labels(text);
   } else {
-    labels = opening == '[' ? parse_json(text) : parse_lines(text);
+    labels = opening == '[' ? parse_json_labels(text) : parse_lines(text);
   }
   if (labels.empty()) refuse("a label file without labels");
   for (std::size_t i = 0; i < labels.size(); ++i) check_label(labels[i], i);
