@@ -75,13 +75,14 @@ Window read_window(const NodeContext& context, std::vector<std::int64_t> kernel,
 std::int64_t window_extent(const NodeContext& context, const Window& w, std::size_t axis, std::int64_t in,
                            bool ceil_mode) {
   const std::int64_t padded = base::checked_add(in, w.pads_begin[axis] + w.pads_end[axis], "a padded extent");
-  const std::int64_t room = padded - effective_kernel(w, axis);
-  if (room < 0) {
+  const std::int64_t room = padded - effective_kernel(w, axis), stride = w.strides[axis];
+  // Rounded up, a part of a step counts for a whole one: the only window may be longer than the input.
+  if (room <= (ceil_mode ? -stride : -1)) {
     context.fail(ErrorCode::model, "the kernel is larger than the padded input", "spatial axis " + std::to_string(axis),
                  "at most " + std::to_string(padded), std::to_string(effective_kernel(w, axis)));
   }
-  std::int64_t out = (ceil_mode ? base::ceil_div(room, w.strides[axis]) : room / w.strides[axis]) + 1;
-  if (ceil_mode && base::checked_mul(out - 1, w.strides[axis], "a padded extent") >= in + w.pads_begin[axis]) --out;
+  std::int64_t out = room / stride + (ceil_mode && room % stride > 0 ? 1 : 0) + 1;
+  if (ceil_mode && base::checked_mul(out - 1, stride, "a padded extent") >= in + w.pads_begin[axis]) --out;
   return out;
 }
 

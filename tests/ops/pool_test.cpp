@@ -46,6 +46,10 @@ const Case kCases[] = {
     {{1, 1, 4, 4}, window({1, 1}, {3, 3}, {0, 0, 0, 0}, {}, true)},
     {{1, 1, 5, 5}, window({2, 2}, {3, 3}, {0, 0, 1, 1}, {}, true)},
     {{1, 40, 40, 30}, window({3, 3}, {2, 2}, {0, 0, 1, 1})},
+    // Longer than the padded input by less than a stride: one window, as ONNX rounds the steps up.
+    {{1, 20, 2, 3}, window({3, 3}, {2, 2}, {0, 0, 0, 0}, {}, true)},
+    {{1, 3, 2, 9}, window({5, 2}, {4, 2}, {0, 0, 1, 0}, {}, true)},
+    {{2, 18, 3, 2}, window({3, 2}, {3, 3}, {0, 0, 0, 0}, {2, 2}, true)},
 };
 
 TEST_CASE("MaxPool and AveragePool in two dimensions, plain and blocked", "[ops]") {
@@ -108,6 +112,9 @@ TEST_CASE("Pooling refuses what it cannot do", "[ops]") {
   CHECK(code({}) == ErrorCode::model);
   CHECK(code({{"kernel_shape", List{2}}}) == ErrorCode::model);
   CHECK(code(window({5, 5}, {1, 1}, {0, 0, 0, 0})) == ErrorCode::model);
+  CHECK(code(window({5, 5}, {2, 2}, {0, 0, 0, 0})) == ErrorCode::model);
+  CHECK(code(window({5, 5}, {2, 1}, {0, 0, 0, 0}, {}, true)) == ErrorCode::model);
+  CHECK(code(window({6, 5}, {2, 2}, {0, 0, 0, 0}, {}, true)) == ErrorCode::model);
   CHECK(code(window({2, 2}, {0, 1}, {0, 0, 0, 0})) == ErrorCode::model);
   CHECK(code(window({2, 2}, {1, 1}, {0, 0, 0})) == ErrorCode::model);
   CHECK(code(window({2, 2}, {1, 1}, {2, 0, 0, 0})) == ErrorCode::unsupported);  // a window of nothing but padding
@@ -148,6 +155,8 @@ TEST_CASE("LpPool", "[ops]") {
   CHECK(pooled(1, {0, 0, 0, 0}) == std::vector<float>{7, 14});
   CHECK(pooled(2, {0, 1, 0, 1})[0] == 3);
   CHECK(pooled(2, {0, 1, 0, 1})[2] == 8);
+  CHECK(values<float>(run(op_case("LpPool", 18, {tensor<float>({1, 1, 2}, {3, -4})},
+                                  window({3}, {2}, {0, 0}, {}, true)))[0]) == std::vector<float>{5});
   CHECK(refusal(op_case("LpPool", 18, {x}, {{"p", std::int64_t{0}}, {"kernel_shape", List{1, 2}}})) ==
         ErrorCode::model);
 }
@@ -159,6 +168,7 @@ TEST_CASE("Pools without a kernel: other types and ranks", "[ops]") {
     AttributeList columns = dilated;
     columns.emplace_back("storage_order", std::int64_t{1});
     check_op(op_case("MaxPool", 12, {counting(type, {1, 2, 7, 6})}, columns, 2));
+    check_op(op_case("MaxPool", 12, {counting(type, {2, 3, 2, 2})}, window({3, 3}, {2, 3}, {0, 0, 0, 0}, {}, true), 2));
   }
   const Tensor x = counting(DataType::float64, {2, 2, 5, 6});
   for (const std::int64_t include : {0, 1}) {

@@ -67,7 +67,7 @@ Window make_window(const Call& call, const Shape& input, const std::vector<std::
       continue;
     }
     const std::int64_t room = window.input[axis] + window.pad_begin[axis] + window.pad_end[axis] - covered;
-    call.require(room >= 0, "the window is larger than the padded input");
+    call.require(room > (ceil_mode ? -window.stride[axis] : -1), "the window is larger than the padded input");
     window.output[axis] = (ceil_mode ? ceil_div(room, window.stride[axis]) : room / window.stride[axis]) + 1;
     // "Sliding windows that would start in the right padded region are ignored."
     if (ceil_mode && (window.output[axis] - 1) * window.stride[axis] >= window.input[axis] + window.pad_begin[axis]) {
