@@ -57,7 +57,7 @@ struct ResizeAxis {
   }
 };
 
-/// Whether scales or sizes are known. If not, only the rank of the result is.
+/// Whether scales or sizes are known, and the region if there is one. If not, only the rank of the result is.
 bool resize_is_known(const NodeContext& context);
 /// The axes of a known resizing; `out` alone is meaningful where the input's extent is not known (and -1 if it cannot be told).
 std::vector<ResizeAxis> read_resize_axes(const NodeContext& context, const graph::DimList& dims);

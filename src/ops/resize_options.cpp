@@ -183,10 +183,9 @@ ResizeOptions read_resize_options(const NodeContext& c) {
 
 bool resize_is_known(const NodeContext& c) {
   const Slots at = slots(c);
-  for (const std::size_t slot : {at.scales, at.sizes}) {
-    if (slot != kNone && is_runtime_input(c, slot)) return false;
-  }
-  return true;
+  const auto known = [&](std::size_t slot) { return slot == kNone || !is_runtime_input(c, slot); };
+  const bool crops = c.opset() >= 11 && read_resize_options(c).transform == ResizeTransform::tf_crop_and_resize;
+  return known(at.scales) && known(at.sizes) && (!crops || known(at.roi));
 }
 
 std::vector<ResizeAxis> read_resize_axes(const NodeContext& c, const graph::DimList& dims) {

@@ -183,6 +183,8 @@ TEST_CASE("Resize refuses what makes no sense", "[ops]") {
   CHECK(refusal(by_scales(x, {1, 1, 2, 2}, mode("sharp"))) == ErrorCode::model);
   CHECK(refusal(by_scales(counting(DataType::int32, {1, 1, 2, 2}), {1, 1, 2, 2}, mode("linear"))) ==
         ErrorCode::unsupported);
+  CHECK(refusal(op_case("Upsample", 9, {counting(DataType::uint8, {1, 1, 2, 2}), tensor<float>({4}, {1, 1, 2, 2})},
+                        mode("linear"))) == ErrorCode::unsupported);
   CHECK(refusal(by_sizes(counting(kFloat, {1, 1, 0, 2}), {1, 1, 2, 2}, {})) == ErrorCode::model);
   CHECK(run(by_scales(counting(kFloat, {0, 1, 2, 2}), {1, 1, 1e15f, 2}, mode("linear")))[0].size() == 0);
 }
@@ -193,6 +195,13 @@ TEST_CASE("Resize keeps symbols where nothing is scaled", "[ops]") {
   CHECK(inferred(by_scales(Tensor(), {1, 1, 1, 2}, {}), {d}) == "float[N,3,H,16]");
   CHECK(inferred(by_sizes(Tensor(), {1, 3, 9, 9}, {}), {d}) == "float[1,3,9,9]");
   CHECK(inferred(op_case("Resize", 13, {}), {d, {}, {}, desc(DataType::int64, {4})}) == "float[?,?,?,?]");
+  // A region that is not known yet decides nothing where nothing is cropped, and everything where it is.
+  const std::vector<graph::TensorDesc> with_region = {d, desc(kFloat, {8})};
+  const auto sized = [](const AttributeList& list) {
+    return op_case("Resize", 13, {Tensor(), Tensor(), Tensor(), int64s({1, 3, 9, 9})}, list);
+  };
+  CHECK(inferred(sized({}), with_region) == "float[1,3,9,9]");
+  CHECK(inferred(sized(transform("tf_crop_and_resize")), with_region) == "float[?,?,?,?]");
 }
 
 }  // namespace
