@@ -139,10 +139,7 @@ void infer_kept(InferContext& c) {
 
 void infer_nonzero(InferContext& c) {
   const graph::TensorDesc& x = c.input(0);
-  // A scalar counts as a list of one.
-  c.set_output(
-      0, DataType::int64,
-      {x.has_rank() ? Dim(std::max<std::int64_t>(1, static_cast<std::int64_t>(x.shape->size()))) : Dim(), Dim()});
+  c.set_output(0, DataType::int64, {x.has_rank() ? Dim(static_cast<std::int64_t>(x.shape->size())) : Dim(), Dim()});
 }
 
 std::vector<Datum> run_nonzero(const EagerContext& c) {
@@ -154,7 +151,7 @@ std::vector<Datum> run_nonzero(const EagerContext& c) {
       if (convert<bool>(data[i])) found.push_back(static_cast<std::int64_t>(i));
     }
   });
-  const Shape extents = x.rank() == 0 ? Shape{1} : x.shape();
+  const Shape& extents = x.shape();  // of a scalar, none: ONNX's result has no rows then, unlike numpy's
   const std::size_t count = found.size();
   Tensor result(DataType::int64, {static_cast<std::int64_t>(extents.size()), static_cast<std::int64_t>(count)});
   const auto out = result.mutable_data<std::int64_t>();

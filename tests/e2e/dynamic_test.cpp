@@ -156,6 +156,40 @@ TEST_CASE("Shapes that are computed by the model", "[dynamic]") {
   CHECK(error.details().node == "reshape");
 }
 
+TEST_CASE("A scalar that is not zero has no coordinates", "[dynamic]") {
+  OnnxModel model;
+  model.graph.node(OnnxNode("NonZero", {"x"}, {"where"})).input("x", kFloat, {}).output("where", kInt, {"R", "C"});
+  Session session = session_of(model);
+  CHECK(session.run({{"x", tensor<float>({}, {3})}})[0].shape() == Shape{0, 1});
+  CHECK(session.run({{"x", tensor<float>({}, {0})}})[0].shape() == Shape{0, 0});
+}
+
+TEST_CASE("The region of a Resize may be known at run time only", "[dynamic]") {
+  const Tensor region = floats({0, 0, 0.25f, -0.5f, 1, 1, 0.75f, 1.5f});
+  const auto model = [&](bool late, bool by_sizes) {
+    OnnxModel m;
+    m.graph
+        .node(OnnxNode("Resize", {"x", "region", by_sizes ? "" : "scales", by_sizes ? "sizes" : ""}, {"y"})
+                  .set("coordinate_transformation_mode", "tf_crop_and_resize")
+                  .set("mode", "linear"))
+        .input("x", kFloat, {1, 1, 4, 4})
+        .output("y", kFloat, {"A", "B", "C", "D"});
+    if (by_sizes) m.graph.initializer("sizes", int64s({1, 1, 3, 5}));
+    else m.graph.initializer("scales", floats({1, 1, 3, 1.5f}));
+    if (late) m.graph.input("region", kFloat, {8});
+    else m.graph.initializer("region", region);
+    return m;
+  };
+  const NamedTensor x{"x", counting(kFloat, {1, 1, 4, 4})};
+  for (const bool by_sizes : {true, false}) {
+    const std::vector<Tensor> known = session_of(model(false, by_sizes)).run({x});
+    const std::vector<Tensor> late = session_of(model(true, by_sizes)).run({x, {"region", region}});
+    CHECK(known[0].shape() == (by_sizes ? Shape{1, 1, 3, 5} : Shape{1, 1, 6, 12}));
+    CHECK(late[0].shape() == known[0].shape());
+    CHECK(values<float>(late[0]) == values<float>(known[0]));
+  }
+}
+
 TEST_CASE("Dynamic results are the same for any number of threads, and again on the same session", "[dynamic]") {
   SessionOptions one, three;
   one.threads = 1;
