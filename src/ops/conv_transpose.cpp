@@ -16,6 +16,34 @@ namespace {
 using graph::Dim;
 using graph::DimList;
 
+/// The filter [C, M/group, k...]; empty if its rank is not known.
+DimList filter_shape(const NodeContext& c, std::size_t rank) {
+  const graph::TensorDesc& w = c.input(kConvW);
+  if (rank < 3 || (w.has_rank() && w.shape->size() != rank)) {
+    c.fail(ErrorCode::model, "the filter needs the input's rank, 3 or more", c.input_label(kConvW),
+           std::to_string(rank) + "-D", graph::to_string(w));
+  }
+  return w.has_rank() ? *w.shape : DimList();
+}
+
+/// kernel_shape, or what the filter says of it; empty while an extent is not known.
+std::vector<std::int64_t> kernel_of(const NodeContext& c, const DimList& w, std::size_t spatial) {
+  const std::vector<std::int64_t> stated = c.attribute_ints("kernel_shape");
+  std::vector<std::int64_t> kernel = stated;
+  kernel.resize(spatial, -1);
+  bool fits = stated.empty() || stated.size() == spatial;
+  for (std::size_t i = 2; i < w.size(); ++i) {
+    if (!w[i].known()) continue;
+    fits = fits && (stated.empty() || kernel[i - 2] == w[i].value);
+    kernel[i - 2] = w[i].value;
+  }
+  if (!fits) {
+    c.fail(ErrorCode::model, "kernel_shape is not the filter's shape", "attribute 'kernel_shape'",
+           graph::to_string(c.input(kConvW)), to_string(stated));
+  }
+  return std::find(kernel.begin(), kernel.end(), -1) == kernel.end() ? kernel : std::vector<std::int64_t>();
+}
+
 /// Pads of one axis for a required output extent (ONNX: the odd pixel goes to the end with SAME_UPPER, else to the beginning).
 void pads_for_output(Window& w, std::size_t axis, std::int64_t total, bool upper) {
   w.pads_begin[axis] = upper ? total / 2 : total - total / 2;
@@ -70,14 +98,6 @@ TransposedWindow transposed_window(const NodeContext& c, const std::vector<std::
   return t;
 }
 
-std::vector<std::int64_t> kernel_of(const NodeContext& c, const DimList& w) {
-  std::vector<std::int64_t> kernel = c.attribute_ints("kernel_shape");
-  if (kernel.empty()) {
-    for (std::size_t i = 2; i < w.size(); ++i) kernel.push_back(w[i].value);
-  }
-  return kernel;
-}
-
 }  // namespace
 
 void infer_conv_transpose(InferContext& c) {
@@ -87,29 +107,24 @@ void infer_conv_transpose(InferContext& c) {
   if (c.has_input(kConvB)) require_same_type(c, kConvX, kConvB);
   if (!x.has_rank()) return c.set_output_unknown_rank(0, x.type);
   const std::size_t rank = x.shape->size();
-  DimList out(rank);
-  if (rank < 3 || !w.is_static() || w.shape->size() != rank) {
-    c.fail(rank < 3 ? ErrorCode::model : ErrorCode::unsupported,
-           "the filter needs a known shape of the input's rank, 3 or more", c.input_label(kConvW),
-           std::to_string(rank) + "-D", graph::to_string(w));
-  }
+  const DimList filter = filter_shape(c, rank);
   const std::int64_t groups = c.attribute_int("group", 1);
   const Dim& channels = (*x.shape)[1];
-  if (groups < 1 || (channels.known() && (channels.value != (*w.shape)[0].value || channels.value % groups != 0))) {
+  const Dim filters = filter.empty() ? Dim() : filter[0];  // as many as input channels
+  if (groups < 1 || (channels.known() && channels.value % groups != 0) ||
+      (channels.known() && filters.known() && channels.value != filters.value)) {
     c.fail(ErrorCode::model, "the filter does not fit the input's channels", c.input_label(kConvW), graph::to_string(x),
            graph::to_string(w));
   }
-  const std::vector<std::int64_t> kernel = kernel_of(c, *w.shape);
-  if (kernel.size() != rank - 2 || !std::equal(kernel.begin(), kernel.end(), w.shape->begin() + 2,
-                                               [](std::int64_t k, const Dim& d) { return k == d.value; })) {
-    c.fail(ErrorCode::model, "kernel_shape is not the filter's shape", "attribute 'kernel_shape'", graph::to_string(w),
-           to_string(kernel));
-  }
+  DimList out(rank);
   out[0] = (*x.shape)[0];
-  out[1] = base::checked_mul((*w.shape)[1].value, groups, "output channels");
+  if (!filter.empty() && filter[1].known()) out[1] = base::checked_mul(filter[1].value, groups, "output channels");
   check_channel_vector(c, kConvB, out[1]);
-  const TransposedWindow t = transposed_window(c, kernel, {x.shape->begin() + 2, x.shape->end()});
-  for (std::size_t axis = 0; axis < kernel.size(); ++axis) out[axis + 2] = Dim(t.out[axis]);
+  const std::vector<std::int64_t> kernel = kernel_of(c, filter, rank - 2);
+  if (!kernel.empty()) {
+    const TransposedWindow t = transposed_window(c, kernel, {x.shape->begin() + 2, x.shape->end()});
+    for (std::size_t axis = 0; axis < kernel.size(); ++axis) out[axis + 2] = Dim(t.out[axis]);
+  }
   c.set_output(0, x.type, std::move(out));
 }
 
@@ -118,7 +133,7 @@ namespace {
 /// The pixels around the input that some output pixel reads: rows before, columns before, rows after, columns after.
 std::array<std::int64_t, 4> reach(const NodeContext& c) {
   const Shape x = c.input(kConvX).static_shape();
-  const std::vector<std::int64_t> kernel = kernel_of(c, *c.input(kConvW).shape);
+  const std::vector<std::int64_t> kernel = kernel_of(c, *c.input(kConvW).shape, 2);
   const TransposedWindow t = transposed_window(c, kernel, {Dim(x[2]), Dim(x[3])});
   std::array<std::int64_t, 4> pixels = {};
   for (std::size_t axis = 0; axis < 2; ++axis) {
