@@ -294,6 +294,12 @@ void PhasedConv::run(const RunArgs& args) const {
 }  // namespace
 
 void plan_conv_transpose_phases(PlanContext& c, const ConvProblem& problem) {
+  Step& step = c.step();
+  step.algorithm = "im2col_gemm_phases";
+  if (problem.out_pixels() == 0) {  // there is no phase
+    step.run = [](const RunArgs&) {};
+    return;
+  }
   auto d = std::make_shared<PhasedConv>();
   d->table = &c.kernels();
   d->problem = problem;
@@ -316,9 +322,7 @@ void plan_conv_transpose_phases(PlanContext& c, const ConvProblem& problem) {
   std::int64_t staged = 0;
   for (const PhaseSet& set : d->sets)
     staged = std::max(staged, base::checked_mul(set.blocks * kBlock * set.columns, d->strip_rows, "a staged strip"));
-  Step& step = c.step();
   step.thread_scratch_bytes = base::to_size(base::checked_mul(staged, 4, "a staged strip"), "a staged strip");
-  step.algorithm = "im2col_gemm_phases";
   step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
   step.run = [d](const RunArgs& args) { d->run(args); };
 }

@@ -84,4 +84,23 @@ TEST_CASE("a file that asks for a batch of none itself") {
   }
 }
 
+TEST_CASE("a transposed convolution of no rows or columns gives none") {
+  for (const bool goes_on : {false, true}) {  // plain, and in the layout that the next node takes, too
+    std::vector<OnnxNode> nodes = {OnnxNode("ConvTranspose", {"x", "t"}, {goes_on ? "d" : "y"})
+                                       .set("strides", Ints{2, 2})
+                                       .set("pads", Ints{1, 1, 1, 1})};
+    if (goes_on) nodes.push_back(OnnxNode("Relu", {"d"}, {"y"}));
+    const auto file = model_of(nodes, {{"x", {"N", 16, "H", "W"}}}, {{"t", floats_of({16, 16, 4, 4})}}).bytes();
+    for (const int threads : {1, 3}) {
+      SessionOptions options;
+      options.threads = threads;
+      Session session(Model::load(file), options);
+      for (const auto& [height, width] : {std::pair{0, 5}, std::pair{5, 0}, std::pair{0, 0}, std::pair{2, 3}}) {
+        const Tensor y = session.run(Tensor(DataType::float32, {1, 16, height, width})).at(0);
+        CHECK(y.shape() == Shape{1, 16, 2 * height, 2 * width});
+      }
+    }
+  }
+}
+
 }  // namespace linnet::test::empty_batch_test
