@@ -1,12 +1,13 @@
 // Models of "QDQ" form state each integer operator as DequantizeLinear, the operator in float, QuantizeLinear. Each such
 // group becomes the one integer operator, so that tensors stay integer and sums are exact, as in ONNX Runtime:
 //   Conv -> QLinearConv       MatMul -> QLinearMatMul       Add -> QLinearAdd       GlobalAveragePool -> QLinearGlobalAveragePool
-//   Reshape, Transpose, MaxPool, ... between equal scales -> the same on integers
+//   Reshape, Transpose, MaxPool, ... between equal scales, known to be above 0 -> the same on integers
 // A Relu before a QuantizeLinear that saturates at zero anyway is dropped. It runs before fold_constants, which would turn
 // quantised weights into floats.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -69,6 +70,14 @@ std::optional<Quantized> dequantized_weights(const Graph& graph, ValueId value, 
   return is_single(graph, q->scale) || from_front(q->axis) == from_front(axis) ? q : std::nullopt;
 }
 
+/// Whether a single scale is known to be above 0 and such that a byte comes back as it was: by one below 0 larger bytes are
+/// smaller numbers, times one too large they are infinite, and divided by 0 they are lost.
+bool is_plain_scale(const Graph& graph, ValueId value) {
+  const std::optional<float> scale = constant_scalar(graph, value);
+  constexpr float kMost = std::numeric_limits<float>::max() / 256;
+  return scale && *scale > 0 && *scale <= kMost;
+}
+
 /// One value, or two constants of equal bytes.
 bool equal(const Graph& graph, ValueId a, ValueId b) {
   if (a == b) return true;
@@ -90,7 +99,7 @@ std::optional<ValueId> integer_bias(const Graph& graph, ValueId bias, const Quan
   if (b_scale.size() != w_scale.size()) return std::nullopt;
   for (std::size_t i = 0; i < b_scale.size(); ++i) {
     const float wanted = of_x.constant->data<float>()[0] * w_scale[i];
-    if (std::abs(b_scale[i] - wanted) > 1e-6f * wanted) return std::nullopt;
+    if (!(std::abs(b_scale[i] - wanted) <= 1e-6f * wanted)) return std::nullopt;  // also where one is not a number
   }
   const ValueId zero = input_of(*node, 2);
   if (zero == kNoValue) return node->inputs[0];
@@ -148,7 +157,8 @@ std::optional<Node> moved_integers(const Graph& graph, const Node& node, const Q
       std::any_of(std::begin(kMovers), std::end(kMovers), [&](std::string_view op) { return is_onnx(node, op); });
   if (!moves || node.outputs.size() != 1 || (is_onnx(node, "MaxPool") && node.opset < 12)) return std::nullopt;
   const auto x = dequantized_bytes(graph, input_of(node, 0));
-  if (!x || !equal(graph, x->scale, y.scale) || !equal(graph, x->zero, y.zero)) return std::nullopt;
+  if (!x || !is_plain_scale(graph, y.scale) || !equal(graph, x->scale, y.scale) || !equal(graph, x->zero, y.zero))
+    return std::nullopt;
   Node result = node;
   result.inputs[0] = x->value;
   return result;
@@ -158,7 +168,8 @@ std::optional<Node> moved_integers(const Graph& graph, const Node& node, const Q
 ValueId before_relu(const Graph& graph, ValueId value, const Quantized& y) {
   const Node* relu = producer_of(graph, value);
   const graph::Value& zero = graph.value(y.zero);
-  if (relu == nullptr || !is_onnx(*relu, "Relu") || !why_not_private(graph, value).empty() || !zero.is_constant())
+  if (relu == nullptr || !is_onnx(*relu, "Relu") || !why_not_private(graph, value).empty() || !zero.is_constant() ||
+      !is_plain_scale(graph, y.scale))
     return value;
   const bool lowest = zero.constant->type() == DataType::uint8 ? zero.constant->data<std::uint8_t>()[0] == 0
                                                                : zero.constant->data<std::int8_t>()[0] == -128;

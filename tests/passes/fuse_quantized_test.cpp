@@ -1,3 +1,6 @@
+#include <limits>
+#include <optional>
+
 #include "passes/graph_builder.h"
 
 using namespace linnet;
@@ -27,8 +30,8 @@ class QuantizedBuilder : public GraphBuilder {
     node("DequantizeLinear", {name + ".q", name + ".s", name + ".z"}, {name});
     return *this;
   }
-  QuantizedBuilder& quantize(const std::string& from, const std::string& name) {
-    node("QuantizeLinear", {from, name + ".s", name + ".z"}, {name + ".q"});
+  QuantizedBuilder& quantize(const std::string& from, const std::string& name, const std::string& to = "") {
+    node("QuantizeLinear", {from, name + ".s", name + ".z"}, {to.empty() ? name + ".q" : to});
     return *this;
   }
 };
@@ -112,6 +115,35 @@ TEST_CASE("fuse_quantized leaves what is not the same") {
     b.quantize("c", "y").output("y.q");
   }
   CHECK(check_pass(b.graph, kFuseQuantized).applied == 0);
+}
+
+TEST_CASE("fuse_quantized takes no scale for above 0 that is not") {
+  const std::optional<float> scale =
+      GENERATE(std::optional(-0.5f), std::optional(0.0f), std::optional(std::numeric_limits<float>::quiet_NaN()),
+               std::optional(std::numeric_limits<float>::infinity()), std::optional(3e38f), std::optional<float>());
+  QuantizedBuilder b;
+  b.input("x.q", {1, 2, 4, 4}, DataType::uint8);
+  b.scale("x", scale.value_or(1), 0).dequantize("x");
+  if (!scale) b.overridable("x.s");
+  SECTION("where bytes are chosen") {
+    b.node("MaxPool", {"x"}, {"f"}, {{"kernel_shape", std::vector<std::int64_t>{2, 2}}});
+  }
+  SECTION("where bytes are moved") { b.node("Flatten", {"x"}, {"f"}); }
+  SECTION("where a Relu is left out") {
+    b.input("v.q", {1, 2, 4, 4}, DataType::uint8);
+    b.scale("v", 0.5f, 0).dequantize("v");
+    b.node("Add", {"v", "v"}, {"sum"}).node("Relu", {"sum"}, {"f"});
+  }
+  b.quantize("f", "x", "y.q").output("y.q");
+  CHECK(run_pass(b.graph, kFuseQuantized).applied == 0);
+}
+
+TEST_CASE("a bias with a scale that is no number is not taken for one of the right scale") {
+  QuantizedBuilder b = convolution();
+  b.floats("nan.s", {}, {std::numeric_limits<float>::quiet_NaN()});
+  b.node("DequantizeLinear", {"b.q", "nan.s"}, {"other"}).node("Conv", {"x", "w", "other"}, {"c"});
+  b.quantize("c", "y").output("y.q");
+  CHECK(run_pass(b.graph, kFuseQuantized).applied == 0);
 }
 
 }  // namespace
