@@ -3,6 +3,7 @@
 //   AveragePool    with count_include_pad = 1 (or no pads of its own): the zeros count in the mean either way
 //   MaxPool        pads with minus infinity, so only a Pad of minus infinity
 // The Pad itself stays for whoever else reads it.
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -70,7 +71,10 @@ std::string why_not(const ops::NodeContext& window, const Padding& padding, bool
   }
   if (is_convolution(window.node())) return padding.value == 0 ? "" : "a convolution pads with zeros";
   if (window.attribute_int("ceil_mode", 0) != 0) return "ceil_mode counts windows by the pads";
-  const std::vector<std::int64_t> kernel = window.attribute_ints("kernel_shape");
+  const std::vector<std::int64_t> kernel = window.attribute_ints("kernel_shape"),
+                                  dilations = window.attribute_ints("dilations");
+  if (std::any_of(dilations.begin(), dilations.end(), [](std::int64_t dilation) { return dilation != 1; }))
+    return "the taps of a dilated window may all lie in the padding";
   for (std::size_t i = 0; i < padding.spatial.size(); ++i) {
     // Then some window would see nothing but padding, which pooling does not allow.
     if (kernel.empty() || padding.spatial[i] >= kernel[i % kernel.size()])

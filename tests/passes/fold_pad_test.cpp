@@ -130,6 +130,10 @@ TEST_CASE("fold_pad refuses") {
     b = pool(padded(), "AveragePool", {{"ceil_mode", std::int64_t{1}}});
     reason = "ceil_mode counts windows by the pads";
   }
+  SECTION("a dilated window, whose taps could all see padding") {
+    b = pool(padded({0, 0, 1, 1, 0, 0, 1, 1}, kMinusInfinity), "MaxPool", {{"dilations", Ints{2, 1}}});
+    reason = "a dilated window";
+  }
   SECTION("a window that could see nothing but padding") {
     b = pool(padded({0, 0, 5, 0, 0, 0, 0, 0}), "AveragePool", {});
     reason = "the padding is as wide as the window";
