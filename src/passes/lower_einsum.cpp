@@ -55,10 +55,13 @@ struct NewAxes {
     request.push_back(0);
     dims.push_back(dim);
   }
-  /// Reshape finds one extent by itself; a 0 that is no copy would be taken for one.
+  /// Reshape finds one extent by itself, unless another is 0: then it could be any. A 0 that is no copy would be taken for one.
   [[nodiscard]] bool possible(std::size_t copied) const {
-    return std::count(request.begin(), request.end(), -1) <= 1 &&
-           std::find(request.begin() + static_cast<std::ptrdiff_t>(copied), request.end(), 0) == request.end();
+    const auto first = static_cast<std::ptrdiff_t>(copied);
+    const auto open = std::count(request.begin(), request.end(), -1);
+    return std::find(request.begin() + first, request.end(), 0) == request.end() &&
+           (open == 0 || (open == 1 && std::all_of(dims.begin(), dims.begin() + first,
+                                                   [](const Dim& dim) { return dim.value > 0; })));
   }
 };
 

@@ -50,6 +50,18 @@ TEST_CASE("lower_einsum does with unknown extents what Reshape can find by itsel
   check_refusal(two.graph, kLowerEinsum, "extents are not known");
 }
 
+TEST_CASE("lower_einsum leaves an extent to Reshape only where no axis that it copies may be 0") {
+  const auto product = [](const graph::Dim& batch) {
+    return einsum("bijc,bckl->bijkl", {batch, graph::Dim::symbolic("I"), 3, 4}, {batch, 4, 2, 5});
+  };
+  GraphBuilder known = product(2);
+  CHECK(check_pass(known.graph, kLowerEinsum).applied == 1);
+  GraphBuilder open = product(kN);
+  check_refusal(open.graph, kLowerEinsum, "extents are not known");
+  GraphBuilder none = product(0);
+  check_refusal(none.graph, kLowerEinsum, "extents are not known");
+}
+
 TEST_CASE("lower_einsum refuses") {
   GraphBuilder b;
   std::string reason;
