@@ -237,6 +237,11 @@ void apply_late_activation(const ConvProblem& p, const kernels::Table& table, co
 
 void plan_conv(PlanContext& c) {
   const ConvProblem p = conv_problem(c);
+  // Kernels read it at the output's addresses.
+  if (c.has_input(kConvResidual) && c.placement_in(kConvResidual).shape != c.placement_out(0).shape) {
+    c.fail(ErrorCode::internal, "a residual has another shape than the sum", c.input_label(kConvResidual),
+           to_string(c.placement_out(0).shape), to_string(c.placement_in(kConvResidual).shape));
+  }
   c.step().macs = p.macs();
   if (c.placement_in(kConvX).type == DataType::float64) return plan_conv_double(c, p, false);
   if (c.placement_out(0).layout == graph::Layout::plain) return plan_conv_gather(c, p, false);

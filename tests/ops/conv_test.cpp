@@ -134,6 +134,14 @@ TEST_CASE("an activation that is no clamp after a 3x3 convolution", "[ops]") {
   }
 }
 
+TEST_CASE("a residual of another shape than the sum is never read", "[ops]") {
+  OpCase c = op_case("FusedConv", 1,
+                     {integers({2, 16, 6, 6}, 3), integers({16, 16, 1, 1}, 5), integers({16}, 7), Tensor(),
+                      integers({1, 16, 6, 6}, 11)});
+  c.node.domain = "linnet";
+  CHECK(refusal(c) == ErrorCode::internal);
+}
+
 // By Winograd from 64 channels on: whatever the padding, odd extents, and one output in the last row or column.
 TEST_CASE("a 3x3 convolution of stride 2 over many channels", "[ops]") {
   for (const List& extent : {List{8, 8}, List{9, 16}, List{13, 11}, List{14, 15}}) {
