@@ -1,8 +1,10 @@
 // linnet inspect: inputs, outputs, operators, passes, the plan and its memory.
 #include <iomanip>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 
 #include "cli/model_folder.h"
 #include "cli/plan_options.h"
@@ -60,12 +62,12 @@ Json to_json(const PlanReport& report) {
 
 void print_json(const InspectOptions& options, const Model& model, const ModelSummary& summary,
                 const PlanReport& report) {
-  Json inputs = Json::array(), outputs = Json::array(), operators = Json::object(), passes = Json::array(),
-       opsets = Json::object();
+  Json inputs = Json::array(), outputs = Json::array(), operators = Json::object(), passes = Json::array();
   for (const ValueInfo& info : model.inputs()) inputs.push_back(to_json(info));
   for (const ValueInfo& info : model.outputs()) outputs.push_back(to_json(info));
   for (const auto& [name, count] : summary.operators) operators[name] = count;
-  for (const auto& [domain, version] : summary.opsets) opsets[domain] = version;
+  // A file may import 100,000 domains, and Json looks for each name among all before it.
+  const std::map<std::string, int> opsets(summary.opsets.begin(), summary.opsets.end());
   for (const PassReport& p : report.passes)
     passes.push_back({{"name", p.name}, {"enabled", p.enabled}, {"applied", p.applied}, {"refused", p.refused}});
   const Json json = {{"model", options.model},
