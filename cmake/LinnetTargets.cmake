@@ -13,7 +13,7 @@ set(LINNET_STRICT_FLAGS "")
 if(LINNET_WARNINGS)
   # A designated initializer that leaves a member to its default, {.node = name}, is a style of this house, not a slip.
   set(LINNET_WARNING_FLAGS -Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers)
-  # For the layers that do arithmetic on numbers out of a file: no silent narrowing.
+  # For the library, which does arithmetic on numbers out of a file: no silent narrowing.
   set(LINNET_STRICT_FLAGS -Wconversion -Wsign-conversion)
 endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND CMAKE_CXX_FLAGS MATCHES "-fsanitize=[^ ]*undefined")

@@ -4,12 +4,14 @@
 #include <map>
 #include <optional>
 #include <ostream>
+#include <string_view>
+#include <unordered_map>
 
 #include "base/out_of_memory.h"
 #include "base/printable.h"
+#include "graph/index.h"
 #include "graph/print.h"
 #include "onnx/load.h"
-#include "onnx/refusals.h"
 #include "ops/op_def.h"
 #include "passes/narrow_types.h"
 #include "passes/pass_list.h"
@@ -25,88 +27,161 @@ std::string to_string(const ValueInfo& info) {
     for (const ValueInfo::Dim& d : info.shape) {
       graph::Dim dim;
       dim.value = d.value;
-      dim.symbol = d.symbol;
+      dim.symbol = graph::Symbol(d.symbol);
       desc.shape->push_back(dim);
     }
   }
   return graph::to_string(desc);
 }
 
-ValueInfo value_info(const graph::Value& value) {
+namespace {
+
+ValueInfo value_info(const graph::Graph& graph, graph::ValueId id) {
+  const graph::Value& value = graph.value(id);
+  const graph::TensorDesc desc = graph.described(id);
   ValueInfo info;
   info.name = value.name;
-  info.type = value.desc.type;
-  info.kind = value.desc.kind;
-  info.has_rank = value.desc.has_rank();
+  info.type = desc.type;
+  info.kind = desc.kind;
+  info.has_rank = desc.has_rank();
   info.optional = value.graph_input && value.constant.has_value();
   if (info.has_rank) {
-    for (const graph::Dim& d : *value.desc.shape) info.shape.push_back({d.value, d.symbol});
+    for (const graph::Dim& d : *desc.shape) info.shape.push_back({d.value, std::string(d.symbol.text())});
   }
   return info;
 }
 
-namespace {
+/// The operators behind values, looking through nodes that only reshape.
+class Origins {
+ public:
+  explicit Origins(const graph::Graph& graph) : graph_(graph) {}
 
-/// The operator behind a value, looking through nodes that only reshape.
-std::string computed_by(const graph::Graph& graph, graph::ValueId id) {
-  constexpr std::string_view kReshapes[] = {"Identity",  "Reshape", "Flatten", "Squeeze",
-                                            "Unsqueeze", "Dropout", "Cast"};
-  while (graph.value(id).producer != graph::kNoNode) {
-    const graph::Node& node = graph.node(graph.value(id).producer);
-    if (std::find(std::begin(kReshapes), std::end(kReshapes), node.op_type) == std::end(kReshapes)) return node.op_type;
-    id = node.inputs[0];
+  std::string of(graph::ValueId id) {
+    std::vector<graph::ValueId> way;  // thousands of outputs may share one chain of reshapes: it is walked once
+    while (!known_.contains(id) && reshaped(id) != graph::kNoValue) {
+      way.push_back(id);
+      id = reshaped(id);
+    }
+    const auto known = known_.find(id);
+    const graph::NodeId origin = known == known_.end() ? graph_.value(id).producer : known->second;
+    for (const graph::ValueId passed : way) known_.emplace(passed, origin);
+    return origin == graph::kNoNode ? std::string() : graph_.node(origin).op_type;
   }
-  return {};
-}
+
+ private:
+  /// What the value is another shape of; kNoValue for every other value.
+  [[nodiscard]] graph::ValueId reshaped(graph::ValueId id) const {
+    constexpr std::string_view kReshapes[] = {"Identity",  "Reshape", "Flatten", "Squeeze",
+                                              "Unsqueeze", "Dropout", "Cast"};
+    if (graph_.value(id).producer == graph::kNoNode) return graph::kNoValue;
+    const graph::Node& node = graph_.node(graph_.value(id).producer);
+    const bool same = std::find(std::begin(kReshapes), std::end(kReshapes), node.op_type) != std::end(kReshapes);
+    return same ? node.inputs[0] : graph::kNoValue;
+  }
+
+  const graph::Graph& graph_;
+  std::unordered_map<graph::ValueId, graph::NodeId> known_;
+};
 
 }  // namespace
 
 std::vector<ValueInfo> value_infos(const graph::Graph& graph, const std::vector<graph::ValueId>& ids) {
   std::vector<ValueInfo> infos;
+  infos.reserve(ids.size());
+  Origins origins(graph);
   for (const graph::ValueId id : ids) {
-    infos.push_back(value_info(graph.value(id)));
-    infos.back().computed_by = computed_by(graph, id);
+    infos.push_back(value_info(graph, id));
+    infos.back().computed_by = origins.of(id);
   }
   return infos;
 }
 
 namespace {
 
-/// Operators infer the types that they compute in, and 16-bit floats are computed in float32: so what the model's values
-/// are like is inferred on a copy, widened as the passes will do it. The copy shares all bytes. Throws one error for all that
-/// is not supported: the loader's `refusals`, and what inference finds.
-void infer(graph::Graph& graph, onnx::Refusals& refusals) {
-  const std::vector<DataType> types = passes::narrow_types(graph);
-  graph::Graph wide = graph;
-  passes::PassContext context(wide);
-  passes::widen_float16(wide, context);
-  wide.sort();
+/// Throws one error for all that is not supported: the loader's `refusals`, and what inference finds.
+void infer_or_refuse(graph::Graph& graph, onnx::LoadNotes& notes) {
+  onnx::Refusals& refusals = notes.refusals;
   std::optional<Error> alone;  // with its details
   const auto refuse = [&](graph::NodeId id, const Error& error) {
-    const graph::Node& node = wide.node(id);
+    const graph::Node& node = graph.node(id);
     if (!ops::why_unsupported(node).empty()) return;  // as the loader has said
     alone = refusals.empty() ? std::optional(error) : std::nullopt;
-    refusals.add(graph::op_label(node), error.message(), "node " + base::quote_name(wide.label(id)));
+    refusals.add(graph::op_label(node), error.message(), "node " + base::quote_name(graph.label(id)));
+    refusals.throw_if_many(graph.file);
   };
+  const ops::Meter meter = [&](std::size_t bytes) { notes.budget.charge(bytes, graph.file); };
   try {
-    ops::infer_supported(wide, !refusals.empty(), refuse);
+    ops::infer_supported(graph, !refusals.empty(), refuse, &meter);
   } catch (const Error&) {
     if (refusals.empty()) throw;
   }
   if (alone) throw Error(*alone);
   refusals.throw_if_any(graph.file);
+}
+
+/// Inference reads no more elements than a list of extents or scales has.
+bool is_large(const Tensor& tensor) { return passes::is_narrow(tensor.type()) && tensor.size() > 256; }
+
+/// Forgets the bytes of large constants, which would be widened for nothing.
+void forget_weights(graph::Graph& graph) {
+  for (const graph::NodeId id : graph.order()) {
+    const graph::Node& node = graph.node(id);
+    const graph::Attribute* const value = node.attributes.find("value");
+    const auto* const tensor = value == nullptr ? nullptr : std::get_if<Tensor>(value);
+    const bool constant = node.op_type == "Constant" && node.domain.empty() && node.outputs.size() == 1;
+    if (!constant || tensor == nullptr || !is_large(*tensor)) continue;
+    graph.value(node.outputs[0]).desc = {tensor->type(),
+                                         graph::DimList(tensor->shape().begin(), tensor->shape().end())};
+    graph.remove_node(id);
+  }
+  for (graph::ValueId id = 0; id < graph.value_count(); ++id) {
+    graph::Value& value = graph.value(id);
+    if (value.is_constant() && is_large(*value.constant)) value.constant.reset();
+  }
+}
+
+/// Operators infer the types that they compute in, and 16-bit floats are computed in float32: so where the model has any, its
+/// values are inferred on a copy, widened as the passes will do it.
+void infer_widened(graph::Graph& graph, onnx::LoadNotes& notes) {
+  const std::vector<DataType> types = passes::narrow_types(graph);
+  // For the copy, the room that it needs for casts, and their places among the uses.
+  for (int copies = 0; copies < 2; ++copies) notes.budget.charge_copy(graph.file);
+  graph::Graph wide = graph;
+  forget_weights(wide);
+  passes::PassContext context(wide);
+  passes::widen_float16(wide, context);
+  wide.sort();
+  infer_or_refuse(wide, notes);
   for (graph::ValueId id = 0; id < graph.value_count(); ++id) {
     graph::TensorDesc& desc = graph.value(id).desc;
-    const graph::TensorDesc& inferred = wide.value(id).desc;
-    desc.shape = inferred.shape;
+    graph::TensorDesc& inferred = wide.value(id).desc;
+    desc.shape = std::move(inferred.shape);
     desc.kind = inferred.kind;
-    const DataType narrow = types[static_cast<std::size_t>(id)];
+    const DataType narrow = types[graph::at(id)];
     if (desc.type == DataType::undefined) desc.type = passes::is_narrow(narrow) ? narrow : inferred.type;
   }
 }
 
-Model checked(graph::Graph graph, onnx::Refusals& refusals) {
-  infer(graph, refusals);
+/// What the ValueInfos of these take, whose texts are their own.
+std::size_t info_bytes(const graph::Graph& graph, const std::vector<graph::ValueId>& ids) {
+  std::size_t bytes = 0;
+  for (const graph::ValueId id : ids) {
+    const graph::TensorDesc desc = graph.described(id);
+    bytes += sizeof(ValueInfo) + onnx::text_bytes(graph.value(id).name.size());
+    if (!desc.has_rank()) continue;
+    bytes += onnx::block_bytes(desc.shape->size() * 2 * sizeof(ValueInfo::Dim));
+    for (const graph::Dim& dim : *desc.shape) bytes += onnx::text_bytes(dim.symbol.text().size());
+  }
+  return bytes;
+}
+
+Model checked(graph::Graph graph, onnx::LoadNotes& notes) {
+  if (passes::has_narrow(graph)) {
+    infer_widened(graph, notes);
+  } else {
+    infer_or_refuse(graph, notes);
+  }
+  notes.budget.charge(info_bytes(graph, graph.inputs) + info_bytes(graph, graph.outputs), graph.file);
   auto state = std::make_shared<Model::State>();
   state->graph = std::move(graph);
   state->inputs = value_infos(state->graph, state->graph.inputs);
@@ -118,23 +193,29 @@ Model checked(graph::Graph graph, onnx::Refusals& refusals) {
 
 Model Model::load(const std::string& path, const LoadOptions& options) {
   return base::guard_memory([&] {
-    onnx::Refusals refusals;
-    return checked(onnx::load_graph(path, options, &refusals), refusals);
+    onnx::LoadNotes notes;
+    return checked(onnx::load_graph(path, options, &notes), notes);
   });
 }
 
 Model Model::load(std::span<const std::byte> bytes, const LoadOptions& options) {
   return base::guard_memory([&] {
-    onnx::Refusals refusals;
-    return checked(onnx::load_graph(bytes, nullptr, "", options, &refusals), refusals);
+    onnx::LoadNotes notes;
+    return checked(onnx::load_graph(bytes, nullptr, "", options, &notes), notes);
   });
 }
 
-const std::vector<ValueInfo>& Model::inputs() const { return state_->inputs; }
-const std::vector<ValueInfo>& Model::outputs() const { return state_->outputs; }
+const std::shared_ptr<Model::State>& Model::state() const {
+  if (state_ == nullptr) throw Error(ErrorCode::usage, "this model was moved from");
+  return state_;
+}
 
-ModelSummary Model::summary() const {
-  const graph::Graph& graph = state_->graph;
+const std::vector<ValueInfo>& Model::inputs() const { return state()->inputs; }
+const std::vector<ValueInfo>& Model::outputs() const { return state()->outputs; }
+
+namespace {
+
+ModelSummary summarize(const graph::Graph& graph) {
   ModelSummary summary;
   summary.ir_version = graph.ir_version;
   for (const auto& [domain, version] : graph.opsets)
@@ -152,7 +233,13 @@ ModelSummary Model::summary() const {
   return summary;
 }
 
-void Model::print(std::ostream& stream) const { graph::print_text(state_->graph, stream); }
-void Model::print_dot(std::ostream& stream) const { graph::print_dot(state_->graph, stream); }
+}  // namespace
+
+ModelSummary Model::summary() const {
+  return base::guard_memory([&] { return summarize(state()->graph); });
+}
+
+void Model::print(std::ostream& stream) const { graph::print_text(state()->graph, stream); }
+void Model::print_dot(std::ostream& stream) const { graph::print_dot(state()->graph, stream); }
 
 }  // namespace linnet

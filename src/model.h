@@ -13,7 +13,6 @@ struct Model::State {
   std::vector<ValueInfo> inputs, outputs;
 };
 
-ValueInfo value_info(const graph::Value& value);
 /// The values under their ids, as ValueInfo.
 std::vector<ValueInfo> value_infos(const graph::Graph& graph, const std::vector<graph::ValueId>& ids);
 

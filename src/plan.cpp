@@ -16,8 +16,7 @@ namespace {
 /// Marks the wanted tensors as the graph's outputs.
 void select_outputs(graph::Graph& graph, const std::vector<std::string>& names) {
   if (names.empty()) return;
-  for (const graph::ValueId id : graph.outputs) graph.value(id).graph_output = false;
-  graph.outputs.clear();
+  graph.clear_outputs();
   for (const std::string& name : names) {
     const graph::ValueId id = graph.find_value(name);
     if (id == graph::kNoValue) {

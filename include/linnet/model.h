@@ -24,14 +24,21 @@ namespace linnet {
 /// Limits and switches of loading. The defaults suit any honest vision model; no file can make the loader use memory
 /// or time out of proportion to its size.
 struct LoadOptions {
-  std::int64_t max_file_bytes = std::int64_t{8} << 30;    ///< the model file, and each external data file
+  /// Each file of external data, and the model file where it is less than protobuf's own limit of 2 GiB.
+  std::int64_t max_file_bytes = std::int64_t{8} << 30;
+  /// Memory for what is made of a model, tensors aside: so much, and 3 bytes for each byte of the file that is no tensor's.
+  /// 100,000 nodes with the shortest names fit; a model of 16-bit floats needs four times as much, as it is inferred on a copy.
+  std::int64_t max_object_bytes = std::int64_t{60} << 20;
   std::int64_t max_nodes = 1'000'000;                     ///< nodes, subgraphs included
-  std::int64_t max_tensor_bytes = std::int64_t{8} << 30;  ///< one tensor, also one made by constant folding
-  std::int64_t max_name_bytes = 4096;                     ///< one name of a node or value
-  std::int64_t max_attributes = 256;                      ///< attributes of one node
-  std::int64_t max_attribute_bytes = 16'777'216;          ///< numbers or text of one attribute; tensors are tensors
-  int max_depth = 64;                                     ///< nesting of messages; of calls of functions and subgraphs
-  std::string external_data_dir;                          ///< where external data lies; empty: the model file's folder
+  std::int64_t max_tensor_bytes = std::int64_t{8} << 30;  ///< one tensor
+  /// Nodes that calls of the model's own functions write out: so many, and one for each 8 bytes of the file.
+  std::int64_t max_call_nodes = 32'768;
+  int max_rank = 32;                              ///< extents of one tensor; numpy has as many
+  std::int64_t max_name_bytes = 4096;             ///< one name of a node or value
+  std::int64_t max_attributes = 256;              ///< attributes of one node
+  std::int64_t max_attribute_bytes = 16'777'216;  ///< numbers or text of one attribute; tensors are tensors
+  int max_depth = 64;                             ///< nesting of messages; of calls of functions and subgraphs
+  std::string external_data_dir;                  ///< where external data lies; empty: the model file's folder
 };
 
 /// An input or output: its extents are known, symbolic or unknown.
@@ -82,7 +89,8 @@ class Model {
 
   struct State;  // the library's own
   explicit Model(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  [[nodiscard]] const std::shared_ptr<State>& state() const noexcept { return state_; }
+  /// This and all above throw Error(usage) on a model that was moved from.
+  [[nodiscard]] const std::shared_ptr<State>& state() const;
 
  private:
   std::shared_ptr<State> state_;

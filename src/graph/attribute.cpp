@@ -28,7 +28,26 @@ std::string format(const std::vector<T>& xs) {
 std::string format(const Tensor& t) { return "tensor " + std::string(to_string(t.type())) + to_string(t.shape()); }
 std::string format(const std::shared_ptr<const Graph>&) { return "graph"; }
 
+// With the allocator's share.
+constexpr std::size_t kBlockBytes = 32;
+
+std::size_t heap_bytes(std::int64_t) { return 0; }
+std::size_t heap_bytes(float) { return 0; }
+std::size_t heap_bytes(const std::string& x) { return kBlockBytes + x.size(); }
+std::size_t heap_bytes(const Tensor& t) { return kBlockBytes + t.rank() * sizeof(std::int64_t); }
+std::size_t heap_bytes(const std::shared_ptr<const Graph>&) { return 0; }
+template <typename T>
+std::size_t heap_bytes(const std::vector<T>& xs) {
+  std::size_t bytes = kBlockBytes + xs.size() * sizeof(T);
+  for (const T& x : xs) bytes += heap_bytes(x);
+  return bytes;
+}
+
 }  // namespace
+
+std::size_t bytes_beside(const Attribute& attribute) {
+  return std::visit([](const auto& x) { return heap_bytes(x); }, attribute);
+}
 
 void Attributes::set(std::string_view name, Attribute value) {
   for (Entry& entry : entries_) {

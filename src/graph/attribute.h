@@ -1,6 +1,7 @@
 // Attributes of a node: ONNX's kinds, by name.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -23,6 +24,7 @@ class Attributes {
  public:
   using Entry = std::pair<std::string, Attribute>;
 
+  void reserve(std::size_t count) { entries_.reserve(count); }
   void set(std::string_view name, Attribute value);
   void erase(std::string_view name);
   /// Null where the attribute is absent.
@@ -34,6 +36,9 @@ class Attributes {
  private:
   std::vector<Entry> entries_;
 };
+
+/// What a copy takes beside the Attribute itself, at most; tensors and graphs are shared.
+std::size_t bytes_beside(const Attribute& attribute);
 
 /// "[1,1]", "0.5", "'SAME_UPPER'", "tensor float[3]".
 std::string to_string(const Attribute& attribute);

@@ -29,19 +29,34 @@ std::string to_string(const TensorDesc& desc) {
   for (std::size_t i = 0; i < desc.shape->size(); ++i) {
     const Dim& d = (*desc.shape)[i];
     if (i != 0) text += ',';
-    text += d.known() ? std::to_string(d.value) : (d.symbol.empty() ? "?" : d.symbol);
+    text += d.known() ? std::to_string(d.value) : (d.symbol.empty() ? "?" : std::string(d.symbol.text()));
   }
   return text + "]";
 }
 
 std::string op_label(const Node& node) {
-  const std::string prefix = node.domain.empty() ? "" : node.domain + ".";
-  return prefix + node.op_type + "-" + std::to_string(node.opset);
+  std::string label = node.domain;
+  if (!label.empty()) label += '.';
+  label += node.op_type;
+  label += '-';
+  return label += std::to_string(node.opset);
+}
+
+TensorDesc Graph::described(ValueId id) const {
+  TensorDesc desc = value(id).desc;
+  const auto stated = declared.find(id);
+  if (stated == declared.end() || desc.kind != ValueKind::tensor) return desc;
+  if (!desc.has_rank()) desc.shape = stated->second;
+  if (desc.shape->size() != stated->second.size()) return desc;
+  for (std::size_t i = 0; i < desc.shape->size(); ++i) {
+    Dim& dim = (*desc.shape)[i];
+    if (!dim.known() && dim.symbol.empty()) dim = stated->second[i];
+  }
+  return desc;
 }
 
 ValueId Graph::find_value(std::string_view value_name) const {
-  const auto found = names_.find(value_name);
-  return found == names_.end() ? kNoValue : found->second;
+  return names_.find(hash_name(value_name), [&](ValueId id) { return value(id).name == value_name; });
 }
 
 std::string Graph::label(NodeId id) const {
@@ -53,7 +68,7 @@ std::string Graph::unique_name(std::string_view stem) const {
   std::string candidate(stem);
   // The count of values makes the first guess nearly always free, so that this stays linear over a whole pass. A model that
   // has taken these very names is not walked through: each further guess is twice as far away.
-  for (std::size_t n = values_.size(), step = 1; candidate.empty() || names_.contains(candidate);
+  for (std::size_t n = values_.size(), step = 1; candidate.empty() || find_value(candidate) != kNoValue;
        n += step, step = 2 * step + 1) {
     candidate = std::string(stem) + "#" + std::to_string(n);
   }
@@ -64,19 +79,22 @@ void Graph::reserve(std::size_t values, std::size_t nodes) {
   values_.reserve(values_.size() + values);
   nodes_.reserve(nodes_.size() + nodes);
   order_.reserve(order_.size() + nodes);
+  names_.reserve(values_.size() + values);
 }
 
 ValueId Graph::add_value(std::string value_name, TensorDesc desc) {
   if (value_name.empty()) value_name = unique_name("value");
   const auto id = static_cast<ValueId>(values_.size());
-  if (!names_.emplace(value_name, id).second) {
+  const std::uint32_t hash = hash_name(value_name);
+  if (names_.find(hash, [&](ValueId other) { return value(other).name == value_name; }) != kNoValue) {
     throw Error(ErrorCode::model, "two values have the name '" + value_name + "'",
                 {.file = file, .node = {}, .op = {}, .where = {}, .expected = {}, .found = {}});
   }
-  Value value;
-  value.name = std::move(value_name);
-  value.desc = std::move(desc);
-  values_.push_back(std::move(value));
+  Value& added = values_.emplace_back();
+  added.name = std::move(value_name);
+  added.desc = std::move(desc);
+  names_.insert(hash, id);
+  lean_ = false;
   return id;
 }
 
@@ -90,10 +108,9 @@ ValueId Graph::add_constant(std::string value_name, Tensor tensor) {
 }
 
 void Graph::rename_value(ValueId id, std::string to) {
-  auto entry = names_.extract(value(id).name);
-  value(id).name = to;
-  entry.key() = std::move(to);
-  names_.insert(std::move(entry));
+  names_.erase(hash_name(value(id).name), id);
+  value(id).name = std::move(to);
+  names_.insert(hash_name(value(id).name), id);
 }
 
 void Graph::add_input(ValueId id) {
@@ -106,11 +123,17 @@ void Graph::add_output(ValueId id) {
   outputs.push_back(id);
 }
 
+void Graph::clear_outputs() {
+  for (const ValueId id : outputs) value(id).graph_output = false;
+  outputs.clear();
+  lean_ = false;
+}
+
 void Graph::index_uses() {
   if (uses_) return;
   uses_.emplace();
   for (Value& v : values_) v.consumers.clear();
-  for (NodeId id = 0; id < static_cast<NodeId>(nodes_.size()); ++id) {
+  for (NodeId id = 0; id < node_count(); ++id) {
     for (std::size_t i = 0; i < node(id).inputs.size(); ++i) link(id, i);
   }
 }
@@ -149,6 +172,7 @@ void Graph::detach(NodeId id) {
   for (const ValueId output : n.outputs) {
     if (output != kNoValue && value(output).producer == id) value(output).producer = kNoNode;
   }
+  lean_ = false;
 }
 
 NodeId Graph::add_node(Node new_node) {
@@ -168,8 +192,11 @@ NodeId Graph::add_node(Node new_node) {
   order_.push_back(id);
   for (std::size_t i = 0; i < node(id).inputs.size(); ++i) link(id, i);
   for (const ValueId output : node(id).outputs) {
-    if (output != kNoValue) value(output).producer = id;
+    if (output == kNoValue) continue;
+    value(output).producer = id;
+    if (!value(output).consumers.empty()) sorted_ = false;  // by a node before this one, or by itself
   }
+  lean_ = false;
   return id;
 }
 
@@ -197,6 +224,7 @@ void Graph::set_input(NodeId id, std::size_t index, ValueId new_value) {
   }
   list[index] = new_value;
   link(id, index);
+  sorted_ = lean_ = false;
 }
 
 void Graph::set_output(NodeId id, std::size_t index, ValueId new_value) {
@@ -205,6 +233,7 @@ void Graph::set_output(NodeId id, std::size_t index, ValueId new_value) {
   if (list[index] != kNoValue && value(list[index]).producer == id) value(list[index]).producer = kNoNode;
   list[index] = new_value;
   if (new_value != kNoValue) value(new_value).producer = id;
+  sorted_ = lean_ = false;
 }
 
 void Graph::replace_uses(ValueId from, ValueId to) {
@@ -218,6 +247,7 @@ void Graph::replace_uses(ValueId from, ValueId to) {
     nodes_[at(users[i])].inputs[slots[i]] = to;
     link(users[i], slots[i]);
   }
+  sorted_ = lean_ = false;
 }
 
 void Graph::set_op(NodeId id, std::string op_type, std::string domain, int opset) {
@@ -228,6 +258,7 @@ void Graph::set_op(NodeId id, std::string op_type, std::string domain, int opset
 }
 
 void Graph::sort() {
+  if (sorted_) return;
   purge();
   std::vector<std::int32_t> waiting(nodes_.size(), 0);  // inputs not yet produced
   std::priority_queue<NodeId, std::vector<NodeId>, std::greater<>> ready;
@@ -263,9 +294,11 @@ void Graph::sort() {
     }
   }
   order_ = std::move(sorted);
+  sorted_ = true;
 }
 
 void Graph::remove_dead() {
+  if (lean_) return;
   purge();
   std::vector<NodeId> kept;
   kept.reserve(order_.size());
@@ -288,6 +321,7 @@ void Graph::remove_dead() {
   for (Value& v : values_) {
     if (v.constant && v.consumers.empty() && !v.graph_output && !v.graph_input) v.constant.reset();
   }
+  lean_ = true;
 }
 
 }  // namespace linnet::graph

@@ -6,12 +6,15 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "graph/attribute.h"
+#include "graph/name_index.h"
 #include "linnet/datum.h"
 #include "linnet/tensor.h"
 
@@ -22,16 +25,33 @@ using NodeId = std::int32_t;
 constexpr ValueId kNoValue = -1;  // an omitted optional input or output
 constexpr NodeId kNoNode = -1;
 
+/// The name of an extent. Copies share the text: inference hands the extents of one value on to thousands of others.
+class Symbol {
+ public:
+  Symbol() = default;
+  explicit Symbol(std::string text)
+      : text_(text.empty() ? nullptr : std::make_shared<const std::string>(std::move(text))) {}
+  [[nodiscard]] bool empty() const noexcept { return text_ == nullptr; }
+  [[nodiscard]] std::string_view text() const noexcept { return empty() ? std::string_view() : *text_; }
+  friend bool operator==(const Symbol& a, const Symbol& b) noexcept {
+    return a.text_ == b.text_ || a.text() == b.text();
+  }
+
+ private:
+  std::shared_ptr<const std::string> text_;
+};
+
 /// An extent: known, or symbolic ("N"), or neither (a fresh unknown).
 struct Dim {
   std::int64_t value = -1;  // -1: not known
-  std::string symbol;       // empty: anonymous
+  Symbol symbol;            // empty: anonymous
 
   Dim() = default;
   Dim(std::int64_t v) : value(v) {}  // NOLINT(google-explicit-constructor): {1, 3, 224} should read as a shape
-  static Dim symbolic(std::string name) {
+  static Dim symbolic(std::string name) { return symbolic(Symbol(std::move(name))); }
+  static Dim symbolic(Symbol symbol) {
     Dim d;
-    d.symbol = std::move(name);
+    d.symbol = std::move(symbol);
     return d;
   }
   [[nodiscard]] bool known() const noexcept { return value >= 0; }
@@ -69,8 +89,8 @@ struct Value {
   std::string name;  // unique in its graph, never empty
   TensorDesc desc;
   std::optional<Tensor> constant;  // an initializer's or a folded node's bytes
+  std::vector<NodeId> consumers;   // one entry a use: a node that reads it twice stands here twice; in no order
   NodeId producer = kNoNode;
-  std::vector<NodeId> consumers;  // one entry a use: a node that reads it twice stands here twice; in no order
   bool graph_input = false;
   bool graph_output = false;
 
@@ -103,6 +123,9 @@ class Graph {
   std::vector<std::pair<std::string, std::string>> metadata;
   std::vector<ValueId> inputs;  // in the file's order, overridable initializers included
   std::vector<ValueId> outputs;
+  /// By output: the extents that the file states. Files often get them wrong (an exported batch of 1), so nothing is concluded
+  /// from them: described() tells them to people.
+  std::map<ValueId, DimList> declared;
   /// Bytes of the constants before any pass computed more of them; -1 until fold_constants has counted them. Work on constants
   /// is in proportion to these: in proportion to what it has made itself it would grow from stage to stage.
   std::int64_t constant_bytes = -1;
@@ -112,12 +135,16 @@ class Graph {
   [[nodiscard]] Value& value(ValueId id) { return values_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] const Node& node(NodeId id) const { return nodes_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] std::int32_t value_count() const noexcept { return static_cast<std::int32_t>(values_.size()); }
+  /// Removed ones included.
+  [[nodiscard]] std::int32_t node_count() const noexcept { return static_cast<std::int32_t>(nodes_.size()); }
   /// Ids of the nodes in topological order. A node removed while the list is walked stays in it, with alive == false,
   /// until order() is asked for again: so a pass may remove as it walks, in linear time.
   [[nodiscard]] const std::vector<NodeId>& order() const {
     if (removed_) purge();
     return order_;
   }
+  /// What is known of a value, its gaps filled with what is declared.
+  [[nodiscard]] TensorDesc described(ValueId id) const;
   /// kNoValue where no value has the name.
   [[nodiscard]] ValueId find_value(std::string_view name) const;
   /// The node's name, or "#12" (its place in the file).
@@ -126,11 +153,16 @@ class Graph {
   // Building and editing. These keep producer, consumers and graph_input/graph_output true.
   /// Room for so many more, so that vectors of a known final size do not grow by doubling.
   void reserve(std::size_t values, std::size_t nodes);
+  /// What room for so many takes; their names, lists and descriptions are apart.
+  static std::size_t bytes_for(std::size_t values, std::size_t nodes) noexcept {
+    return values * sizeof(Value) + NameIndex::bytes_for(values) + nodes * (sizeof(Node) + sizeof(NodeId));
+  }
   /// Throws Error(model) if the name is taken; an empty name is made up.
   ValueId add_value(std::string value_name, TensorDesc desc = {});
   ValueId add_constant(std::string value_name, Tensor tensor);
   void add_input(ValueId id);
   void add_output(ValueId id);
+  void clear_outputs();
   /// Appends; call sort() when nodes were not added in topological order. Throws Error(model) if an output has a producer already.
   NodeId add_node(Node node);
   /// Also detaches it from its values. Its outputs stay, without a producer.
@@ -144,7 +176,7 @@ class Graph {
   void set_op(NodeId id, std::string op_type, std::string domain, int opset);
   Attributes& attributes(NodeId id) { return nodes_[static_cast<std::size_t>(id)].attributes; }
   void set_name(NodeId id, std::string node_name) { nodes_[static_cast<std::size_t>(id)].name = std::move(node_name); }
-  /// Restores topological order, stably. Throws Error(model) naming a node on a cycle.
+  /// Restores topological order, stably, where an edit may have disturbed it. Throws Error(model) naming a node on a cycle.
   void sort();
   /// Removes nodes whose outputs nobody reads, and forgets the bytes of constants nobody reads.
   void remove_dead();
@@ -170,7 +202,9 @@ class Graph {
   std::vector<Node> nodes_;
   mutable std::vector<NodeId> order_;
   mutable bool removed_ = false;  // order_ may hold removed nodes
-  std::map<std::string, ValueId, std::less<>> names_;
+  bool sorted_ = true;            // order_ is topological
+  bool lean_ = true;              // nothing has been added or detached since remove_dead()
+  NameIndex names_;
   std::optional<UseIndex> uses_;
 };
 

@@ -19,9 +19,6 @@ namespace {
 using base::quote_name;
 using linnet_onnx::AttributeProto;
 
-// With the allocations of a name or a list, allocator overhead included.
-constexpr std::size_t kAttributeBytes = sizeof(graph::Attributes::Entry) + 24;
-
 /// What an AttributeProto holds, before anything is made of it.
 struct Contents {
   Message message;
@@ -34,10 +31,15 @@ struct Contents {
   std::optional<Message> tensor, sparse_tensor, graph, type_proto;
   std::size_t floats = 0, ints = 0, strings = 0;  // how many
   std::size_t string_bytes = 0;                   // of all strings
+  std::size_t part_bytes = 0;                     // of all tensors and graphs
   unsigned kinds = 0;                             // bit AttributeType: a value of that kind is there
 };
 
 constexpr unsigned bit(std::int64_t kind) { return 1U << static_cast<unsigned>(kind); }
+
+constexpr unsigned kParts = bit(AttributeProto::TENSOR) | bit(AttributeProto::TENSORS) |
+                            bit(AttributeProto::SPARSE_TENSOR) | bit(AttributeProto::SPARSE_TENSORS) |
+                            bit(AttributeProto::GRAPH) | bit(AttributeProto::GRAPHS);
 
 /// The AttributeType of a field that holds a value; UNDEFINED for other fields.
 std::int64_t kind_of(int field) {
@@ -100,7 +102,10 @@ void read_field(const MessageReader& reader, Contents& contents, std::int64_t ma
       break;
     default: break;
   }
-  if (const std::int64_t kind = kind_of(reader.field()); kind != AttributeProto::UNDEFINED) contents.kinds |= bit(kind);
+  const std::int64_t kind = kind_of(reader.field());
+  if (kind == AttributeProto::UNDEFINED) return;
+  contents.kinds |= bit(kind);
+  if ((bit(kind) & kParts) != 0) contents.part_bytes += reader.as_bytes().size();
 }
 
 Contents read_contents(const Message& message, std::int64_t max_name_bytes) {
@@ -189,16 +194,21 @@ void read_element_type_into(const Contents& contents, NamedAttribute& attribute,
   if (attribute.unsupported.empty()) attribute.value = static_cast<std::int64_t>(type.desc.type);
 }
 
-void resolve_reference(const Contents& contents, NamedAttribute& attribute, const LoadContext& context) {
+void resolve_reference(const Contents& contents, NamedAttribute& attribute, LoadContext& context) {
   if (context.call == nullptr)
     contents.message.fail(ErrorCode::model, "a reference to an attribute outside a function");
-  if (const graph::Attribute* given = context.call->find(contents.reference)) attribute.value = *given;
+  const graph::Attribute* const given = context.call->find(contents.reference);
+  if (given == nullptr) return;
+  context.budget.charge(graph::bytes_beside(*given), contents.message);
+  attribute.value = *given;
 }
 
 }  // namespace
 
 NamedAttribute read_attribute(const Message& message, LoadContext& context) {
   const Contents contents = read_contents(message, context.options.max_name_bytes);
+  // A tensor or a subgraph pays for itself, as it is read.
+  context.note_read(message.bytes.size() - contents.part_bytes, message);
   const std::size_t list_bytes =
       contents.ints * sizeof(std::int64_t) + contents.floats * sizeof(float) + contents.strings * sizeof(std::string);
   const std::size_t bytes = list_bytes + contents.string_bytes + contents.s.size();
@@ -207,7 +217,11 @@ NamedAttribute read_attribute(const Message& message, LoadContext& context) {
                  "at most " + std::to_string(context.options.max_attribute_bytes) + " bytes (max_attribute_bytes)",
                  std::to_string(bytes));
   }
-  context.budget.charge(kAttributeBytes + list_bytes, message);
+  // Inference may copy it.
+  context.budget.charge(2 * block_bytes(list_bytes) + text_bytes(contents.name.size()) +
+                            2 * text_bytes(contents.s.size()) + contents.strings * block_bytes(1) +
+                            contents.string_bytes,
+                        message);
   NamedAttribute attribute{.name = contents.name, .value = std::nullopt, .body = nullptr, .unsupported = {}};
   if (!contents.reference.empty()) {
     resolve_reference(contents, attribute, context);

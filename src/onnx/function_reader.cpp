@@ -11,8 +11,8 @@ namespace linnet::onnx {
 
 using base::quote_name;
 
-// FunctionProto.attribute_proto, which older copies of onnx.proto do not have yet.
-constexpr int kDefaultAttribute = 11;
+// FunctionProto.attribute_proto and overload, which older copies of onnx.proto do not have yet.
+constexpr int kDefaultAttribute = 11, kOverload = 13;
 
 void read_opset(const Message& message, LoadContext& context, std::map<std::string, int>& opsets) {
   using Opset = linnet_onnx::OperatorSetIdProto;
@@ -39,21 +39,23 @@ void read_opset(const Message& message, LoadContext& context, std::map<std::stri
 void read_function(const Message& message, LoadContext& context) {
   using Proto = linnet_onnx::FunctionProto;
   const std::int64_t max_name = context.options.max_name_bytes;
-  std::string domain, name;
+  FunctionId id;
   Function function;
   const auto add_name = [&](std::vector<std::string>& names, std::string_view added) {
-    context.budget.charge(sizeof(std::string) + added.size(), message);
+    context.budget.charge(2 * sizeof(std::string) + text_bytes(added.size()), message);  // the list doubles
     names.emplace_back(added);
   };
   const auto add_message = [&](std::vector<Message>& messages, const Message& added) {
-    context.budget.charge(sizeof(Message), message);
+    context.budget.charge(2 * sizeof(Message), message);
+    context.budget.exclude(added.bytes.size());  // until a call reads it
     messages.push_back(added);
   };
   MessageReader reader(message);
   while (reader.next()) {
     switch (reader.field()) {
-      case Proto::kDomainFieldNumber: domain = reader.as_text(max_name); break;
-      case Proto::kNameFieldNumber: name = reader.as_text(max_name); break;
+      case Proto::kDomainFieldNumber: id.domain = reader.as_text(max_name); break;
+      case Proto::kNameFieldNumber: id.name = reader.as_text(max_name); break;
+      case kOverload: id.overload = reader.as_text(max_name); break;
       case Proto::kInputFieldNumber: add_name(function.inputs, reader.as_text(max_name)); break;
       case Proto::kOutputFieldNumber: add_name(function.outputs, reader.as_text(max_name)); break;
       case Proto::kNodeFieldNumber: add_message(function.nodes, reader.as_message("NodeProto")); break;
@@ -64,10 +66,11 @@ void read_function(const Message& message, LoadContext& context) {
       default: break;
     }
   }
-  if (domain == "ai.onnx") domain.clear();
-  context.budget.charge(sizeof(Function) + 128 + domain.size() + name.size(), message);
-  const std::string label = quote_name(name);
-  if (!context.functions.emplace(std::pair(std::move(domain), std::move(name)), std::move(function)).second)
+  if (id.domain == "ai.onnx") id.domain.clear();
+  context.budget.charge(sizeof(Function) + 128 + id.domain.size() + id.name.size() + id.overload.size(), message);
+  const std::string label =
+      quote_name(id.name) + (id.overload.empty() ? "" : " and overload " + quote_name(id.overload));
+  if (!context.functions.emplace(std::move(id), std::move(function)).second)
     message.fail(ErrorCode::model, "two functions have the name " + label);
 }
 

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/printable.h"
+#include "graph/index.h"
 #include "linnet_onnx.pb.h"
 #include "onnx/attribute_reader.h"
 #include "onnx/tensor_reader.h"
@@ -22,6 +24,7 @@ namespace {
 using GraphProto = linnet_onnx::GraphProto;
 using NodeProto = linnet_onnx::NodeProto;
 using base::quote_name;
+using graph::at;
 using graph::kNoNode;
 using graph::kNoValue;
 using graph::NodeId;
@@ -30,22 +33,51 @@ using graph::ValueId;
 // The operators that passes make take for granted what those passes have checked.
 constexpr std::string_view kOwnDomain = "linnet";
 constexpr std::int64_t kFirstOverridableIr = 4;
-// What a value takes with its entry in the table of names, and a node with its lists, allocator overhead included.
-constexpr std::size_t kValueBytes = sizeof(graph::Value) + 112;
-constexpr std::size_t kNodeBytes = sizeof(graph::Node) + 68;
-// A name in the table of a function's call.
-constexpr std::size_t kScopeBytes = 96;
+// NodeProto.overload, which older copies of onnx.proto do not have yet.
+constexpr int kOverload = 8;
+// How often read() goes through the fields of a graph.
+constexpr std::size_t kWalks = 5;
+// A name in the table of a function's call, and its value in the set of those that are invented.
+constexpr std::size_t kScopeBytes = 128;
+// An input or output of the graph in lists that double.
+constexpr std::size_t kInputBytes = 6 * sizeof(ValueId);
+// An entry of Graph::declared, whose extents have been charged.
+constexpr std::size_t kDeclaredBytes = 96;
+// An initializer that cannot be read, and why.
+constexpr std::size_t kRefusedBytes = 144;
 // The attribute in which the number of captures stands (ops/control_flow.h).
 constexpr std::string_view kCaptures = "captures";
-// What is set aside before anything is looked at: address space, not memory.
-constexpr std::size_t kMaxReserve = std::size_t{1} << 20;
-// An input stands in the value's list of consumers as well.
-constexpr std::size_t kUseBytes = 2 * sizeof(ValueId);
-// An extent of an initializer, in its Tensor and its TensorDesc.
-constexpr std::size_t kDimBytes = sizeof(std::int64_t) + sizeof(graph::Dim);
+constexpr std::size_t kEntryBytes = sizeof(graph::Attributes::Entry);
 
-/// What a name takes beyond the string object that holds it.
-std::size_t name_bytes(std::string_view name) { return name.size() < 16 ? 0 : name.size() + 16; }
+/// How many of each a NodeProto has.
+struct NodeCounts {
+  std::size_t inputs = 0, outputs = 0, attributes = 0;
+  std::size_t attribute_bytes = 0;  // of the file
+};
+
+NodeCounts count_fields(const Message& node) {
+  NodeCounts counts;
+  MessageReader reader(node);
+  while (reader.next()) {
+    switch (reader.field()) {
+      case NodeProto::kInputFieldNumber: ++counts.inputs; break;
+      case NodeProto::kOutputFieldNumber: ++counts.outputs; break;
+      case NodeProto::kAttributeFieldNumber:
+        ++counts.attributes;
+        counts.attribute_bytes += reader.as_bytes().size();
+        break;
+      default: break;
+    }
+  }
+  return counts;
+}
+
+// A value's list of consumers: its first allocation, and a use in it while it doubles.
+constexpr std::size_t kConsumersBytes = block_bytes(1), kUseBytes = 3 * sizeof(NodeId);
+
+constexpr std::size_t larger(std::size_t room) { return room + room / 2 + 1; }
+
+std::size_t list_bytes(std::size_t ids) { return block_bytes(ids * sizeof(ValueId)); }
 
 class GraphReader {
  public:
@@ -61,8 +93,8 @@ class GraphReader {
       if (!graph_.value(id).constant || context_.ir_version >= kFirstOverridableIr) graph_.add_input(id);
     }
     for_each(GraphProto::kNodeFieldNumber, "NodeProto", [this](const Message& m) { read_node(m); });
-    if (!nested_) require_sources();
-    if (unsorted_) graph_.sort();
+    require_sources();
+    graph_.sort();
     for_each(GraphProto::kOutputFieldNumber, "ValueInfoProto", [this](const Message& m) { read_output(m); });
     if (graph_.outputs.empty() && !nested_) message_.fail(ErrorCode::model, "the graph has no output");
   }
@@ -74,45 +106,78 @@ class GraphReader {
     while (reader.next()) {
       if (reader.field() != field) continue;
       const Message message = reader.as_message(type);
-      // What is nested was paid for with the node around it.
-      if (!nested_) context_.budget.credit(message.bytes.size());
+      // read_facts has noted nodes; tensors note themselves.
+      if (field != GraphProto::kNodeFieldNumber && field != GraphProto::kInitializerFieldNumber)
+        context_.note_read(message.bytes.size(), message);
       sink(message);
     }
   }
 
   void read_facts() {
-    std::size_t nodes = 0, values = 0;
+    std::size_t nodes = 0, values = 0, part_bytes = 0;
     MessageReader reader(message_);
     while (reader.next()) {
+      if (reader.wire_type() == WireType::length_delimited) part_bytes += reader.as_bytes().size();
       switch (reader.field()) {
-        case GraphProto::kNameFieldNumber: graph_.name = reader.as_text(context_.options.max_name_bytes); break;
+        case GraphProto::kNameFieldNumber:
+          graph_.name = reader.as_text(context_.options.max_name_bytes);
+          charge(text_bytes(graph_.name.size()), message_);
+          break;
         case GraphProto::kInputFieldNumber:
         case GraphProto::kInitializerFieldNumber: ++values; break;
-        case GraphProto::kNodeFieldNumber:
+        case GraphProto::kNodeFieldNumber: {
+          const Message node = reader.as_message("NodeProto");
+          const NodeCounts counts = count_fields(node);
           ++nodes;
-          values += count_outputs(reader.as_message("NodeProto"));
+          values += counts.outputs;
+          context_.note_read(node.bytes.size() - counts.attribute_bytes, node);  // those pay as they are read
           break;
+        }
         case GraphProto::kSparseInitializerFieldNumber:
           context_.refusals.add("a sparse initializer", "sparse tensors are not supported", {});
           break;
         default: break;
       }
     }
-    graph_.reserve(std::min(values, kMaxReserve), std::min(nodes, kMaxReserve));
+    if (context_.read_before) context_.budget.reread(kWalks * (message_.bytes.size() - part_bytes), message_);
+    context_.budget.add_nodes(nodes, message_);
+    set_room(values, nodes, message_);
   }
 
-  static std::size_t count_outputs(const Message& node) {
-    std::size_t count = 0;
-    MessageReader reader(node);
-    while (reader.next()) {
-      if (reader.field() == NodeProto::kOutputFieldNumber) ++count;
-    }
-    return count;
+  /// Objects of a body are there twice while it is inferred, which happens on a copy.
+  void charge(std::size_t bytes, const Message& message) {
+    context_.budget.charge(nested_ ? 2 * bytes : bytes, message);
+  }
+
+  void release(std::size_t bytes) { context_.budget.release(nested_ ? 2 * bytes : bytes); }
+
+  /// What grows is there twice while it moves.
+  void set_room(std::size_t values, std::size_t nodes, const Message& message) {
+    const bool more_values = values != value_room_, more_nodes = nodes != node_room_;
+    const std::size_t old = graph::Graph::bytes_for(more_values ? value_room_ : 0, more_nodes ? node_room_ : 0);
+    charge(graph::Graph::bytes_for(more_values ? values : 0, more_nodes ? nodes : 0), message);
+    graph_.reserve(values - at(graph_.value_count()), nodes - at(graph_.node_count()));
+    release(old);
+    value_room_ = values;
+    node_room_ = nodes;
+  }
+
+  /// There is no room where nothing produces the name, and for what functions write out: read_facts has not counted those.
+  ValueId add_value(std::string name, const Message& message, graph::TensorDesc desc = {}) {
+    charge(kConsumersBytes + text_bytes(name.size()), message);
+    if (std::cmp_equal(graph_.value_count(), value_room_)) set_room(larger(value_room_), node_room_, message);
+    return graph_.add_value(std::move(name), std::move(desc));
+  }
+  NodeId add_node(graph::Node node, const Message& message) {
+    charge(node.inputs.size() * kUseBytes + text_bytes(node.name.size()) + text_bytes(node.op_type.size()) +
+               text_bytes(node.domain.size()),
+           message);
+    if (std::cmp_equal(graph_.node_count(), node_room_)) set_room(value_room_, larger(node_room_), message);
+    return graph_.add_node(std::move(node));
   }
 
   void read_input(const Message& message) {
     NamedDesc value = read_value_info(message, context_);
-    context_.budget.charge(kValueBytes + 2 * name_bytes(value.name), message);
     if (graph_.find_value(value.name) != kNoValue)
       message.fail(ErrorCode::model, "two inputs have the name " + quote_name(value.name));
     if (!value.unsupported.empty())
@@ -120,20 +185,23 @@ class GraphReader {
     else if (value.desc.type == DataType::undefined && !nested_) {
       message.fail(ErrorCode::model, "the input " + quote_name(value.name) + " has no type");
     }
-    declared_inputs_.push_back(graph_.add_value(std::string(value.name), std::move(value.desc)));
+    charge(kInputBytes, message);
+    declared_inputs_.push_back(add_value(std::string(value.name), message, std::move(value.desc)));
   }
 
   void read_initializer(const Message& message) {
     const TensorHeader header = read_tensor_header(message, context_);
-    context_.budget.charge(kValueBytes + 2 * name_bytes(header.name) + header.dims.size() * kDimBytes, message);
+    charge(block_bytes(header.dims.size() * sizeof(graph::Dim)), message);
     if (header.name.empty()) message.fail(ErrorCode::model, "an initializer without a name");
     ValueId id = graph_.find_value(header.name);
-    const bool declared = id != kNoValue && graph_.value(id).desc.type != DataType::undefined;
+    const bool declared = id != kNoValue && (graph_.value(id).desc.type != DataType::undefined ||
+                                             graph_.value(id).desc.kind != ValueKind::tensor);
     if (id != kNoValue && (graph_.value(id).constant || refused_.contains(id))) {
       message.fail(ErrorCode::model, "two initializers have the name " + quote_name(header.name));
     }
-    if (id == kNoValue) id = graph_.add_value(std::string(header.name));
+    if (id == kNoValue) id = add_value(std::string(header.name), message);
     if (std::string why = why_unsupported(header); !why.empty()) {
+      charge(kRefusedBytes, message);
       refused_.emplace(id, std::move(why));
       return;
     }
@@ -147,7 +215,7 @@ class GraphReader {
   }
 
   static void require_declared(const graph::Value& value, const Tensor& tensor, const Message& message) {
-    bool fits = value.desc.type == tensor.type();
+    bool fits = value.desc.kind == ValueKind::tensor && value.desc.type == tensor.type();
     if (fits && value.desc.shape) {
       const graph::DimList& dims = *value.desc.shape;
       fits = std::equal(dims.begin(), dims.end(), tensor.shape().begin(), tensor.shape().end(),
@@ -165,44 +233,69 @@ class GraphReader {
     const ValueId id = graph_.find_value(name);
     if (id != kNoValue && !invented_.contains(id)) return id;
     if (id != kNoValue) graph_.rename_value(id, graph_.unique_name(name));
-    context_.budget.charge(kValueBytes + 2 * name_bytes(name), message);
-    return graph_.add_value(std::string(name));
+    return add_value(std::string(name), message);
   }
 
   /// A name inside a function means the caller's value, or one that this call alone has.
   ValueId named_in_call(std::string_view name, const Message& message) {
     if (const auto known = call_->names.find(name); known != call_->names.end()) return known->second;
     const std::string stem = call_->label + "/" + std::string(name);
-    context_.budget.charge(kValueBytes + kScopeBytes + 2 * stem.size() + 2 * name.size(), message);
-    const ValueId id = graph_.add_value(graph_.unique_name(stem));
+    charge(kScopeBytes + text_bytes(name.size()), message);
+    const ValueId id = add_value(graph_.unique_name(stem), message);
     invented_.insert(id);
     call_->names.emplace(name, id);
     return id;
   }
 
+  /// Whether a subgraph in a function names an input that the call leaves out.
+  [[nodiscard]] bool is_left_out(std::string_view name) const {
+    if (call_ != nullptr || context_.call_names == nullptr) return false;
+    if (const ValueId id = graph_.find_value(name); id != kNoValue && !invented_.contains(id)) return false;
+    const auto known = context_.call_names->find(name);
+    return known != context_.call_names->end() && known->second == kNoValue;
+  }
+
   void read_node(const Message& message) {
-    context_.budget.add_node(message);
-    context_.budget.charge(kNodeBytes, message);
+    const NodeCounts counts = count_fields(message);
+    if (call_ != nullptr) context_.note_read(message.bytes.size() - counts.attribute_bytes, message);
+    require_few_attributes(counts.attributes, message);
+    charge(list_bytes(counts.inputs) + list_bytes(counts.outputs) + block_bytes(counts.attributes * kEntryBytes),
+           message);
     graph::Node node;
+    node.inputs.reserve(counts.inputs);
+    node.outputs.reserve(counts.outputs);
+    node.attributes.reserve(counts.attributes);
     std::vector<std::string> reasons;
     bodies_.clear();
+    overload_ = {};
     MessageReader reader(message);
     while (reader.next()) read_node_field(reader, node, reasons);
     if (node.domain == "ai.onnx") node.domain.clear();
     if (call_ != nullptr) node.name = call_->label + "/" + (node.name.empty() ? node.op_type : node.name);
     const auto version = context_.imports->find(node.domain);
     node.opset = version == context_.imports->end() ? 0 : version->second;
-    const auto function = context_.functions.find({node.domain, node.op_type});
-    if (function != context_.functions.end()) return expand(function->second, node, reasons, message);
+    if (Function* function = called(node)) return expand(*function, node, reasons, message);
+    if (!overload_.empty()) reasons.push_back("the model has no function of the overload " + quote_name(overload_));
     if (!bodies_.empty()) connect_bodies(node, message);
     if (node.op_type.empty())
       message.fail(ErrorCode::model, "a node without an operator", {}, "node " + quote_name(node.name));
     require_distinct_outputs(node, message);
-    unsorted_ = unsorted_ || std::any_of(node.inputs.begin(), node.inputs.end(),
-                                         [this](ValueId id) { return id != kNoValue && !has_source(id); });
-    context_.budget.charge(name_bytes(node.name) + name_bytes(node.op_type) + name_bytes(node.domain), message);
-    const NodeId id = graph_.add_node(std::move(node));
+    const NodeId id = add_node(std::move(node), message);
     collect_refusals(id, reasons);
+  }
+
+  [[nodiscard]] Function* called(const graph::Node& node) const {
+    if (context_.functions.empty()) return nullptr;
+    const auto function = context_.functions.find({node.domain, node.op_type, std::string(overload_)});
+    return function == context_.functions.end() ? nullptr : &function->second;
+  }
+
+  /// No operator has more than a few dozen; Attributes looks names up one by one.
+  void require_few_attributes(std::size_t count, const Message& message) const {
+    if (std::cmp_less_equal(count, context_.options.max_attributes)) return;
+    message.fail(ErrorCode::limit, "a node has too many attributes",
+                 "at most " + std::to_string(context_.options.max_attributes) + " (max_attributes)",
+                 std::to_string(count));
   }
 
   void read_node_field(const MessageReader& reader, graph::Node& node, std::vector<std::string>& reasons) {
@@ -211,16 +304,18 @@ class GraphReader {
       case NodeProto::kNameFieldNumber: node.name = reader.as_text(max_name); break;
       case NodeProto::kOpTypeFieldNumber: node.op_type = reader.as_text(max_name); break;
       case NodeProto::kDomainFieldNumber: node.domain = reader.as_text(max_name); break;
-      case NodeProto::kInputFieldNumber: add_use(node.inputs, reader); break;
-      case NodeProto::kOutputFieldNumber: add_use(node.outputs, reader); break;
+      case kOverload: overload_ = reader.as_text(max_name); break;
+      case NodeProto::kInputFieldNumber: {
+        const std::string_view name = reader.as_text(max_name);
+        node.inputs.push_back(is_left_out(name) ? kNoValue : named(name, reader.message()));
+        break;
+      }
+      case NodeProto::kOutputFieldNumber:
+        node.outputs.push_back(named(reader.as_text(max_name), reader.message()));
+        break;
       case NodeProto::kAttributeFieldNumber: add_attribute(reader, node, reasons); break;
       default: break;
     }
-  }
-
-  void add_use(std::vector<ValueId>& uses, const MessageReader& reader) {
-    context_.budget.charge(kUseBytes, reader.message());
-    uses.push_back(named(reader.as_text(context_.options.max_name_bytes), reader.message()));
   }
 
   void add_attribute(const MessageReader& reader, graph::Node& node, std::vector<std::string>& reasons) {
@@ -230,12 +325,6 @@ class GraphReader {
       message.fail(ErrorCode::model, "no operator has an attribute " + quote_name(kCaptures));
     if (node.attributes.has(attribute.name))
       message.fail(ErrorCode::model, "attribute " + quote_name(attribute.name) + " stands twice");
-    // No operator has more than a few dozen; Attributes looks names up one by one.
-    const std::size_t count = node.attributes.entries().size() + bodies_.size() + reasons.size();
-    if (std::cmp_greater_equal(count, context_.options.max_attributes)) {
-      message.fail(ErrorCode::limit, "a node has too many attributes",
-                   "at most " + std::to_string(context_.options.max_attributes) + " (max_attributes)");
-    }
     if (attribute.value) {
       node.attributes.set(attribute.name, std::move(*attribute.value));
     } else if (attribute.body != nullptr) {
@@ -251,7 +340,11 @@ class GraphReader {
   }
 
   void refuse(const std::string& subject, const std::vector<std::string>& reasons, const std::string& label) {
-    for (const std::string& reason : reasons) context_.refusals.add(subject, reason, "node " + quote_name(label));
+    for (const std::string& reason : reasons) {
+      const bool tells = context_.refusals.tells_place(subject, reason);
+      context_.refusals.add(subject, reason, tells ? "node " + quote_name(label) : std::string());
+    }
+    context_.refusals.throw_if_many(graph_.file);
   }
 
   /// What the bodies read of the graphs around them becomes inputs: the last ones of the node, and of each body alike.
@@ -265,41 +358,51 @@ class GraphReader {
       }
     }
     for (const std::string& name : names) {
-      context_.budget.charge(kUseBytes + bodies_.size() * (kValueBytes + 3 * name_bytes(name)), message);
+      charge(kScopeBytes + text_bytes(name.size()) + (1 + bodies_.size()) * kInputBytes, message);
       node.inputs.push_back(named(name, message));
+      if (node.inputs.back() == kNoValue)
+        message.fail(ErrorCode::unsupported, "a subgraph gives out the input " + quote_name(name) +
+                                                 ", which the call of its function leaves out");
       for (const auto& [attribute, body] : bodies_) {
-        const ValueId inside = body->find_value(name);
+        ValueId inside = body->find_value(name);
         // A body that has the name for something of its own does not read the outer one.
         const bool own = inside != kNoValue && (body->value(inside).producer != kNoNode ||
                                                 body->value(inside).constant || body->value(inside).graph_input);
-        body->add_input(inside == kNoValue || own ? body->add_value(body->unique_name(name)) : inside);
+        if (inside == kNoValue || own) {
+          // Its room doubles, and is there twice while the body is inferred.
+          charge(4 * (graph::Graph::bytes_for(1, 0) + text_bytes(name.size())), message);
+          inside = body->add_value(body->unique_name(name));
+        }
+        body->add_input(inside);
       }
     }
+    charge(block_bytes(2 * (node.attributes.entries().size() + bodies_.size() + 1) * kEntryBytes), message);
     node.attributes.set(kCaptures, static_cast<std::int64_t>(names.size()));
     for (auto& [name, body] : bodies_) node.attributes.set(name, std::shared_ptr<const graph::Graph>(std::move(body)));
   }
 
   /// Writes the function's nodes in the place of the call.
-  void expand(const Function& function, const graph::Node& node, std::vector<std::string>& reasons,
-              const Message& message) {
+  void expand(Function& function, const graph::Node& node, std::vector<std::string>& reasons, const Message& message) {
     if (!bodies_.empty()) message.fail(ErrorCode::unsupported, "a call of a function with a subgraph as an attribute");
     if (node.outputs.empty())
       message.fail(ErrorCode::model,
                    "node " + quote_name(node.name) + ", a call of the function " + quote_name(node.op_type) +
                        ", has no outputs, so that nothing can read it: name them or remove the node",
                    "at least 1 output", "0");
+    require_few_attributes(node.attributes.entries().size() + function.defaults.size(), message);
     Call call;
     call.label = node.name.empty() ? node.op_type + "#" + std::to_string(graph_.value_count()) : node.name;
     const Nesting level(context_, message);
-    const std::size_t names = function.inputs.size() + function.outputs.size();
-    context_.budget.charge(
-        names * kScopeBytes + function.defaults.size() * sizeof(graph::Attribute) + call.label.size(), message);
+    const std::size_t bytes = scope_bytes(function, node) + call.label.size();
+    charge(bytes, message);
     for (std::size_t i = 0; i < function.inputs.size(); ++i)
       call.names.emplace(function.inputs[i], i < node.inputs.size() ? node.inputs[i] : kNoValue);
     if (node.inputs.size() > function.inputs.size() || node.outputs.size() > function.outputs.size())
       message.fail(ErrorCode::model,
                    "the function " + quote_name(node.op_type) + " does not have so many inputs or outputs");
     const bool outer_read_again = std::exchange(context_.read_again, true);
+    const bool outer_read_before = std::exchange(context_.read_before, std::exchange(function.called, true));
+    if (context_.read_before) context_.budget.reread(bytes, message);
     graph::Attributes attributes = node.attributes;
     for (const Message& fallback : function.defaults) {
       NamedAttribute attribute = read_attribute(fallback, context_);
@@ -316,29 +419,45 @@ class GraphReader {
     }
     const auto imports = std::exchange(context_.imports, &function.opsets);
     const auto outer_attributes = std::exchange(context_.call, &attributes);
+    const auto outer_names = std::exchange(context_.call_names, &call.names);
     Call* const outer = std::exchange(call_, &call);
     for (const Message& inner : function.nodes) {
       context_.budget.add_call_node(message);
       read_node(inner);
     }
     call_ = outer;
+    context_.call_names = outer_names;
     context_.call = outer_attributes;
     context_.imports = imports;
     context_.read_again = outer_read_again;
-    for (const auto& [from, to] : copies) add_identity(from, to);
-    unsorted_ = true;  // the function's nodes may be in any order
+    context_.read_before = outer_read_before;
+    for (const auto& [from, to] : copies) add_identity(from, to, message);
+    release(bytes);
   }
 
-  void add_identity(ValueId from, ValueId to) {
+  /// What a call takes until its nodes have been written out: its names, and its attributes with those left out.
+  static std::size_t scope_bytes(const Function& function, const graph::Node& node) {
+    std::size_t bytes = (node.attributes.entries().size() + function.defaults.size()) * 2 * kEntryBytes;
+    for (const auto& [name, attribute] : node.attributes.entries()) bytes += graph::bytes_beside(attribute);
+    for (const auto* names : {&function.inputs, &function.outputs}) {
+      for (const std::string& name : *names) bytes += kScopeBytes + text_bytes(name.size());
+    }
+    return bytes;
+  }
+
+  void add_identity(ValueId from, ValueId to, const Message& message) {
     graph::Node identity;
     identity.op_type = "Identity";
     identity.opset = 1;
     identity.inputs = {from};
     identity.outputs = {to};
-    graph_.add_node(std::move(identity));
+    charge(2 * list_bytes(1), message);
+    std::vector<std::string> reasons;
+    collect_refusals(add_node(std::move(identity), message), reasons);
   }
 
   void require_distinct_outputs(const graph::Node& node, const Message& message) const {
+    if (node.outputs.size() < 2) return;
     std::vector<ValueId> sorted = node.outputs;
     std::erase(sorted, kNoValue);
     std::sort(sorted.begin(), sorted.end());
@@ -348,7 +467,9 @@ class GraphReader {
                                        quote_name(graph_.value(*twice).name) + " twice");
   }
 
+  /// A body's names may mean what is around it, but for those inside a function.
   [[nodiscard]] bool has_source(ValueId id) const {
+    if (nested_ && !invented_.contains(id)) return true;
     const graph::Value& value = graph_.value(id);
     return value.producer != kNoNode || value.constant || value.graph_input || refused_.contains(id);
   }
@@ -383,6 +504,7 @@ class GraphReader {
       const graph::Node& node = graph_.node(id);
       for (std::size_t i = 0; i < node.inputs.size(); ++i) {
         if (node.inputs[i] == kNoValue || has_source(node.inputs[i])) continue;
+        context_.refusals.throw_if_any(graph_.file);  // it may be an initializer of a body
         throw Error(ErrorCode::model, "nothing in the model has the name that a node reads",
                     {.file = graph_.file,
                      .node = graph_.label(id),
@@ -393,9 +515,10 @@ class GraphReader {
   }
 
   void read_output(const Message& message) {
-    const NamedDesc value = read_value_info(message, context_);
+    NamedDesc value = read_value_info(message, context_);
+    charge(kInputBytes, message);
     ValueId id = graph_.find_value(value.name);
-    if (id == kNoValue || !has_source(id)) {
+    if (id == kNoValue || invented_.contains(id) || !has_source(id)) {
       if (!nested_)
         message.fail(ErrorCode::model, "nothing in the model produces the output " + quote_name(value.name));
       id = named(value.name, message);
@@ -403,7 +526,13 @@ class GraphReader {
     const auto refused = refused_.find(id);
     const std::string why = refused == refused_.end() ? value.unsupported : refused->second;
     if (!why.empty()) context_.refusals.add("output " + quote_name(value.name), why + " are not supported", {});
-    if (graph_.value(id).desc.type == DataType::undefined) graph_.value(id).desc = value.desc;
+    if (graph_.value(id).desc.type == DataType::undefined) {
+      if (std::optional<graph::DimList> shape = std::exchange(value.desc.shape, std::nullopt)) {
+        charge(kDeclaredBytes, message);
+        graph_.declared.emplace(id, *std::move(shape));
+      }
+      graph_.value(id).desc = std::move(value.desc);
+    }
     graph_.add_output(id);
   }
 
@@ -413,13 +542,14 @@ class GraphReader {
   const bool nested_;
   /// A function that is being written out.
   struct Call {
-    std::map<std::string, ValueId, std::less<>> names;
+    CallNames names;
     std::string label;
   };
   Call* call_ = nullptr;
   std::set<ValueId> invented_;  // what is inside functions, under names that give way to the model's own
   std::vector<std::pair<std::string, std::shared_ptr<graph::Graph>>> bodies_;  // of the node that is being read
-  bool unsorted_ = false;  // some node reads a value that stands behind it
+  std::string_view overload_;                                                  // that it calls
+  std::size_t value_room_ = 0, node_room_ = 0;                                 // how many the graph has room for
   std::vector<ValueId> declared_inputs_;
   std::map<ValueId, std::string> refused_;  // initializers without a Tensor, and why
 };
@@ -433,7 +563,8 @@ void read_main_graph(const Message& message, LoadContext& context, graph::Graph&
 graph::Graph read_nested_graph(const Message& message, LoadContext& context) {
   const Nesting level(context, message);
   // The imports are the model's, and each node has its opset: a copy for every body could be made to cost a lot.
-  context.budget.charge(sizeof(graph::Graph) + context.file.path.size(), message);
+  // It is there twice while it is inferred.
+  context.budget.charge(2 * (block_bytes(sizeof(graph::Graph)) + text_bytes(context.file.path.size())), message);
   graph::Graph graph;
   graph.file = context.file.path;
   graph.ir_version = context.ir_version;

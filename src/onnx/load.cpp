@@ -53,7 +53,9 @@ Message whole_file(const FileContext& file, std::string_view type) {
 
 void read_metadata(const Message& message, LoadContext& context, graph::Graph& graph) {
   using Pair = linnet_onnx::StringStringEntryProto;
-  context.budget.charge(2 * sizeof(std::pair<std::string, std::string>) + message.bytes.size(), message);
+  // The list doubles, and each text has an allocation of its own.
+  context.budget.charge(2 * sizeof(std::pair<std::string, std::string>) + 2 * block_bytes(1) + message.bytes.size(),
+                        message);
   std::pair<std::string, std::string> entry;
   MessageReader reader(message);
   while (reader.next()) {
@@ -106,7 +108,7 @@ std::optional<Message> read_model_fields(const Message& message, LoadContext& co
   return graph_message;
 }
 
-graph::Graph load(LoadContext& context, Refusals* refusals) {
+graph::Graph load(LoadContext& context, LoadNotes* notes) {
   const Message message = whole_file(context.file, "ModelProto");
   graph::Graph graph;
   graph.file = context.file.path;
@@ -117,10 +119,10 @@ graph::Graph load(LoadContext& context, Refusals* refusals) {
   graph.opsets = context.opsets;
   context.imports = &context.opsets;
   read_main_graph(*graph_message, context, graph);
-  if (refusals == nullptr) {
+  if (notes == nullptr) {
     context.refusals.throw_if_any(graph.file);
   } else {
-    *refusals = std::move(context.refusals);
+    *notes = {std::move(context.refusals), context.budget};
   }
   return graph;
 }
@@ -131,7 +133,7 @@ LoadContext make_context(const LoadOptions& options, Bytes bytes, std::string pa
           .file = {.bytes = bytes, .path = std::move(path), .max_depth = options.max_depth},
           .buffer = nullptr,
           .owner = nullptr,
-          .budget = Budget(options.max_nodes, bytes.size()),
+          .budget = Budget(options, bytes.size()),
           .external = ExternalData(std::move(folder), options.max_file_bytes),
           .refusals = {},
           .opsets = {}};
@@ -173,7 +175,7 @@ Datum read_optional(const Message& message, LoadContext& context, std::string* n
 
 }  // namespace
 
-graph::Graph load_graph(const std::string& path, const LoadOptions& options, Refusals* refusals) {
+graph::Graph load_graph(const std::string& path, const LoadOptions& options, LoadNotes* notes) {
   const bool from_stdin = path == "-";
   const std::int64_t most = std::min(options.max_file_bytes, kMaxModelBytes);
   auto buffer = from_stdin ? base::FileBuffer::read_stdin(most) : base::FileBuffer::read(path, most);
@@ -182,11 +184,11 @@ graph::Graph load_graph(const std::string& path, const LoadOptions& options, Ref
   LoadContext context = make_context(options, buffer->bytes(), path, std::move(folder));
   context.buffer = buffer;
   context.owner = buffer;
-  return load(context, refusals);
+  return load(context, notes);
 }
 
 graph::Graph load_graph(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& path,
-                        const LoadOptions& options, Refusals* refusals) {
+                        const LoadOptions& options, LoadNotes* notes) {
   if (std::cmp_greater(bytes.size(), options.max_file_bytes)) {
     throw Error(ErrorCode::limit, "the model is too large",
                 {.file = path,
@@ -195,7 +197,7 @@ graph::Graph load_graph(std::span<const std::byte> bytes, std::shared_ptr<const 
   }
   LoadContext context = make_context(options, bytes, path, std::nullopt);
   context.owner = std::move(owner);
-  return load(context, refusals);
+  return load(context, notes);
 }
 
 Tensor load_tensor(std::span<const std::byte> bytes, const std::string& path, std::string* name) {

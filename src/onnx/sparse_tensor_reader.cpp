@@ -63,7 +63,7 @@ void scatter(const SparseTensorHeader& header, const Tensor& values, const Tenso
 
 }  // namespace
 
-SparseTensorHeader read_sparse_tensor_header(const Message& message, const LoadContext& context) {
+SparseTensorHeader read_sparse_tensor_header(const Message& message, LoadContext& context) {
   SparseTensorHeader header;
   header.message = message;
   std::optional<TensorHeader> values, indices;
@@ -78,11 +78,12 @@ SparseTensorHeader read_sparse_tensor_header(const Message& message, const LoadC
         reader.refuse_second(indices.has_value());
         indices = read_tensor_header(reader.as_message("TensorProto"), context);
         break;
-      case SparseTensorProto::kDimsFieldNumber: add_dims(reader, header.dims); break;
+      case SparseTensorProto::kDimsFieldNumber: add_dims(reader, header.dims, context); break;
       default: break;
     }
   }
   if (!values || !indices) message.fail(ErrorCode::model, "a sparse tensor without values or without indices");
+  context.note_read(message.bytes.size() - values->message.bytes.size() - indices->message.bytes.size(), message);
   header.values = *std::move(values);
   header.indices = *std::move(indices);
   return header;

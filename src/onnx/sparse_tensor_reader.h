@@ -14,7 +14,7 @@ struct SparseTensorHeader {
 };
 
 /// Throws `format`, `model`, `limit`.
-SparseTensorHeader read_sparse_tensor_header(const Message& message, const LoadContext& context);
+SparseTensorHeader read_sparse_tensor_header(const Message& message, LoadContext& context);
 
 /// Why Linnet has no such tensor; empty if it has.
 std::string why_unsupported(const SparseTensorHeader& header);

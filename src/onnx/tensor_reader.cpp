@@ -21,7 +21,6 @@ using linnet_onnx::TensorProto;
 
 // Below this a payload's pages are not worth a handle of their own.
 constexpr std::size_t kReleasable = std::size_t{64} << 10;
-constexpr std::size_t kPayloadEntryBytes = 64;  // in the set of the payloads of functions
 constexpr std::size_t kOwnedTensorBytes = 256;  // what the allocations of one small owning tensor take
 
 static_assert(std::endian::native == std::endian::little, "tensor payloads are views of the little-endian file");
@@ -107,23 +106,22 @@ std::size_t bytes_before(Bytes payload) {
   return bytes;
 }
 
-/// Takes a payload out of what pays for objects, once however often it is read: a function's is at every call. Whether this is
-/// another time.
-bool exclude_once(Bytes payload, LoadContext& context, const Message& message) {
-  if (context.read_again && !payload.empty()) {
-    if (!context.function_payloads.insert(payload.data()).second) return true;
-    context.budget.charge(kPayloadEntryBytes, message);
-  }
-  context.budget.exclude(payload.size());
-  return false;
+/// What a tensor that is no view of the file takes. The file's bytes pay for its elements, once.
+void charge_owned(const TensorHeader& header, std::size_t bytes, LoadContext& context) {
+  context.budget.charge(kOwnedTensorBytes + (context.read_before ? bytes : 0), header.message);
 }
 
-/// A tensor on a stretch of the file. `again`: not the first one on it.
-Tensor share(const TensorHeader& header, DataType type, Bytes payload, bool again, LoadContext& context) {
+/// Whether its numbers are one run that nobody has to walk through.
+bool is_one_stretch(const TensorHeader& header) {
+  return header.number_runs <= 1 && element_wire_type(header.numbers_field) != WireType::varint;
+}
+
+/// A tensor on a stretch of the file.
+Tensor share(const TensorHeader& header, DataType type, Bytes payload, LoadContext& context) {
   const std::size_t shift = reinterpret_cast<std::uintptr_t>(payload.data()) % element_bytes(type);
   const bool movable = context.buffer != nullptr && !context.read_again && shift <= bytes_before(payload);
   if (payload.empty() || (shift != 0 && !movable)) {
-    context.budget.charge(kOwnedTensorBytes + (again ? payload.size() : 0), header.message);
+    charge_owned(header, payload.size(), context);
     Tensor tensor(type, header.dims);
     if (!payload.empty()) std::memcpy(tensor.mutable_raw(), payload.data(), payload.size());
     return tensor;
@@ -135,6 +133,7 @@ Tensor share(const TensorHeader& header, DataType type, Bytes payload, bool agai
     std::memmove(start - shift, start, payload.size());
     payload = {start - shift, payload.size()};
   }
+  context.budget.charge(block_bytes(header.dims.size() * sizeof(std::int64_t)), header.message);
   // What is read again, as a function's tensors at its next call, must still be there then.
   const bool releasable = context.buffer != nullptr && !context.read_again && payload.size() >= kReleasable;
   return Tensor::share(type, header.dims, payload.data(),
@@ -184,7 +183,7 @@ void copy_into(Tensor& tensor, const TensorHeader& header) {
   });
 }
 
-Tensor read_numbers(const TensorHeader& header, DataType type, std::size_t bytes, bool again, LoadContext& context) {
+Tensor read_numbers(const TensorHeader& header, DataType type, std::size_t bytes, LoadContext& context) {
   if (header.numbers_field != 0 && header.numbers_field != numbers_field_of(type)) {
     header.message.fail(ErrorCode::model,
                         "tensor " + quote_name(header.name) + " of " + data_type_name(header.type) +
@@ -196,12 +195,12 @@ Tensor read_numbers(const TensorHeader& header, DataType type, std::size_t bytes
   if (fixed && header.number_bytes != bytes)
     refuse_payload(header, "the bytes of its elements", bytes, header.number_bytes);
   if (fixed && header.number_runs == 1 && header.numbers.size() == bytes)
-    return share(header, type, header.numbers, again, context);
+    return share(header, type, header.numbers, context);
   // A varint has at least a byte, so this bounds the allocation by the file.
   const std::size_t elements = bytes / element_bytes(type);
   if (!fixed && header.number_bytes < elements)
     refuse_payload(header, "too few elements", elements, header.number_bytes);
-  context.budget.charge(kOwnedTensorBytes + (again ? bytes : 0), header.message);
+  charge_owned(header, bytes, context);
   Tensor tensor(type, header.dims);
   switch (type) {
     case DataType::float32: copy_into<std::uint32_t>(tensor, header); break;
@@ -252,11 +251,16 @@ std::string data_type_name(std::int64_t onnx_type) {
   return "type " + std::to_string(onnx_type);
 }
 
-void add_dims(const MessageReader& reader, Shape& dims) {
+void require_rank_above(std::size_t count, const MessageReader& reader, const LoadContext& context) {
+  if (std::cmp_less(count, context.options.max_rank)) return;
+  reader.fail(ErrorCode::limit, "more than " + std::to_string(context.options.max_rank) + " dims (max_rank)");
+}
+
+void add_dims(const MessageReader& reader, Shape& dims, const LoadContext& context) {
   NumberRun run(reader, WireType::varint);
   std::uint64_t dim = 0;
   while (run.next(dim)) {
-    if (dims.size() == kMaxRank) reader.fail(ErrorCode::limit, "more than " + std::to_string(kMaxRank) + " dims");
+    require_rank_above(dims.size(), reader, context);
     dims.push_back(static_cast<std::int64_t>(dim));
     if (dims.back() < 0)
       reader.fail(ErrorCode::model, "dim " + std::to_string(dims.size() - 1) + " is " + std::to_string(dims.back()));
@@ -274,12 +278,13 @@ std::size_t checked_bytes(const Message& message, const std::string& label, Data
   }
   if (bytes > context.options.max_tensor_bytes) {
     message.fail(ErrorCode::limit, label + " is too large",
-                 "at most " + std::to_string(context.options.max_tensor_bytes) + " bytes", std::to_string(bytes));
+                 "at most " + std::to_string(context.options.max_tensor_bytes) + " bytes (max_tensor_bytes)",
+                 std::to_string(bytes));
   }
   return base::to_size(bytes, "a tensor's bytes");
 }
 
-TensorHeader read_tensor_header(const Message& message, const LoadContext& context) {
+TensorHeader read_tensor_header(const Message& message, LoadContext& context) {
   TensorHeader header;
   header.message = message;
   const std::int64_t max_text = context.options.max_name_bytes;
@@ -291,7 +296,7 @@ TensorHeader read_tensor_header(const Message& message, const LoadContext& conte
     switch (reader.field()) {
       case TensorProto::kNameFieldNumber: header.name = reader.as_text(max_text); break;
       case TensorProto::kDataTypeFieldNumber: header.type = reader.as_int64(); break;
-      case TensorProto::kDimsFieldNumber: add_dims(reader, header.dims); break;
+      case TensorProto::kDimsFieldNumber: add_dims(reader, header.dims, context); break;
       case TensorProto::kSegmentFieldNumber: header.segmented = true; break;
       case TensorProto::kDataLocationFieldNumber: is_external = reader.as_int64() == TensorProto::EXTERNAL; break;
       case TensorProto::kExternalDataFieldNumber:
@@ -310,6 +315,9 @@ TensorHeader read_tensor_header(const Message& message, const LoadContext& conte
   if ((header.raw && !header.raw->empty()) + (header.numbers_field != 0) + is_external > 1) {
     message.fail(ErrorCode::model, "tensor " + quote_name(header.name) + " has its elements in two places");
   }
+  context.note_read(message.bytes.size() - (header.raw ? header.raw->size() : 0) - header.number_bytes, message);
+  if (context.read_before && header.numbers_field != 0 && !is_one_stretch(header))
+    context.budget.reread(header.number_bytes, message);
   return header;
 }
 
@@ -327,15 +335,11 @@ Tensor read_tensor(const TensorHeader& header, LoadContext& context) {
     tensor = context.external.read(*header.external, type, header.dims, bytes, header.message);
   } else if (header.raw) {
     if (header.raw->size() != bytes) refuse_payload(header, "the bytes of its raw_data", bytes, header.raw->size());
-    const bool again = exclude_once(*header.raw, context, header.message);
-    tensor = share(header, type, *header.raw, again, context);
+    tensor = share(header, type, *header.raw, context);
   } else {
-    // Numbers may stand in several fields; their message stands for them.
-    const Bytes numbers = header.message.bytes.first(std::min(header.number_bytes, header.message.bytes.size()));
-    const bool again = exclude_once(numbers, context, header.message);
-    tensor = read_numbers(header, type, bytes, again, context);
+    tensor = read_numbers(header, type, bytes, context);
   }
-  if (type == DataType::boolean) check_booleans(header, tensor);
+  if (type == DataType::boolean && !context.read_before) check_booleans(header, tensor);
   return tensor;
 }
 

@@ -10,9 +10,6 @@
 
 namespace linnet::onnx {
 
-/// The most dims a tensor may have; numpy, which writes most of the models, has as many.
-inline constexpr std::size_t kMaxRank = 32;
-
 /// A TensorProto, looked at but with its elements still in the file.
 struct TensorHeader {
   Message message;
@@ -29,13 +26,15 @@ struct TensorHeader {
 };
 
 /// The present field is `dims`: one more, or a packed run of them. Throws `format`, `model`, `limit`.
-void add_dims(const MessageReader& reader, Shape& dims);
+void add_dims(const MessageReader& reader, Shape& dims, const LoadContext& context);
+/// Throws `limit` if there may be no extent more than these `count`.
+void require_rank_above(std::size_t count, const MessageReader& reader, const LoadContext& context);
 /// The bytes of such a tensor; `label` is for the errors. Throws `limit`.
 std::size_t checked_bytes(const Message& message, const std::string& label, DataType type, const Shape& dims,
                           const LoadContext& context);
 
-/// Throws `format`, `model`, `limit`.
-TensorHeader read_tensor_header(const Message& message, const LoadContext& context);
+/// Notes all its bytes as read but the elements', which pay for nothing but themselves. Throws `format`, `model`, `limit`.
+TensorHeader read_tensor_header(const Message& message, LoadContext& context);
 
 /// Why Linnet has no such tensor ("tensors of string", ...); empty if it has.
 std::string why_unsupported(const TensorHeader& header);

@@ -12,7 +12,15 @@ namespace {
 
 using Type = linnet_onnx::TypeProto;
 
-graph::Dim read_dim(const Message& message, std::int64_t max_name_bytes) {
+/// One text for all extents of that name.
+graph::Symbol symbol_of(std::string_view name, const Message& message, LoadContext& context) {
+  if (const auto known = context.symbols.find(name); known != context.symbols.end()) return known->second;
+  constexpr std::size_t kEntryBytes = 144;  // in the map, and the text's own object
+  context.budget.charge(kEntryBytes + text_bytes(name.size()), message);
+  return context.symbols.emplace(name, graph::Symbol(std::string(name))).first->second;
+}
+
+graph::Dim read_dim(const Message& message, LoadContext& context) {
   using Dimension = linnet_onnx::TensorShapeProto_Dimension;
   graph::Dim dim;
   MessageReader reader(message);
@@ -23,7 +31,7 @@ graph::Dim read_dim(const Message& message, std::int64_t max_name_bytes) {
       // Exporters write -1 for an extent that they do not know.
       if (dim.value < -1) reader.fail(ErrorCode::model, "an extent of " + std::to_string(dim.value));
     } else if (reader.field() == Dimension::kDimParamFieldNumber) {
-      dim = graph::Dim::symbolic(std::string(reader.as_text(max_name_bytes)));
+      dim = graph::Dim::symbolic(symbol_of(reader.as_text(context.options.max_name_bytes), message, context));
     }
   }
   return dim;
@@ -34,9 +42,9 @@ graph::DimList read_shape(const Message& message, LoadContext& context) {
   MessageReader reader(message);
   while (reader.next()) {
     if (reader.field() != linnet_onnx::TensorShapeProto::kDimFieldNumber) continue;
-    if (dims.size() == kMaxRank) reader.fail(ErrorCode::limit, "more than " + std::to_string(kMaxRank) + " extents");
-    context.budget.charge(2 * sizeof(graph::Dim), message);
-    dims.push_back(read_dim(reader.as_message("Dimension"), context.options.max_name_bytes));
+    require_rank_above(dims.size(), reader, context);
+    context.budget.charge(block_bytes(2 * sizeof(graph::Dim)), message);  // the list doubles
+    dims.push_back(read_dim(reader.as_message("Dimension"), context));
   }
   return dims;
 }

@@ -121,7 +121,8 @@ std::string_view MessageReader::as_text(std::int64_t max_bytes) const {
 Message MessageReader::as_message(std::string_view type) const {
   require(WireType::length_delimited);
   if (message_.depth >= message_.file->max_depth) {
-    fail(ErrorCode::limit, "messages nest deeper than " + std::to_string(message_.file->max_depth) + " levels");
+    fail(ErrorCode::limit,
+         "messages nest deeper than " + std::to_string(message_.file->max_depth) + " levels (max_depth)");
   }
   return {.file = message_.file, .type = type, .bytes = bytes_, .depth = message_.depth + 1};
 }

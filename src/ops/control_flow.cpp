@@ -43,7 +43,7 @@ Body infer_body(const NodeContext& c, std::string_view name, std::vector<TensorD
     declared.type = type;
   }
   try {
-    infer_shapes(graph);
+    infer_shapes(graph, c.meter());
   } catch (const Error& error) {
     rethrow_within(error, c.graph().label(c.id()) + "/" + std::string(name));
   }

@@ -1,7 +1,9 @@
 // What an operator sees of its node: attributes, input types and shapes, known constants. Common to inference and planning.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,13 +13,18 @@
 
 namespace linnet::ops {
 
+/// Told of the bytes that inference adds to a graph or to its copy of a subgraph. May throw.
+using Meter = std::function<void(std::size_t bytes)>;
+
 class NodeContext {
  public:
-  NodeContext(const graph::Graph& graph, graph::NodeId id) : graph_(graph), id_(id) {}
+  NodeContext(const graph::Graph& graph, graph::NodeId id, const Meter* meter = nullptr)
+      : graph_(graph), id_(id), meter_(meter) {}
 
   [[nodiscard]] const graph::Graph& graph() const noexcept { return graph_; }
   [[nodiscard]] const graph::Node& node() const { return graph_.node(id_); }
   [[nodiscard]] graph::NodeId id() const noexcept { return id_; }
+  [[nodiscard]] const Meter* meter() const noexcept { return meter_; }  // null: nobody counts
   [[nodiscard]] const std::string& op_type() const { return node().op_type; }
   [[nodiscard]] int opset() const { return node().opset; }
 
@@ -59,6 +66,7 @@ class NodeContext {
  private:
   const graph::Graph& graph_;
   graph::NodeId id_;
+  const Meter* meter_;
 };
 
 /// Runs `action`; what it throws without a node, as base/checked_math.h does, gets this one.
@@ -76,7 +84,8 @@ void with_node(const graph::Graph& graph, graph::NodeId id, const Action& action
 /// For shape inference: an operator checks its inputs and attributes in full here and states its outputs.
 class InferContext : public NodeContext {
  public:
-  InferContext(const graph::Graph& graph, graph::NodeId id) : NodeContext(graph, id), outputs_(node().outputs.size()) {}
+  InferContext(const graph::Graph& graph, graph::NodeId id, const Meter* meter = nullptr)
+      : NodeContext(graph, id, meter), outputs_(node().outputs.size()) {}
 
   void set_output(std::size_t i, DataType type, graph::DimList shape) {
     set(i, {type, std::move(shape), graph::Layout::plain});

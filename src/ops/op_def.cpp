@@ -52,6 +52,17 @@ constexpr Index kByName = [] {
   return index;
 }();
 
+/// Where in kByName the names with each first letter begin, which leaves little to search.
+constexpr std::size_t kLetters = 128;
+constexpr std::array<std::size_t, kLetters + 1> kByLetter = [] {
+  std::array<std::size_t, kLetters + 1> first{};
+  for (std::size_t letter = 0, i = 0; letter <= kLetters; ++letter) {
+    while (i < kByName.size() && static_cast<std::size_t>(kOperators[kByName[i]].name[0]) < letter) ++i;
+    first[letter] = i;
+  }
+  return first;
+}();
+
 constexpr bool ranges_are_apart() {
   for (std::size_t i = 1; i < kByName.size(); ++i) {
     const std::size_t a = kByName[i - 1], b = kByName[i];
@@ -124,11 +135,22 @@ void require_arity(const NodeContext& context, const OpDef& def) {
 /// The versions of one operator, oldest first.
 std::span<const std::size_t> versions(std::string_view domain, std::string_view name) {
   const std::pair key(name, domain);
-  const auto first = std::lower_bound(kByName.begin(), kByName.end(), key,
-                                      [](std::size_t i, const auto& wanted) { return key_of(i) < wanted; });
-  auto last = first;
-  while (last != kByName.end() && key_of(*last) == key) ++last;
+  const std::size_t letter = name.empty() ? kLetters : static_cast<unsigned char>(name[0]);
+  if (letter >= kLetters) return {};
+  const std::size_t* const first =
+      std::lower_bound(kByName.data() + kByLetter[letter], kByName.data() + kByLetter[letter + 1], key,
+                       [](std::size_t i, const auto& wanted) { return key_of(i) < wanted; });
+  const std::size_t* last = first;
+  while (last != kByName.data() + kByName.size() && key_of(*last) == key) ++last;
   return {first, last};
+}
+
+/// The one of these that has the opset; null where none has.
+const OpDef* version_for(int opset, std::span<const std::size_t> known) {
+  for (const std::size_t i : known) {
+    if (kOperators[i].since <= opset && opset <= kOperators[i].until) return &kOperators[i];
+  }
+  return nullptr;
 }
 
 std::string unknown_attribute(const OpDef& def, const graph::Node& node) {
@@ -146,8 +168,8 @@ bool domain_exists(std::string_view domain) {
                      [domain](const OpDef& def) { return def.domain == domain; });
 }
 
-/// Merges what inference found into what the value has. Inference wins: declared extents are a hint that files often get
-/// wrong (an exported batch of 1). Only a graph output's declaration fills gaps, as its writer says what is to come out.
+/// Merges what inference found into what the value has. The type must be the declared one; of its shape only what follows
+/// from the inputs is known (Graph::declared).
 void merge(const NodeContext& context, const graph::TensorDesc& inferred, graph::Value& value) {
   graph::TensorDesc& desc = value.desc;
   if (inferred.type != DataType::undefined) {
@@ -160,17 +182,7 @@ void merge(const NodeContext& context, const graph::TensorDesc& inferred, graph:
   }
   // What an optional holds, only its reader knows.
   if (!value.graph_output || inferred.kind != ValueKind::optional) desc.kind = inferred.kind;
-  if (!inferred.has_rank()) {
-    if (!value.graph_output || desc.kind != ValueKind::tensor) desc.shape.reset();
-    return;
-  }
-  graph::DimList merged = *inferred.shape;
-  if (value.graph_output && desc.has_rank() && desc.shape->size() == merged.size()) {
-    for (std::size_t i = 0; i < merged.size(); ++i) {
-      if (!merged[i].known() && merged[i].symbol.empty()) merged[i] = (*desc.shape)[i];
-    }
-  }
-  desc.shape = std::move(merged);
+  desc.shape = inferred.shape;
 }
 
 }  // namespace
@@ -178,10 +190,7 @@ void merge(const NodeContext& context, const graph::TensorDesc& inferred, graph:
 std::span<const OpDef> all_operators() { return kOperators; }
 
 const OpDef* find_operator(std::string_view domain, std::string_view name, int opset) {
-  for (const std::size_t i : versions(domain, name)) {
-    if (kOperators[i].since <= opset && opset <= kOperators[i].until) return &kOperators[i];
-  }
-  return nullptr;
+  return version_for(opset, versions(domain, name));
 }
 
 std::string why_unsupported(const graph::Node& node) {
@@ -189,7 +198,7 @@ std::string why_unsupported(const graph::Node& node) {
   if (known.empty()) {
     return domain_exists(node.domain) ? "unknown operator" : "unknown operator domain '" + node.domain + "'";
   }
-  if (const OpDef* def = find_operator(node.domain, node.op_type, node.opset)) return unknown_attribute(*def, node);
+  if (const OpDef* def = version_for(node.opset, known)) return unknown_attribute(*def, node);
   const int oldest = kOperators[known.front()].since, newest = kOperators[known.back()].until;
   const std::string opset = "opset " + std::to_string(node.opset);
   if (node.opset < oldest) return opset + " is older than " + std::to_string(oldest);
@@ -199,36 +208,42 @@ std::string why_unsupported(const graph::Node& node) {
 
 const OpDef& require_operator(const graph::Graph& graph, graph::NodeId id) {
   const graph::Node& node = graph.node(id);
-  if (const std::string reason = why_unsupported(node); !reason.empty()) {
-    NodeContext(graph, id).fail(ErrorCode::unsupported, reason);
-  }
-  return *find_operator(node.domain, node.op_type, node.opset);
+  const OpDef* const def = find_operator(node.domain, node.op_type, node.opset);
+  if (def == nullptr || !unknown_attribute(*def, node).empty())
+    NodeContext(graph, id).fail(ErrorCode::unsupported, why_unsupported(node));
+  return *def;
 }
 
-void infer_node(graph::Graph& graph, graph::NodeId id) {
+void infer_node(graph::Graph& graph, graph::NodeId id, const Meter* meter) {
   const OpDef& def = require_operator(graph, id);
-  InferContext context(graph, id);
+  InferContext context(graph, id, meter);
   require_arity(context, def);
   with_node(graph, id, [&] { def.infer(context); });
   for (std::size_t i = 0; i < context.output_count(); ++i) {
-    if (context.has_output(i)) merge(context, context.outputs()[i], graph.value(context.node().outputs[i]));
+    if (!context.has_output(i)) continue;
+    const graph::TensorDesc& inferred = context.outputs()[i];
+    constexpr std::size_t kListBytes = 16;  // what the allocation of a list takes beside its elements
+    if (meter != nullptr && inferred.has_rank()) (*meter)(kListBytes + inferred.shape->size() * sizeof(graph::Dim));
+    merge(context, inferred, graph.value(context.node().outputs[i]));
   }
 }
 
-void infer_shapes(graph::Graph& graph) {
-  for (const graph::NodeId id : graph.order()) infer_node(graph, id);
+void infer_shapes(graph::Graph& graph, const Meter* meter) {
+  for (const graph::NodeId id : graph.order()) infer_node(graph, id, meter);
 }
 
 void infer_supported(graph::Graph& graph, bool incomplete,
-                     const std::function<void(graph::NodeId, const Error&)>& unsupported) {
+                     const std::function<void(graph::NodeId, const Error&)>& unsupported, const Meter* meter) {
   const auto untyped = [&](graph::ValueId id) {
     return id != graph::kNoValue && graph.value(id).desc.type == DataType::undefined;
   };
   for (const graph::NodeId id : graph.order()) {
     const graph::Node& node = graph.node(id);
-    if (incomplete && std::any_of(node.inputs.begin(), node.inputs.end(), untyped)) continue;
+    // What is refused already would be so by an exception, which takes as long as reading a hundred nodes.
+    if (incomplete && (!why_unsupported(node).empty() || std::any_of(node.inputs.begin(), node.inputs.end(), untyped)))
+      continue;
     try {
-      infer_node(graph, id);
+      infer_node(graph, id, meter);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::unsupported) throw;
       unsupported(id, error);

@@ -50,14 +50,15 @@ std::string why_unsupported(const graph::Node& node);
 /// find_operator, throwing Error(unsupported).
 const OpDef& require_operator(const graph::Graph& graph, graph::NodeId id);
 
-/// Infers the outputs of one node, subgraphs included, and writes them to the graph's values.
-void infer_node(graph::Graph& graph, graph::NodeId id);
+/// Infers the outputs of one node, subgraphs included, and writes them to the graph's values. `meter` may be null.
+void infer_node(graph::Graph& graph, graph::NodeId id, const Meter* meter = nullptr);
 /// Infers every node in order.
-void infer_shapes(graph::Graph& graph);
+void infer_shapes(graph::Graph& graph, const Meter* meter = nullptr);
 /// The same, but goes on where a node is not supported: `unsupported` is told why, and from then on what
-/// reads a value of unknown type is passed over. `incomplete`: so it is from the start, as in a graph that is refused already.
+/// reads a value of unknown type is passed over. `incomplete`: so it is from the start, as in a graph that is refused already;
+/// nodes of unknown operators are passed over, too.
 void infer_supported(graph::Graph& graph, bool incomplete,
-                     const std::function<void(graph::NodeId, const Error&)>& unsupported);
+                     const std::function<void(graph::NodeId, const Error&)>& unsupported, const Meter* meter);
 
 /// Makes the Step of one node: its names, inputs and outputs filled in, then planned by its operator. `placements` by ValueId.
 Step plan_node(const graph::Graph& graph, graph::NodeId id, const kernels::Table& table, const PlanOptions& options,

@@ -202,6 +202,23 @@ std::vector<DataType> types_inside(const graph::Graph& graph, std::vector<DataTy
 
 }  // namespace
 
+bool has_narrow(const graph::Graph& graph) {
+  for (ValueId id = 0; id < graph.value_count(); ++id) {
+    if (is_narrow(graph.value(id).desc.type)) return true;
+  }
+  return std::any_of(graph.order().begin(), graph.order().end(), [&](graph::NodeId id) {
+    const graph::Node& node = graph.node(id);
+    const auto& attributes = node.attributes.entries();
+    if (attributes.empty()) return false;
+    if (made_by_attribute(node) != DataType::undefined) return true;
+    return std::any_of(attributes.begin(), attributes.end(), [](const graph::Attributes::Entry& attribute) {
+      const auto* tensor = std::get_if<Tensor>(&attribute.second);
+      const auto* body = std::get_if<std::shared_ptr<const graph::Graph>>(&attribute.second);
+      return (tensor != nullptr && is_narrow(tensor->type())) || (body != nullptr && has_narrow(**body));
+    });
+  });
+}
+
 std::vector<DataType> narrow_types(const graph::Graph& graph) { return types_inside(graph, stated_types(graph)); }
 
 }  // namespace linnet::passes

@@ -12,6 +12,9 @@ namespace linnet::passes {
 
 inline bool is_narrow(DataType type) { return type == DataType::float16 || type == DataType::bfloat16; }
 
+/// Whether there is any of either, subgraphs included: of a value, or made by a node.
+bool has_narrow(const graph::Graph& graph);
+
 /// By value: the type that the file states, or that follows from what the node's operator passes on. Types that are not
 /// 16 bits wide may be left out.
 std::vector<DataType> narrow_types(const graph::Graph& graph);

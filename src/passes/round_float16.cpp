@@ -102,6 +102,7 @@ void round(Graph& graph, NodeId producer, std::size_t output, DataType type) {
 }  // namespace
 
 void round_float16(Graph& graph, PassContext& context) {
+  if (!has_narrow(graph)) return;
   const std::vector<DataType> types = narrow_types(graph);
   run_in_bodies(graph, types, context, round_float16);
   std::vector<bool> unrounded(types.size(), false);

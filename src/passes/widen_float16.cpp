@@ -166,6 +166,7 @@ void open_map_body(Graph& graph, NodeId id) {
 }  // namespace
 
 void widen_float16(Graph& graph, PassContext& context) {
+  if (!has_narrow(graph)) return;
   const std::vector<DataType> types = narrow_types(graph);
   run_in_bodies(graph, types, context, widen_float16);
   const ValueId count = graph.value_count();

@@ -39,10 +39,14 @@ bool contains(std::uint32_t set, std::size_t i) { return i < 32 && (set >> i & 1
 class Times {
  public:
   Times(const Graph& graph, bool folded)
-      : graph_(graph), folded_(folded), ready_(at(graph.value_count()), -1), known_(at(graph.value_count()), 0) {
+      : graph_(graph),
+        folded_(folded),
+        ready_(at(graph.value_count()), -1),
+        known_(at(graph.value_count()), 0),
+        times_(at(graph.node_count())) {
     for (const NodeId id : graph.order()) place(id);
   }
-  [[nodiscard]] int of(NodeId id) const { return times_.at(id); }
+  [[nodiscard]] int of(NodeId id) const { return times_[at(id)]; }
 
  private:
   void place(NodeId id) {
@@ -59,7 +63,7 @@ class Times {
       if (contains(deciding, i)) time = std::max(time, known);
       all_known = std::max(all_known, known);
     }
-    times_[id] = time;
+    times_[at(id)] = time;
     int known = between ? time + 1 : time;
     const bool follows = folded_ && (tells_shape(node) || all_known <= time);
     if (!between && !follows) known = time + 2;
@@ -73,8 +77,25 @@ class Times {
   const Graph& graph_;
   const bool folded_;
   std::vector<int> ready_, known_;  // by value: computed at, known to the plan of
-  std::map<NodeId, int> times_;
+  std::vector<int> times_;          // by node
 };
+
+/// By value: whether the shape of something depends on its elements.
+std::vector<bool> deciding_values(const Graph& graph) {
+  std::vector<bool> wanted(at(graph.value_count()));
+  const std::vector<NodeId>& order = graph.order();
+  for (auto it = order.rbegin(); it != order.rend(); ++it) {
+    const Node& node = graph.node(*it);
+    const bool followed = !tells_shape(node) && std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+      return id != kNoValue && wanted[at(id)];
+    });
+    const std::uint32_t deciding = ops::value_inputs(node);
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] != kNoValue && (followed || contains(deciding, i))) wanted[at(node.inputs[i])] = true;
+    }
+  }
+  return wanted;
+}
 
 /// The part of a graph that runs at one time.
 class Cutter {
@@ -85,7 +106,6 @@ class Cutter {
     Graph& part = segment_.graph;
     part.file = graph_.file;
     part.ir_version = graph_.ir_version;
-    part.opsets = graph_.opsets;
     part.name = graph_.name;
     for (const NodeId id : nodes_) add(id);
     find_outputs();
@@ -141,18 +161,7 @@ class Cutter {
   /// From the inputs that decide shapes back to the segment's inputs on which they depend.
   void find_known() {
     const Graph& part = segment_.graph;
-    std::vector<bool> wanted(at(part.value_count()));
-    const std::vector<NodeId>& order = part.order();
-    for (auto it = order.rbegin(); it != order.rend(); ++it) {
-      const Node& node = part.node(*it);
-      const bool followed =
-          !tells_shape(node) && std::any_of(node.outputs.begin(), node.outputs.end(),
-                                            [&](ValueId id) { return id != kNoValue && wanted[at(id)]; });
-      const std::uint32_t deciding = ops::value_inputs(node);
-      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-        if (node.inputs[i] != kNoValue && (followed || contains(deciding, i))) wanted[at(node.inputs[i])] = true;
-      }
-    }
+    const std::vector<bool> wanted = deciding_values(part);
     for (const ValueId input : part.inputs) segment_.known.push_back(wanted[at(input)]);
   }
 
@@ -184,11 +193,15 @@ void note_releases(const Graph& graph, Schedule& schedule) {
 bool needs_schedule(const Graph& graph, bool folded) {
   const auto is_tensor = [&](ValueId id) { return graph.value(id).desc.kind == ValueKind::tensor; };
   if (!std::all_of(graph.inputs.begin(), graph.inputs.end(), is_tensor)) return true;
-  const Schedule schedule = make_schedule(graph, folded);
-  return std::any_of(schedule.items.begin(), schedule.items.end(), [&](const Schedule::Item& item) {
-    return item.segment != 0 ||
-           std::count(schedule.segments[0].known.begin(), schedule.segments[0].known.end(), true) != 0;
-  });
+  const Times times(graph, folded);
+  if (!std::all_of(graph.order().begin(), graph.order().end(), [&](NodeId id) { return times.of(id) == 0; }))
+    return true;
+  const std::vector<bool> wanted = deciding_values(graph);
+  for (ValueId id = 0; id < graph.value_count(); ++id) {
+    const graph::Value& value = graph.value(id);
+    if (wanted[at(id)] && value.producer == graph::kNoNode && !value.is_constant()) return true;
+  }
+  return false;
 }
 
 Schedule make_schedule(const Graph& graph, bool folded) {

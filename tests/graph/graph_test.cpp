@@ -92,6 +92,78 @@ TEST_CASE("sort restores topological order and keeps it stable") {
   CHECK(graph.order() == std::vector<NodeId>{early, late, side});
 }
 
+TEST_CASE("an edit after which the order or a node is not as it was is seen by the next sort and remove_dead") {
+  Chain c;
+  const ValueId late = c.graph.add_value("late"), unread = c.graph.add_value("unread");
+  const NodeId producer = c.graph.add_node(make_node("Relu", {c.x}, {late}));
+  const NodeId reader = c.graph.add_node(make_node("Relu", {late}, {unread}));
+  c.graph.add_output(unread);
+  c.graph.sort();
+  c.graph.remove_dead();
+  REQUIRE(c.graph.order() == std::vector<NodeId>{c.first, c.second, producer, reader});
+  const auto settle = [&] {
+    c.graph.sort();
+    c.graph.remove_dead();
+    verify(c.graph);
+    return c.graph.order();
+  };
+  SECTION("set_input") {
+    c.graph.set_input(c.second, 0, late);  // of a node behind it; nobody reads the first one any more
+    CHECK(settle() == std::vector<NodeId>{producer, c.second, reader});
+  }
+  SECTION("replace_uses") {
+    c.graph.replace_uses(c.y, late);
+    CHECK(settle() == std::vector<NodeId>{producer, c.second, reader});
+  }
+  SECTION("set_output") {
+    c.graph.set_output(c.first, 0, c.graph.add_value("other"));
+    c.graph.set_output(producer, 0, c.y);  // which the second node reads
+    c.graph.set_input(reader, 0, c.x);
+    CHECK(settle() == std::vector<NodeId>{producer, c.second, reader});
+  }
+  SECTION("add_node") {
+    c.graph.set_input(c.second, 0, c.graph.add_value("made"));
+    c.graph.sort();
+    c.graph.add_node(make_node("Relu", {late}, {c.graph.find_value("made")}));
+    CHECK(settle() == std::vector<NodeId>{producer, reader, 4, c.second});
+  }
+  SECTION("remove_node") {
+    c.graph.remove_node(reader);
+    CHECK(settle() == std::vector<NodeId>{c.first, c.second});
+  }
+  SECTION("clear_outputs") {
+    c.graph.clear_outputs();
+    c.graph.add_output(c.y);
+    CHECK(settle() == std::vector<NodeId>{c.first});
+  }
+  SECTION("a constant that nobody reads") {
+    const ValueId w = c.graph.add_constant("w", Tensor(DataType::float32, {2}));
+    settle();
+    CHECK_FALSE(c.graph.value(w).constant.has_value());
+  }
+}
+
+TEST_CASE("a renamed value is found by its new name alone, in copies too") {
+  Chain c;
+  Graph copy = c.graph;
+  copy.rename_value(c.y, "a name too long to stand inside of a string");
+  CHECK(copy.find_value("a name too long to stand inside of a string") == c.y);
+  CHECK(copy.find_value("y") == kNoValue);
+  CHECK(c.graph.find_value("y") == c.y);
+  verify(copy);
+}
+
+TEST_CASE("symbols of one text are equal, shared or not") {
+  const Symbol n("N");
+  CHECK(n == Symbol("N"));
+  CHECK(Symbol(n).text().data() == n.text().data());
+  CHECK_FALSE(n == Symbol("M"));
+  CHECK(Symbol() == Symbol(""));
+  CHECK(Symbol().empty());
+  CHECK_FALSE(Dim().same_as(Dim()));
+  CHECK(Dim::symbolic("N").same_as(Dim::symbolic("N")));
+}
+
 TEST_CASE("sort names a node on a cycle") {
   Graph graph;
   const ValueId x = graph.add_value("x"), y = graph.add_value("y");

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "onnx/loading.h"
-#include "support/processor_seconds.h"
 #include "support/sanitized.h"
 #include "support/temp_dir.h"
 
@@ -77,18 +76,6 @@ std::int64_t peak_bytes_of(const Action& action) {
   return before < 0 || kSanitized ? -1 : status("VmHWM") - before;
 }
 
-std::string repeated(const std::string& text, std::size_t bytes) {
-  std::string result;
-  while (result.size() < bytes) result += text;
-  return result;
-}
-
-OnnxModel with_graph_fields(const std::string& raw) {
-  OnnxModel model = relu_model();
-  model.graph.fields().raw(raw);
-  return model;
-}
-
 }  // namespace
 
 TEST_CASE("the sample loads") {
@@ -153,45 +140,6 @@ TEST_CASE("B03 B04 B05 B06 B13: malformed fields") {
     INFO(error.what());
     CHECK(error.code() == ErrorCode::format);
     CHECK(error.details().where.starts_with("byte "));
-  }
-}
-
-TEST_CASE("B07: a megabyte of empty messages takes no memory to speak of") {
-  constexpr std::size_t kBytes = 1'000'000;
-  const auto field = [](int number) { return ProtoWriter().bytes(number, "").text(); };
-  const std::string node_of_attributes = OnnxNode("Relu", {"x"}, {"z"}).proto().text() + repeated(field(5), kBytes);
-  std::string bodies;
-  for (int i = 0; i < 200; ++i) {
-    bodies +=
-        ProtoWriter().message(5, ProtoWriter().bytes(1, "b" + std::to_string(i)).number(20, 5).bytes(6, "")).text();
-  }
-  const std::vector<std::pair<std::string, OnnxModel>> bombs = {
-      {"nodes", with_graph_fields(repeated(field(1), kBytes))},
-      {"initializers", with_graph_fields(repeated(field(5), kBytes))},
-      {"inputs", with_graph_fields(repeated(field(11), kBytes))},
-      {"outputs", with_graph_fields(repeated(field(12), kBytes))},
-      {"value_info", with_graph_fields(repeated(field(13), kBytes))},
-      {"attributes", with_graph_fields(ProtoWriter().bytes(1, node_of_attributes).text())},
-      {"inputs of a node",
-       with_graph_fields(
-           ProtoWriter().bytes(1, OnnxNode("Relu", {}, {"z"}).proto().text() + repeated(field(1), kBytes)).text())},
-      {"small nodes",
-       with_graph_fields(repeated(ProtoWriter().bytes(1, ProtoWriter().bytes(4, "R").text()).text(), kBytes))},
-      {"bodies",
-       with_graph_fields(ProtoWriter().bytes(1, OnnxNode("Relu", {"x"}, {"z"}).proto().text() + bodies).text())},
-      {"dims", with_graph_fields(ProtoWriter().bytes(5, repeated(ProtoWriter().number(1, 1).text(), kBytes)).text())},
-  };
-  for (const auto& [name, bomb] : bombs) {
-    INFO(name);
-    OnnxModel model = bomb;
-    if (name == "bodies") {
-      for (int i = 0; i < 60'000; ++i) model.import("d" + std::to_string(i), 1);
-    }
-    const std::vector<std::byte> file = model.bytes();
-    double seconds = 0;
-    const std::int64_t peak = peak_bytes_of([&] { seconds = processor_seconds_of([&] { loads_or_refuses(file); }); });
-    CHECK(peak <= static_cast<std::int64_t>(64 << 20) + 4 * static_cast<std::int64_t>(file.size()));
-    CHECK(seconds < (kSanitized ? 10 : 2));
   }
 }
 

@@ -140,7 +140,7 @@ TEST_CASE("F16: extents of inputs") {
   const graph::Graph graph = load(model);
   const graph::DimList& dims = *graph.value(graph.inputs[0]).desc.shape;
   REQUIRE(dims.size() == 4);
-  CHECK(dims[0].symbol == "batch");
+  CHECK(dims[0].symbol.text() == "batch");
   CHECK_FALSE(dims[1].known());
   CHECK(dims[1].symbol.empty());
   CHECK(dims[2].value == 0);
