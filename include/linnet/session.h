@@ -39,7 +39,8 @@ struct SessionOptions {
   std::size_t max_plans = 4;                  ///< shape-bound plans kept; the least recently used one goes
   std::int64_t max_arena_bytes =
       std::int64_t{16}
-      << 30;  ///< refuse (Error `limit`) shapes that need a larger arena, and what one Loop or Scan collects and carries beyond it
+      << 30;  ///< refuse (Error `limit`) shapes that need a larger arena, and what one Loop or Scan collects and carries beyond it;
+      ///< below 0: Error(usage)
   std::int64_t max_loop_trips = 1'000'000;  ///< refuse (Error `limit`) a Loop or Scan that takes more
   Tuning tuning;  ///< measured blockings (see linnet/tuning.h): they change the speed and never a bit
 };
@@ -92,7 +93,8 @@ class Plan {
   void print_dot(std::ostream& stream) const;
 
   class State;  // the library's own
-  [[nodiscard]] State& state() const noexcept { return *state_; }
+  /// This and all above throw Error(usage) on a plan that was moved from.
+  [[nodiscard]] State& state() const;
 
  private:
   std::shared_ptr<State> state_;
@@ -125,14 +127,15 @@ class Session {
   [[nodiscard]] const Plan& plan() const;
 
   /// Runs and returns the outputs, in the order of plan().outputs(). Inputs go by name, in any order. Throws Error(input)
-  /// for a missing, unknown or ill-shaped input.
+  /// for a missing, unknown or ill-shaped input, and for a bool other than 0 and 1.
   std::vector<Tensor> run(const std::vector<NamedTensor>& inputs, const RunOptions& options = {});
   /// The same for models with one input.
   std::vector<Tensor> run(const Tensor& input, const RunOptions& options = {});
   /// The same for models that take or give sequences or optional values; an optional input that is not given is empty.
   std::vector<Datum> run_data(const std::vector<NamedDatum>& inputs, const RunOptions& options = {});
   /// Writes the outputs into the caller's tensors (of the right type and shape, own memory). Once a run with these input
-  /// shapes has been made, allocates nothing, unless shapes inside the model depend on the data (NonZero, Loop, ...).
+  /// shapes has been made, allocates nothing, unless shapes inside the model depend on the data (NonZero, Loop, ...), or one
+  /// output has the memory of an input that another passes on (an Identity, a Reshape): that input is copied first.
   void run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs, const RunOptions& options = {});
 
   /// Collects the time of each step from now on (a few microseconds a run); plan().report() does not show it, profile() does.

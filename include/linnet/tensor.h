@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace linnet {
@@ -85,9 +86,19 @@ class Tensor {
   /// Owns zeroed, 64-byte aligned memory. Throws Error: `limit` if the byte count does not fit 63 bits, `no_memory`,
   /// `usage` for a negative extent or a type without elements.
   Tensor(DataType type, Shape shape);
+  Tensor(const Tensor&) = default;
+  Tensor& operator=(const Tensor&) = default;
+  /// Leaves a tensor without type and elements behind.
+  Tensor(Tensor&& other) noexcept { swap(other); }
+  Tensor& operator=(Tensor&& other) noexcept {
+    Tensor(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~Tensor() = default;
   /// Borrows the caller's elements, which must outlive the tensor and everything that shares it.
   static Tensor view(DataType type, Shape shape, const void* data);
-  /// Shares `data`, kept alive by `owner` (a mapped file, another buffer). Such a tensor is read-only.
+  /// Shares `data`, kept alive by `owner` (a mapped file, another buffer). Such a tensor is read-only. This and view() throw
+  /// `usage` for elements at a null pointer.
   static Tensor share(DataType type, Shape shape, const void* data, std::shared_ptr<const void> owner);
   /// Owns a copy of `values`. Throws `usage` if their number is not the shape's.
   template <typename T>
@@ -115,7 +126,10 @@ class Tensor {
   [[nodiscard]] Tensor reshaped(Shape shape) const;
 
  private:
+  friend struct TensorAccess;  // the library's own
+
   void require_type(DataType type) const;
+  void swap(Tensor& other) noexcept;
 
   DataType type_ = DataType::undefined;
   Shape shape_;

@@ -5,6 +5,8 @@
 
 #include "base/aligned_buffer.h"
 #include "base/checked_math.h"
+#include "base/out_of_memory.h"
+#include "base/tensor_access.h"
 #include "linnet/error.h"
 
 namespace linnet {
@@ -82,9 +84,11 @@ std::int64_t count_elements(DataType type, const Shape& shape) {
 
 Tensor::Tensor(DataType type, Shape shape)
     : type_(type), shape_(std::move(shape)), size_(count_elements(type, shape_)), writable_(true) {
-  auto buffer = std::make_shared<base::AlignedBuffer>(bytes(), base::AlignedBuffer::Fill::zero);
-  data_ = buffer->data();
-  owner_ = std::move(buffer);
+  base::guard_memory([&] {
+    auto buffer = std::make_shared<base::AlignedBuffer>(bytes(), base::AlignedBuffer::Fill::zero);
+    data_ = buffer->data();
+    owner_ = std::move(buffer);
+  });
 }
 
 Tensor Tensor::share(DataType type, Shape shape, const void* data, std::shared_ptr<const void> owner) {
@@ -92,16 +96,32 @@ Tensor Tensor::share(DataType type, Shape shape, const void* data, std::shared_p
   tensor.type_ = type;
   tensor.size_ = count_elements(type, shape);
   tensor.shape_ = std::move(shape);
+  if (data == nullptr && tensor.bytes() != 0)
+    throw Error(ErrorCode::usage, "a tensor with elements is no view of a null pointer");
   tensor.data_ = data;
   tensor.owner_ = std::move(owner);
   return tensor;
 }
 
 Tensor Tensor::view(DataType type, Shape shape, const void* data) {
-  Tensor tensor = share(type, std::move(shape), data, nullptr);
-  if (data == nullptr && tensor.bytes() != 0)
-    throw Error(ErrorCode::usage, "a tensor with elements is no view of a null pointer");
-  return tensor;
+  return share(type, std::move(shape), data, nullptr);
+}
+
+Tensor TensorAccess::without_bytes(const Tensor& tensor) {
+  Tensor rest = tensor;
+  rest.data_ = nullptr;
+  rest.writable_ = false;
+  rest.owner_.reset();
+  return rest;
+}
+
+void Tensor::swap(Tensor& other) noexcept {
+  std::swap(type_, other.type_);
+  shape_.swap(other.shape_);
+  std::swap(size_, other.size_);
+  std::swap(data_, other.data_);
+  std::swap(writable_, other.writable_);
+  owner_.swap(other.owner_);
 }
 
 void* Tensor::mutable_raw() {
@@ -111,9 +131,11 @@ void* Tensor::mutable_raw() {
 
 Tensor Tensor::clone() const {
   if (type_ == DataType::undefined) return {};
-  Tensor copy(type_, shape_);
-  if (bytes() != 0) std::memcpy(copy.mutable_raw(), data_, bytes());
-  return copy;
+  return base::guard_memory([&] {
+    Tensor copy(type_, shape_);
+    if (bytes() != 0) std::memcpy(copy.mutable_raw(), data_, bytes());
+    return copy;
+  });
 }
 
 Tensor Tensor::reshaped(Shape shape) const {
@@ -121,9 +143,11 @@ Tensor Tensor::reshaped(Shape shape) const {
     throw Error(ErrorCode::usage,
                 "cannot view " + to_string(shape_) + " as " + to_string(shape) + ": the element counts differ");
   }
-  Tensor other = *this;
-  other.shape_ = std::move(shape);
-  return other;
+  return base::guard_memory([&] {
+    Tensor other = *this;
+    other.shape_ = std::move(shape);
+    return other;
+  });
 }
 
 void Tensor::require_type(DataType type) const {
