@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <limits>
+#include <string_view>
+#include <unordered_map>
 
 #include "base/out_of_memory.h"
 #include "plan_state.h"
@@ -11,7 +14,11 @@
 namespace linnet {
 
 struct Session::State {
-  explicit State(Plan p) : plan(std::move(p)) {}
+  explicit State(Plan p) : plan(std::move(p)) {
+    (void)plan.state();
+    for (const ValueInfo& info : plan.inputs()) places.emplace(info.name, places.size());
+    sources.reserve(places.size());
+  }
 
   Plan plan;
   std::atomic_flag busy = ATOMIC_FLAG_INIT;
@@ -22,6 +29,9 @@ struct Session::State {
   std::vector<Shape> shapes;  // of this run, and scratch for comparing: kept so that a run allocates nothing
   std::vector<Tensor> inputs;
   std::vector<const std::byte*> input_bytes;
+  std::unordered_map<std::string_view, std::size_t> places;  // of the plan's inputs, by name
+  std::vector<std::size_t> sources;                          // by place: which of this run's data is given for it
+  std::vector<std::size_t> passed_on;                        // the inputs whose own bytes are outputs, too
   bool profiling = false;
   runtime::Profile profile;
 
@@ -29,13 +39,18 @@ struct Session::State {
 
   template <typename Given>
   void choose(std::span<const Given> given);
+  template <typename Given>
+  [[nodiscard]] const Given* find_given(std::span<const Given> given, const ValueInfo& info) const;
   void take_inputs(std::span<const NamedTensor> given);
   [[nodiscard]] std::vector<Datum> take_data(std::span<const NamedDatum> given) const;
-  std::vector<Datum> run_program(std::span<const NamedDatum> given, const RunOptions& options);
+  std::vector<Datum> run_program(std::span<const NamedDatum> given, const RunOptions& options,
+                                 std::span<const Tensor> outputs = {});
   std::vector<Tensor> run(std::span<const NamedTensor> given, const RunOptions& options);
   void run_into(std::span<const NamedTensor> given, std::span<Tensor> outputs, const RunOptions& options);
+  std::vector<Datum> run_data(const std::vector<NamedDatum>& given, const RunOptions& options);
+  [[nodiscard]] PlanReport report() const;
   void bind();
-  void execute(std::span<const NamedTensor> given, const RunOptions& options);
+  void execute(std::span<const NamedTensor> given, const RunOptions& options, std::span<const Tensor> outputs = {});
   [[nodiscard]] const std::vector<plan::PlannedValue>& planned_outputs() const { return bound->outputs; }
 };
 
@@ -89,30 +104,45 @@ void copy_output(const std::string& name, DataType type, const Shape& shape, con
   if (output.bytes() != 0) std::memcpy(output.mutable_raw(), bytes, output.bytes());
 }
 
-/// Null where it is not given.
-template <typename Given>
-const Given* find_given(std::span<const Given> given, const ValueInfo& info) {
-  const Given* mine = nullptr;
-  for (const Given& candidate : given) {
-    if (candidate.first != info.name) continue;
-    if (mine != nullptr) bad_input("an input is given twice", info.name, "one value", "two");
-    mine = &candidate;
-  }
-  return mine;
+/// Outputs are written one after the other, and one may be an input as it came: that gets bytes of its own where any output
+/// would be written over them.
+void keep_apart(Tensor& input, std::span<const Tensor> outputs) {
+  const auto first = reinterpret_cast<std::uintptr_t>(input.raw());
+  const bool overwritten = std::any_of(outputs.begin(), outputs.end(), [&](const Tensor& output) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(output.raw());
+    return begin < first + input.bytes() && first < begin + output.bytes();
+  });
+  if (overwritten) input = input.clone();
 }
 
-void require_type(const Tensor& tensor, const ValueInfo& info) {
-  if (tensor.type() == info.type) return;
-  bad_input("an input has the wrong type", info.name, to_string(info), to_string(Datum(tensor)));
+void keep_apart(Datum& datum, std::span<const Tensor> outputs) {
+  if (auto* const tensor = std::get_if<Tensor>(&datum)) return keep_apart(*tensor, outputs);
+  if (auto* const sequence = std::get_if<Sequence>(&datum)) {
+    for (Tensor& tensor : *sequence) keep_apart(tensor, outputs);
+  }
+}
+
+constexpr std::size_t kNotGiven = std::numeric_limits<std::size_t>::max();
+
+void require_elements(const Tensor& tensor, const ValueInfo& info) {
+  if (tensor.type() != info.type)
+    bad_input("an input has the wrong type", info.name, to_string(info), to_string(Datum(tensor)));
+  if (tensor.type() != DataType::boolean) return;
+  // And, Xor and Where take the byte as it is.
+  const auto* const first = static_cast<const std::uint8_t*>(tensor.raw());
+  const auto* const wrong = std::find_if(first, first + tensor.bytes(), [](std::uint8_t x) { return x > 1; });
+  if (wrong != first + tensor.bytes())
+    bad_input("an input's element " + std::to_string(wrong - first) + " is no bool", info.name, "0 or 1",
+              std::to_string(*wrong));
 }
 
 void require_fit(const Datum& datum, const ValueInfo& info) {
   const auto* sequence = std::get_if<Sequence>(&datum);
   bool fits = info.kind == ValueKind::optional || (sequence != nullptr) == (info.kind == ValueKind::sequence);
   if (sequence != nullptr) {
-    for (const Tensor& tensor : *sequence) require_type(tensor, info);
+    for (const Tensor& tensor : *sequence) require_elements(tensor, info);
   } else if (const auto* tensor = std::get_if<Tensor>(&datum)) {
-    require_type(*tensor, info);
+    require_elements(*tensor, info);
     fits = fits &&
            (info.kind != ValueKind::tensor || !info.has_rank ||
             std::equal(info.shape.begin(), info.shape.end(), tensor->shape().begin(), tensor->shape().end(),
@@ -128,18 +158,29 @@ void require_fit(const Datum& datum, const ValueInfo& info) {
 template <typename Given>
 void Session::State::choose(std::span<const Given> given) {
   bool overrides = false;
-  for (const Given& value : given) {
-    const std::vector<ValueInfo>& all = plan.inputs();
-    const auto info = std::find_if(all.begin(), all.end(), [&](const ValueInfo& i) { return i.name == value.first; });
-    if (info == all.end())
-      bad_input("the model has no such input", value.first, names_of(all), "'" + value.first + "'");
-    overrides = overrides || info->optional;
+  const std::vector<ValueInfo>& all = plan.inputs();
+  sources.assign(all.size(), kNotGiven);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const std::string& name = given[i].first;
+    const auto place = places.find(name);
+    if (place == places.end()) bad_input("the model has no such input", name, names_of(all), "'" + name + "'");
+    std::size_t& source = sources[place->second];
+    if (source != kNotGiven) bad_input("an input is given twice", name, "one value", "two");
+    source = i;
+    overrides = overrides || all[place->second].optional;
   }
   Plan::State& next = overrides ? plan.state().overridable() : plan.state();
   if (chosen == &next) return;
   bound.reset();
   runner.reset();
   chosen = &next;
+}
+
+/// Null where it is not given.
+template <typename Given>
+const Given* Session::State::find_given(std::span<const Given> given, const ValueInfo& info) const {
+  const std::size_t source = sources[places.find(info.name)->second];
+  return source == kNotGiven ? nullptr : &given[source];
 }
 
 std::vector<Datum> Session::State::take_data(std::span<const NamedDatum> given) const {
@@ -160,8 +201,10 @@ std::vector<Datum> Session::State::take_data(std::span<const NamedDatum> given) 
   return data;
 }
 
-std::vector<Datum> Session::State::run_program(std::span<const NamedDatum> given, const RunOptions& options) {
-  const std::vector<Datum> data = take_data(given);
+std::vector<Datum> Session::State::run_program(std::span<const NamedDatum> given, const RunOptions& options,
+                                               std::span<const Tensor> outputs) {
+  std::vector<Datum> data = take_data(given);
+  for (Datum& datum : data) keep_apart(datum, outputs);
   if (runner == nullptr) runner = std::make_unique<runtime::ProgramRunner>(*chosen->program());
   if (profiling) ++profile.runs;
   return runner->run(data, profiling, options);
@@ -181,7 +224,7 @@ void Session::State::take_inputs(std::span<const NamedTensor> given) {
     } else {
       bad_input("an input is missing", info.name, to_string(info), "nothing");
     }
-    require_type(inputs[i], info);
+    require_elements(inputs[i], info);
     if (reinterpret_cast<std::uintptr_t>(inputs[i].raw()) % std::max<std::size_t>(1, element_bytes(info.type)) != 0)
       inputs[i] = inputs[i].clone();
     shapes[i] = inputs[i].shape();
@@ -196,15 +239,23 @@ void Session::State::bind() {
   std::shared_ptr<const plan::ShapePlan> next = chosen->plan_for(shapes);
   executor.reset();
   bound.reset();
+  passed_on.clear();
+  for (const plan::PlannedValue& output : next->outputs) {
+    if (output.buffer.kind == plan::BufferRef::Kind::input) passed_on.push_back(output.buffer.index);
+  }
+  std::sort(passed_on.begin(), passed_on.end());
+  passed_on.erase(std::unique(passed_on.begin(), passed_on.end()), passed_on.end());
   executor = std::make_unique<runtime::Executor>(next, arena.hold(next->arena_bytes), plan.state().target().threads);
   bound = std::move(next);
   profile.seconds.assign(bound->steps.size(), 0.0);
   profile.runs = 0;
 }
 
-void Session::State::execute(std::span<const NamedTensor> given, const RunOptions& options) {
+void Session::State::execute(std::span<const NamedTensor> given, const RunOptions& options,
+                             std::span<const Tensor> outputs) {
   take_inputs(given);
   bind();
+  for (const std::size_t input : passed_on) keep_apart(inputs[input], outputs);
   input_bytes.resize(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) input_bytes[i] = static_cast<const std::byte*>(inputs[i].raw());
   executor->run(input_bytes, profiling ? &profile : nullptr, options);
@@ -246,7 +297,8 @@ void Session::State::run_into(std::span<const NamedTensor> given, std::span<Tens
                               const RunOptions& options) {
   choose(given);
   if (chosen->program() != nullptr) {
-    const std::vector<Datum> results = run_program(std::vector<NamedDatum>(given.begin(), given.end()), options);
+    const std::vector<Datum> results =
+        run_program(std::vector<NamedDatum>(given.begin(), given.end()), options, outputs);
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       const auto* result = std::get_if<Tensor>(&results[i]);
       if (result == nullptr) not_a_tensor(results[i]);
@@ -254,7 +306,7 @@ void Session::State::run_into(std::span<const NamedTensor> given, std::span<Tens
     }
     return;
   }
-  execute(given, options);
+  execute(given, options, outputs);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const plan::PlannedValue& output = planned_outputs()[i];
     copy_output(output.name, output.type, output.shape, executor->output(i), outputs[i]);
@@ -266,22 +318,24 @@ std::vector<Tensor> Session::run(const std::vector<NamedTensor>& inputs, const R
   return base::guard_memory([&] { return state().run(inputs, options); });
 }
 
-std::vector<Datum> Session::run_data(const std::vector<NamedDatum>& inputs, const RunOptions& options) {
-  if (plan().state().program() != nullptr) {
-    const Busy busy(state().busy);
-    return base::guard_memory([&] {
-      state().choose(std::span(inputs));
-      return state().run_program(inputs, options);
-    });
+std::vector<Datum> Session::State::run_data(const std::vector<NamedDatum>& given, const RunOptions& options) {
+  if (plan.state().program() != nullptr) {
+    choose(std::span(given));
+    return run_program(given, options);
   }
   std::vector<NamedTensor> tensors;
-  for (const auto& [name, datum] : inputs) {
+  for (const auto& [name, datum] : given) {
     if (!std::holds_alternative<Tensor>(datum))
       bad_input("an input is not a tensor", name, "a tensor", to_string(datum));
     tensors.emplace_back(name, std::get<Tensor>(datum));
   }
   const std::vector<Tensor> outputs = run(tensors, options);
   return {outputs.begin(), outputs.end()};
+}
+
+std::vector<Datum> Session::run_data(const std::vector<NamedDatum>& inputs, const RunOptions& options) {
+  const Busy busy(state().busy);
+  return base::guard_memory([&] { return state().run_data(inputs, options); });
 }
 
 std::vector<Tensor> Session::run(const Tensor& input, const RunOptions& options) {
@@ -292,7 +346,7 @@ std::vector<Tensor> Session::run(const Tensor& input, const RunOptions& options)
   if (first == infos.end() || required > 1) {
     throw Error(ErrorCode::input, "the model has " + std::to_string(required) + " inputs; give them by name");
   }
-  return run(std::vector<NamedTensor>{{first->name, input}}, options);
+  return base::guard_memory([&] { return run(std::vector<NamedTensor>{{first->name, input}}, options); });
 }
 
 void Session::run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs, const RunOptions& options) {
@@ -316,19 +370,23 @@ void Session::enable_profile(bool on) {
   if (state().runner != nullptr) state().runner->clear_profile();
 }
 
-PlanReport Session::profile() const {
-  Plan::State& planned = state().chosen != nullptr ? *state().chosen : state().plan.state();
-  PlanReport report = planned.report(state().bound.get());
-  if (state().runner != nullptr) {
-    state().runner->report_steps(report);
+PlanReport Session::State::report() const {
+  const Plan::State& planned = chosen != nullptr ? *chosen : plan.state();
+  PlanReport report = planned.report(bound.get());
+  if (runner != nullptr) {
+    runner->report_steps(report);
     for (StepReport& step : report.steps)
-      step.milliseconds /= static_cast<double>(std::max<std::int64_t>(1, state().profile.runs));
+      step.milliseconds /= static_cast<double>(std::max<std::int64_t>(1, profile.runs));
     return report;
   }
-  for (std::size_t i = 0; i < report.steps.size() && state().profile.runs > 0; ++i) {
-    report.steps[i].milliseconds = state().profile.seconds[i] * 1e3 / static_cast<double>(state().profile.runs);
+  for (std::size_t i = 0; i < report.steps.size() && profile.runs > 0; ++i) {
+    report.steps[i].milliseconds = profile.seconds[i] * 1e3 / static_cast<double>(profile.runs);
   }
   return report;
+}
+
+PlanReport Session::profile() const {
+  return base::guard_memory([&] { return state().report(); });
 }
 
 }  // namespace linnet
