@@ -119,7 +119,7 @@ std::string fold_into_gemm(Graph& graph, NodeId id, const BatchNorm& norm) {
       gemm.constant(2) == nullptr || gemm.constant(2)->rank() < 2 || gemm.constant(2)->shape()[0] == 1;
   if (!per_column || (!bias.empty() && bias.size() != n)) return "its bias is not one number a column";
   const auto beta = static_cast<double>(gemm.attribute_float("beta", 1.0f));
-  for (double& b : bias) b *= beta;
+  for (double& b : bias) b = beta == 0 ? 0 : b * beta;  // as for the operator: then C does not count, were it infinite
 
   const auto row = static_cast<std::size_t>(weights.shape()[1]);
   const ValueId folded_bias = add_folded_bias(graph, id, bias, norm);
@@ -133,8 +133,17 @@ bool takes_norm(const graph::Node* node) {
   return node != nullptr && (is_convolution(*node) || is_onnx(*node, "Gemm") || is_onnx(*node, "ConvTranspose"));
 }
 
+constexpr std::int64_t kFreeCopies = std::int64_t{16} << 20;  // bytes that all copies of shared weights may take, ...
+constexpr std::int64_t kCopies = 4;                           // ... and so many for each byte of the model's constants
+
+// Of weights that others read too a fold makes a copy, scaled here or packed with its scale: a small file can name the same
+// ones thousands of times.
+std::int64_t copied_bytes(const graph::Value& weights) {
+  return weights.consumers.size() > 1 ? static_cast<std::int64_t>(weights.constant->bytes()) : 0;
+}
+
 // Folds node `id`, which reads operand `x` from such a node; why not, or nothing.
-std::string fold(Graph& graph, NodeId id, std::size_t x) {
+std::string fold(Graph& graph, NodeId id, std::size_t x, std::int64_t& copies_left) {
   const ValueId between = graph.node(id).inputs[x];
   const NodeId target = graph.value(between).producer;
   if (std::string reason = why_not_private(graph, between); !reason.empty()) return reason;
@@ -145,21 +154,27 @@ std::string fold(Graph& graph, NodeId id, std::size_t x) {
   const BatchNorm norm = normalizes ? read_batch_norm(graph, id) : read_channel_constant(graph, id, x);
   if (!norm.refusal.empty()) return norm.refusal;
   const graph::Node& node = graph.node(target);
+  const std::int64_t copied = copied_bytes(graph.value(node.inputs[1]));
+  if (copied > copies_left) return "its weights have other readers, and the budget for copies is used up";
   std::string reason = is_convolution(node)    ? fold_into_conv(graph, target, norm)
                        : is_onnx(node, "Gemm") ? fold_into_gemm(graph, target, norm)
                                                : fold_into_conv_transpose(graph, target, norm);
-  if (reason.empty()) absorb(graph, target, id);
-  return reason;
+  if (!reason.empty()) return reason;
+  copies_left -= copied;
+  absorb(graph, target, id);
+  return {};
 }
 
 }  // namespace
 
 void fold_batch_norm(Graph& graph, PassContext& context) {
+  std::int64_t copies_left = kFreeCopies + kCopies * std::max<std::int64_t>(0, graph.constant_bytes);
   const std::vector<NodeId> order = graph.order();
   for (const NodeId id : order) {
     const graph::Node& node = graph.node(id);
     const bool normalizes = is_onnx(node, "BatchNormalization");
-    const bool computes = is_onnx(node, "Add") || is_onnx(node, "Mul");
+    // Before opset 7 their operands are aligned by an attribute, from the left.
+    const bool computes = (is_onnx(node, "Add") || is_onnx(node, "Mul")) && node.opset >= 7;
     if ((!normalizes && !computes) || node.inputs.empty()) continue;
     const std::size_t x = computes && !takes_norm(producer_of(graph, node.inputs[0])) ? 1 : 0;
     const graph::Node* const producer = producer_of(graph, input_of(node, x));
@@ -171,7 +186,7 @@ void fold_batch_norm(Graph& graph, PassContext& context) {
     }
     // An Add of two results is none of ours, and nothing to report.
     if (computes && !graph.value(node.inputs[1 - x]).is_constant()) continue;
-    if (const std::string reason = fold(graph, id, x); !reason.empty()) context.refused(id, reason);
+    if (const std::string reason = fold(graph, id, x, copies_left); !reason.empty()) context.refused(id, reason);
     else context.applied();
   }
 }

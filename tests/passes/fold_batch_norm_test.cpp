@@ -112,6 +112,31 @@ TEST_CASE("a term of each column is folded into a Gemm, whose weights stay the m
   CHECK(b.graph.value(writer(b.graph, "y").inputs[1]).constant->raw() == weights);
 }
 
+TEST_CASE("what a beta of 0 leaves out stays out, be it infinite") {
+  GraphBuilder b;
+  b.input("x", {3, 4}).random("w", {4, 2}).floats("left out", {2}, {std::numeric_limits<float>::infinity(), 7});
+  b.floats("a", {2}, {1, 2});
+  b.node("Gemm", {"x", "w", "left out"}, {"c"}, {{"beta", 0.0f}}).node("Add", {"c", "a"}, {"y"}).output("y");
+  CHECK(run_pass(b.graph, kFoldBatchNorm).applied == 1);
+  const auto bias = b.graph.value(writer(b.graph, "y").inputs[2]).constant->data<float>();
+  CHECK(std::vector<float>(bias.begin(), bias.end()) == std::vector<float>{1, 2});
+}
+
+TEST_CASE("weights that others read are copied as far as the budget goes") {
+  const std::string op = GENERATE("Gemm", "Conv");
+  GraphBuilder b;
+  b.input("x", {1, 1024}).input("image", {1, 1024, 4}).floats("half", {}, {0.5f});
+  b.constant("w", Tensor(DataType::float32, op == "Gemm" ? Shape{1024, 1024} : Shape{1024, 1024, 1}));
+  for (int i = 0; i < 6; ++i) {
+    const std::string c = "c" + std::to_string(i), y = "y" + std::to_string(i);
+    b.node(op, {op == "Gemm" ? "x" : "image", "w"}, {c}).node("Mul", {c, "half"}, {y}).output(y);
+  }
+  const passes::PassResult result = run_pass(b.graph, kFoldBatchNorm);
+  CHECK(result.applied == 4);  // 16 MiB
+  REQUIRE(result.refused.size() == 2);
+  CHECK_THAT(result.refused[0], Catch::Matchers::Contains("its weights have other readers"));
+}
+
 TEST_CASE("an Add or Mul stays") {
   GraphBuilder b;
   b.input("x", {1, 4, 8, 8}).random("w", {8, 4, 1, 1}).input("z", {1, 8, 1, 1});
@@ -120,6 +145,11 @@ TEST_CASE("an Add or Mul stays") {
   SECTION("of a constant for each pixel") { b.random("a", {8, 8, 8}).node("Mul", {"c", "a"}, {"y"}); }
   SECTION("of a constant that raises the rank") { b.random("a", {1, 1, 1, 1, 1}).node("Add", {"c", "a"}, {"y"}); }
   SECTION("of what is no constant") { b.node("Mul", {"c", "z"}, {"y"}); }
+  SECTION("that aligns its operands from the left, as before opset 7") {
+    const std::string op = GENERATE("Add", "Mul");
+    b.input("eight", {8, 4, 8, 8}).random("a", {8, 1, 1}).node("Conv", {"eight", "w"}, {"d"});
+    b.node(op, {"d", "a"}, {"y"}, {{"broadcast", std::int64_t{1}}, {"axis", std::int64_t{0}}}, 6);
+  }
   SECTION("of what is not finite") {
     b.floats("a", {}, {std::numeric_limits<float>::infinity()}).node("Add", {"a", "c"}, {"y"});
   }
