@@ -1,4 +1,5 @@
-// Concat: each input is copied to its place, by planes where all channels come in whole blocks.
+// Concat: each input is copied to its place, by planes where all channels come in whole blocks, unless the planner has let its
+// producer write it there.
 #include <string>
 
 #include "base/checked_math.h"
@@ -44,9 +45,13 @@ void require_alike(const NodeContext& c, std::size_t i) {
 
 template <typename Copy>
 struct ConcatStep {
-  std::vector<Copy> copies;  // one an input
+  struct Part {
+    std::size_t input;
+    Copy copy;
+  };
+  std::vector<Part> parts;
   void run(const RunArgs& args) const {
-    for (std::size_t i = 0; i < copies.size(); ++i) copies[i].run(args, args.inputs[i], args.outputs[0]);
+    for (const Part& part : parts) part.copy.run(args, args.inputs[part.input], args.outputs[0]);
   }
 };
 
@@ -93,9 +98,12 @@ void plan_concat(PlanContext& c) {
   const auto plan = [&](auto step, const auto& copy) {
     std::int64_t at = 0;
     for (std::size_t i = 0; i < c.input_count(); ++i) {
-      step.copies.push_back(copy(i, at));
-      at += c.placement_in(i).shape[axis];
+      const Placement& in = c.placement_in(i);
+      const bool in_its_place = in.within != graph::kNoValue && in.within == c.step().outputs[0];
+      if (!in_its_place) step.parts.push_back({i, copy(i, at)});
+      at += in.shape[axis];
     }
+    if (step.parts.empty()) return;
     c.step().run = [step = std::move(step)](const RunArgs& args) { step.run(args); };
   };
   if (blocked) {

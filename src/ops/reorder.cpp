@@ -19,7 +19,7 @@ kernels::PlainView<const float> plain_source(const Placement& p, const BlockedEx
 /// other without a gap.
 bool is_view(const Placement& p, const BlockedExtent& e) {
   return e.height == 1 && e.width == 1 && p.shape[1] % kernels::kBlock == 0 && !p.halo.any() &&
-         p.plane_stride == kernels::kBlock;
+         p.plane_stride == kernels::kBlock && p.image_stride == p.shape[1];
 }
 
 void plan_to_blocked(PlanContext& c, const BlockedExtent& e) {
@@ -73,7 +73,7 @@ void plan_reorder(PlanContext& c) {
   const Placement& p = blocked ? c.placement_out(0) : c.placement_in(0);
   const BlockedExtent e = blocked_extent(c, p);
   Step& step = c.step();
-  if (is_view(p, e)) {
+  if (is_view(p, e) && c.placement_out(0).within == graph::kNoValue) {
     step.algorithm = "view";
     step.view_of = 0;
     return;

@@ -1,6 +1,7 @@
 // A Step: one node of the graph made executable for a machine and for concrete shapes.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,10 @@ struct Halo {
   [[nodiscard]] bool any() const noexcept { return (top | left | bottom | right) != 0; }
   friend bool operator==(const Halo&, const Halo&) = default;
 };
+/// The least that covers both.
+inline Halo larger(const Halo& a, const Halo& b) {
+  return {std::max(a.top, b.top), std::max(a.left, b.left), std::max(a.bottom, b.bottom), std::max(a.right, b.right)};
+}
 
 /// How a value of known shape lies in its buffer. Strides count elements. For plain tensors only type, shape and bytes matter.
 struct Placement {
@@ -27,10 +32,11 @@ struct Placement {
   Shape shape;  // the ONNX shape, whatever the layout
   graph::Layout layout = graph::Layout::plain;
   Halo halo;
-  std::int64_t row_stride = 0;    // nchw16c, from one row of 16-channel pixels to the next
-  std::int64_t plane_stride = 0;  // from one channel block to the next
-  std::int64_t image_stride = 0;  // from one image to the next
-  std::int64_t origin = 0;        // of pixel (0,0) inside the halo
+  std::int64_t row_stride = 0;              // nchw16c, from one row of 16-channel pixels to the next
+  std::int64_t plane_stride = 0;            // from one channel block to the next
+  std::int64_t image_stride = 0;            // from one image to the next
+  std::int64_t origin = 0;                  // of pixel (0,0) inside the halo
+  graph::ValueId within = graph::kNoValue;  // nchw16c: the Concat's output in whose planes these lie
   std::size_t bytes = 0;
 
   [[nodiscard]] std::int64_t elements() const;  // of the ONNX shape
@@ -75,7 +81,7 @@ struct Step {
   std::vector<graph::ValueId> inputs;  // as the node's; kNoValue where the step does not read one at run time
   std::vector<graph::ValueId> outputs;
   /// Called by every thread once a phase. Must not throw, allocate or lock. Splits its work by (thread, threads) so that
-  /// the result does not depend on `threads`. Null for a view.
+  /// the result does not depend on `threads`. Null where nothing is to be done, as for a view.
   std::function<void(const RunArgs&)> run;
   int phases = 1;
   std::size_t shared_scratch_bytes = 0;

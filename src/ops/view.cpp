@@ -12,8 +12,9 @@ namespace linnet::ops {
 
 namespace {
 
-bool lie_alike(const Placement& a, const Placement& b) {
-  return a.layout == b.layout && (a.layout == graph::Layout::plain || a.halo == b.halo);
+bool may_be_view(const Placement& from, const Placement& to) {
+  if (from.layout != to.layout || to.within != graph::kNoValue) return false;
+  return from.layout == graph::Layout::plain || (from.halo == to.halo && from.image_stride == to.image_stride);
 }
 
 StridedCopy dense_copy(const NodeContext& context, const Placement& from) {
@@ -52,12 +53,12 @@ void plan_view(PlanContext& c) {
            linnet::to_string(to.shape));
   }
   for (std::size_t i = 1; i < c.input_count(); ++i) c.consumed(i);
-  if (lie_alike(from, to)) {
+  if (may_be_view(from, to)) {
     c.step().algorithm = "view";
     c.step().view_of = 0;
     return;
   }
-  c.step().algorithm = "plane_copy";  // another halo
+  c.step().algorithm = "plane_copy";  // another halo, or a part of a larger tensor
   c.step().run = [copy = PlaneCopy(c, from, to)](const RunArgs& args) {
     copy.run(args, args.inputs[0], args.outputs[0]);
   };

@@ -46,7 +46,9 @@ Traffic traffic_an_image(const graph::Graph& graph, NodeId id, const std::vector
   const auto sum = [&](const std::vector<ValueId>& values) {
     std::int64_t bytes = 0;
     for (const ValueId value : values) {
-      if (value != kNoValue && !graph.value(value).constant) bytes += image_bytes(placements[at(value)]);
+      if (value == kNoValue || graph.value(value).constant) continue;
+      const Placement& p = placements[at(value)];
+      bytes += p.channel_blocks() * p.plane_stride * static_cast<std::int64_t>(element_bytes(p.type));
     }
     return bytes;
   };
@@ -75,7 +77,10 @@ std::int64_t image_bytes(const Placement& placement) {
 Placement place_images(const Placement& whole, std::int64_t images) {
   Shape shape = whole.shape;
   shape[0] = images;
-  return ops::place(whole.type, std::move(shape), whole.layout, whole.halo);
+  Placement some = ops::place(whole.type, std::move(shape), whole.layout, whole.halo);
+  some.image_stride = whole.image_stride;
+  some.within = whole.within;
+  return some;
 }
 
 std::vector<ImageGroup> choose_image_groups(const graph::Graph& graph, const std::vector<Placement>& placements,

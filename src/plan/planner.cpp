@@ -1,14 +1,19 @@
 #include "plan/planner.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "base/checked_math.h"
+#include "base/tensor_access.h"
 #include "graph/index.h"
 #include "linnet/error.h"
 #include "ops/op_def.h"
 #include "passes/pass.h"
 #include "plan/image_groups.h"
+#include "plan/joined_values.h"
 #include "plan/memory_plan.h"
 
 namespace linnet::plan {
@@ -21,10 +26,6 @@ using graph::NodeId;
 using graph::ValueId;
 using ops::Halo;
 using ops::Placement;
-
-Halo larger(const Halo& a, const Halo& b) {
-  return {std::max(a.top, b.top), std::max(a.left, b.left), std::max(a.bottom, b.bottom), std::max(a.right, b.right)};
-}
 
 /// Zeroes the border of output 0 as part of the step: its interior and its border are written by the same phase, and no
 /// two threads touch the same plane's border.
@@ -62,13 +63,6 @@ class Planner {
   std::shared_ptr<const ShapePlan> plan();
 
  private:
-  /// A buffer and the views that share it.
-  struct Root {
-    ValueId value = kNoValue;
-    std::int32_t first = 0, last = 0;
-    std::size_t bytes = 0;
-  };
-
   void require_static(NodeId id) const;
   void request_halos();
   void place_values();
@@ -99,23 +93,26 @@ class Planner {
   std::vector<Placement> placements_;  // by value
   std::vector<std::int32_t> readers_;  // by value: consumers that have not packed a copy of their own
   std::vector<ops::Step> steps_;       // views included, in the order of the graph
+  std::vector<ValueId> joined_;        // by value: the Concat's output that it lies in, or kNoValue
   std::vector<ValueId> parent_;        // by value: whose buffer it shares; itself for a root
+  std::vector<std::size_t> offset_;    // by value: the byte where it begins in the buffer of its root
   std::vector<ImageGroup> groups_;
   std::vector<const ImageGroup*> inside_;   // by root: the group that alone touches it, whose images are all it holds
   std::vector<std::int32_t> first_, last_;  // by root: first and last step that touches it
   MemoryPlan memory_;
-  std::vector<std::int32_t> slot_;  // by root: index into memory_.offsets, or -1
+  std::vector<std::int32_t> slot_;  // by root: index of graph_.inputs, plan_->constants or memory_.offsets; or -1
 };
 
 void Planner::bind_inputs(const std::vector<Shape>& shapes, std::span<const Tensor> known) {
+  std::map<std::string, std::int64_t, std::less<>> extents;  // by symbol: passes take those of one for equal
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     graph::Value& value = graph_.value(graph_.inputs[i]);
-    const ErrorDetails details{.file = graph_.file,
-                               .node = {},
-                               .op = {},
-                               .where = "input '" + value.name + "'",
-                               .expected = graph::to_string(value.desc),
-                               .found = to_string(shapes[i])};
+    ErrorDetails details{.file = graph_.file,
+                         .node = {},
+                         .op = {},
+                         .where = "input '" + value.name + "'",
+                         .expected = graph::to_string(value.desc),
+                         .found = to_string(shapes[i])};
     if (value.desc.has_rank()) {
       bool fits = value.desc.shape->size() == shapes[i].size();
       for (std::size_t d = 0; fits && d < shapes[i].size(); ++d) {
@@ -123,6 +120,14 @@ void Planner::bind_inputs(const std::vector<Shape>& shapes, std::span<const Tens
         fits = !dim.known() || dim.value == shapes[i][d];
       }
       if (!fits) throw Error(ErrorCode::input, "an input's shape does not fit the model", details);
+      for (std::size_t d = 0; d < shapes[i].size(); ++d) {
+        const graph::Symbol& symbol = (*value.desc.shape)[d].symbol;
+        if (symbol.empty()) continue;
+        const auto [known_extent, added] = extents.emplace(symbol.text(), shapes[i][d]);
+        if (added || known_extent->second == shapes[i][d]) continue;
+        details.expected += " with " + known_extent->first + " = " + std::to_string(known_extent->second);
+        throw Error(ErrorCode::input, "the extent '" + known_extent->first + "' would have two values", details);
+      }
     }
     value.desc.shape = graph::DimList(shapes[i].begin(), shapes[i].end());
     if (i >= known.size() || known[i].type() == DataType::undefined) continue;
@@ -163,6 +168,8 @@ void Planner::request_halos() {
       halos_[at(input)] = larger(halos_[at(input)], def.halo(context, i));
     }
   }
+  joined_ = join_concat_inputs(graph_);
+  join_halos(graph_, joined_, halos_);
 }
 
 void Planner::require_room(std::size_t bytes, NodeId id, ValueId output) const {
@@ -218,6 +225,9 @@ void Planner::place_values() {
   for (const ValueId output : graph_.outputs) {
     if (graph_.value(output).constant) place(output);
   }
+  JoinedPlaces places = join_placements(graph_, joined_, placements_);
+  parent_ = std::move(places.roots);
+  offset_ = std::move(places.offsets);
 }
 
 /// Drops constants whose last reader has just packed them, as planning goes: never all weights twice.
@@ -255,7 +265,7 @@ ops::Step Planner::plan_step(NodeId id, const ops::PlanOptions& options) {
   ops::Step step = ops::plan_node(graph_, id, *target_.table, options, weights_, placements_);
   release_packed(node, step);
   const ValueId output = node.outputs[0];
-  if (output != kNoValue && step.view_of < 0 && placements_[at(output)].halo.any())
+  if (output != kNoValue && step.run && placements_[at(output)].halo.any())
     write_border(step, placements_[at(output)], *target_.table);
   return step;
 }
@@ -292,7 +302,7 @@ void Planner::share_in_place(std::int32_t index) {
   const ops::Step& step = steps_[at(index)];
   if (step.in_place < 0) return;
   const ValueId input = step.inputs[at(step.in_place)], output = step.outputs[0];
-  if (input == kNoValue || output == kNoValue) return;
+  if (input == kNoValue || output == kNoValue || joined_[at(output)] != kNoValue) return;
   const ValueId shared = root(input);
   const graph::Value& value = graph_.value(shared);
   if (value.graph_input || value.constant || last_[at(shared)] != index) return;
@@ -307,17 +317,17 @@ void Planner::share_in_place(std::int32_t index) {
 }
 
 void Planner::find_roots() {
-  const auto count = at(graph_.value_count());
-  parent_.resize(count);
-  for (std::size_t i = 0; i < count; ++i) parent_[i] = static_cast<ValueId>(i);
   const auto end = static_cast<std::int32_t>(steps_.size());
   for (std::int32_t i = 0; i < end; ++i) {
     const ops::Step& step = steps_[at(i)];
-    if (step.view_of >= 0) parent_[at(step.outputs[0])] = root(step.inputs[at(step.view_of)]);
+    if (step.view_of < 0) continue;
+    const ValueId viewed = step.inputs[at(step.view_of)];
+    parent_[at(step.outputs[0])] = root(viewed);
+    offset_[at(step.outputs[0])] = offset_[at(viewed)];
   }
   find_split_roots();
-  first_.assign(count, -1);
-  last_.assign(count, -1);
+  first_.assign(parent_.size(), -1);
+  last_.assign(parent_.size(), -1);
   for (std::int32_t i = 0; i < end; ++i) {
     for (const ValueId id : steps_[at(i)].outputs) touch(id, i, true);
     for (const ValueId id : steps_[at(i)].inputs) touch(id, i, false);
@@ -368,10 +378,13 @@ void Planner::assign_buffers() {
   slot_.assign(parent_.size(), -1);
   for (std::size_t i = 0; i < parent_.size(); ++i) {
     const auto id = static_cast<ValueId>(i);
-    if (parent_[i] != id || first_[i] < 0) continue;
+    const graph::Value& value = graph_.value(id);
+    // Inputs and constants have bytes of their own, though a view of one counts as writing it.
+    if (parent_[i] != id || first_[i] < 0 || value.graph_input || value.constant) continue;
     slot_[i] = static_cast<std::int32_t>(uses.size());
     uses.push_back({buffer_bytes(id), first_[i], last_[i]});
   }
+  for (std::size_t i = 0; i < graph_.inputs.size(); ++i) slot_[at(graph_.inputs[i])] = static_cast<std::int32_t>(i);
   memory_ = plan_memory(uses);
   std::size_t shared = 0, per_thread = 0;
   for (const ops::Step& step : steps_) {
@@ -401,16 +414,18 @@ BufferRef Planner::buffer(ValueId id, const ImageGroup* group) {
     ref.advance = static_cast<std::ptrdiff_t>(group->images * image_bytes(placements_[at(id)]));
   if (value.graph_input) {
     ref.kind = BufferRef::Kind::input;
-    ref.index =
-        static_cast<std::size_t>(std::find(graph_.inputs.begin(), graph_.inputs.end(), r) - graph_.inputs.begin());
+    ref.index = static_cast<std::size_t>(slot_[at(r)]);
   } else if (value.constant) {
     ref.kind = BufferRef::Kind::constant;
-    const bool misaligned = reinterpret_cast<std::uintptr_t>(value.constant->raw()) % 8 != 0;
-    plan_->constants.push_back(misaligned ? value.constant->clone() : *value.constant);
-    ref.data = static_cast<const std::byte*>(plan_->constants.back().raw());
+    if (slot_[at(r)] < 0) {
+      const bool misaligned = reinterpret_cast<std::uintptr_t>(value.constant->raw()) % 8 != 0;
+      slot_[at(r)] = static_cast<std::int32_t>(plan_->constants.size());
+      plan_->constants.push_back(misaligned ? value.constant->clone() : *value.constant);
+    }
+    ref.data = static_cast<const std::byte*>(plan_->constants[at(slot_[at(r)])].raw());
   } else if (slot_[at(r)] >= 0) {
     ref.kind = BufferRef::Kind::arena;
-    ref.offset = memory_.offsets[at(slot_[at(r)])];
+    ref.offset = memory_.offsets[at(slot_[at(r)])] + offset_[at(id)];
   }
   return ref;
 }
@@ -433,7 +448,7 @@ std::shared_ptr<const ShapePlan> Planner::plan() {
   const ImageGroup* previous = nullptr;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     ops::Step& step = steps_[i];
-    if (step.view_of >= 0) continue;
+    if (!step.run) continue;
     const ImageGroup* const group = group_of(static_cast<std::int32_t>(i));
     if (group != nullptr && group != previous) plan_->repetitions.push_back({plan_->steps.size(), 0, group->times});
     if (group != nullptr) plan_->repetitions.back().last = plan_->steps.size() + 1;
@@ -454,9 +469,7 @@ std::shared_ptr<const ShapePlan> Planner::plan() {
 
 }  // namespace
 
-void drop_bytes(graph::Value& value) {
-  value.constant = Tensor::share(value.constant->type(), value.constant->shape(), nullptr, nullptr);
-}
+void drop_bytes(graph::Value& value) { value.constant = TensorAccess::without_bytes(*value.constant); }
 
 std::shared_ptr<const ShapePlan> plan_shapes(const graph::Graph& graph, const std::vector<Shape>& input_shapes,
                                              std::span<const Tensor> known, const PlanTarget& target,

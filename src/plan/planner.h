@@ -50,7 +50,7 @@ struct PlannedValue {
 /// An executable plan for one set of input shapes. Immutable.
 struct ShapePlan {
   std::vector<PlannedValue> inputs, outputs;
-  std::vector<PlannedStep> steps;         // views are left out
+  std::vector<PlannedStep> steps;         // views, and Concats whose inputs lie in their output, are left out
   std::vector<Repetition> repetitions;    // disjoint and in order; all other steps run once
   std::vector<Tensor> constants;          // what steps read at run time
   std::size_t shared_scratch_offset = 0;  // in the arena

@@ -86,10 +86,6 @@ struct Setting {
   int threads = 1;
 };
 
-ops::Halo larger(const ops::Halo& a, const ops::Halo& b) {
-  return {std::max(a.top, b.top), std::max(a.left, b.left), std::max(a.bottom, b.bottom), std::max(a.right, b.right)};
-}
-
 std::vector<ops::Placement> placements_of(const graph::Graph& graph, const ops::LayoutRule& rule, const Setting& s) {
   const graph::NodeId id = graph.order().front();
   const graph::Node& node = graph.node(id);
@@ -101,7 +97,7 @@ std::vector<ops::Placement> placements_of(const graph::Graph& graph, const ops::
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] != v || !in_mask(rule.blocked_inputs, i)) continue;
       layout = graph::Layout::nchw16c;
-      halo = larger(s.in, ops::require_operator(graph, id).halo(ops::NodeContext(graph, id), i));
+      halo = ops::larger(s.in, ops::require_operator(graph, id).halo(ops::NodeContext(graph, id), i));
     }
     if (v == node.outputs[0] && !rule.plain_outputs) {
       layout = graph::Layout::nchw16c;
