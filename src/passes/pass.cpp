@@ -41,6 +41,12 @@ void PassContext::refused(graph::NodeId node, std::string_view reason) {
   refused_.push_back("node '" + graph_.label(node) + "': " + std::string(reason));
 }
 
+Tensor PassContext::made_of(const Tensor& source, Tensor (*make)(const Tensor&)) {
+  std::tuple key(source.raw(), source.type(), source.shape());
+  const auto known = made_.find(key);
+  return known != made_.end() ? known->second : made_.emplace(std::move(key), make(source)).first->second;
+}
+
 std::span<const PassDef> all_passes() { return kPasses; }
 
 bool is_enabled(std::string_view name, std::span<const std::string> disabled) {

@@ -10,9 +10,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -38,6 +40,10 @@ class PassContext {
   /// The rewrite was considered for this node and not made: "node 'bn1': <reason>".
   void refused(graph::NodeId node, std::string_view reason);
 
+  /// What the pass makes of a constant's bytes: once of those that many nodes and subgraphs share. Nothing else of that type may
+  /// be made meanwhile, as it could get the same address.
+  Tensor made_of(const Tensor& source, Tensor (*make)(const Tensor&));
+
   [[nodiscard]] int applied_count() const noexcept { return applied_; }
   [[nodiscard]] std::vector<std::string> take_refusals() { return std::move(refused_); }
 
@@ -45,6 +51,7 @@ class PassContext {
   const graph::Graph& graph_;
   int applied_ = 0;
   std::vector<std::string> refused_;
+  std::map<std::tuple<const void*, DataType, Shape>, Tensor> made_;
 };
 
 struct PassDef {

@@ -76,15 +76,15 @@ void cast_at_output(Graph& graph, ValueId id, DataType inside, DataType outside)
   graph.value(id).desc.type = outside;
 }
 
-void widen_constant(Graph& graph, ValueId id) {
+void widen_constant(Graph& graph, ValueId id, PassContext& context) {
   graph::Value& value = graph.value(id);
   if (value.graph_output) {  // the caller sees the narrow bytes
     const ValueId wide =
-        graph.add_constant(graph.unique_name(value.name + "/float32"), widened(*graph.value(id).constant));
+        graph.add_constant(graph.unique_name(value.name + "/float32"), context.made_of(*value.constant, widened));
     graph.replace_uses(id, wide);
     return;
   }
-  value.constant = widened(*value.constant);
+  value.constant = context.made_of(*value.constant, widened);
   value.desc.type = DataType::float32;
 }
 
@@ -128,12 +128,12 @@ bool wants_narrow(const graph::Node& node, std::size_t input) {
 }
 
 // Constant, ConstantOfShape: the bytes are an attribute.
-bool widen_attributes(Graph& graph, NodeId id) {
+bool widen_attributes(Graph& graph, NodeId id, PassContext& context) {
   bool changed = false;
   std::vector<std::pair<std::string, Tensor>> wide;
   for (const auto& [key, attribute] : graph.node(id).attributes.entries()) {
     const auto* tensor = std::get_if<Tensor>(&attribute);
-    if (tensor != nullptr && is_narrow(tensor->type())) wide.emplace_back(key, widened(*tensor));
+    if (tensor != nullptr && is_narrow(tensor->type())) wide.emplace_back(key, context.made_of(*tensor, widened));
   }
   for (auto& [key, tensor] : wide) {
     graph.attributes(id).set(key, std::move(tensor));
@@ -193,7 +193,7 @@ void widen_float16(Graph& graph, PassContext& context) {
     if (value.graph_input) {
       if (!value.consumers.empty()) widen_at_input(graph, id);
     } else if (value.constant) {
-      widen_constant(graph, id);
+      widen_constant(graph, id, context);
     } else if (value.graph_output && value.producer != kNoNode) {
       cast_at_output(graph, id, DataType::float32, types[static_cast<std::size_t>(id)]);
     } else if (is_narrow(value.desc.type)) {
@@ -209,7 +209,7 @@ void widen_float16(Graph& graph, PassContext& context) {
   }
   for (const NodeId id : order) {
     const bool rounded = keep_rounding(graph, id, types);
-    const bool widened_here = widen_attributes(graph, id);
+    const bool widened_here = widen_attributes(graph, id, context);
     if (rounded || widened_here) context.applied();
   }
 }

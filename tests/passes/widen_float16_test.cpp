@@ -1,7 +1,9 @@
 #include <bit>
 #include <cmath>
+#include <memory>
 
 #include "passes/graph_builder.h"
+#include "passes/pass_list.h"
 
 using namespace linnet;
 using namespace linnet::test;
@@ -134,6 +136,28 @@ TEST_CASE("tensor attributes are widened") {
       .output("y");
   CHECK(run_pass(b.graph, kWidenFloat16).applied == 1);
   CHECK(attribute<Tensor>(writer(b.graph, "c"), "value").type() == DataType::float32);
+}
+
+TEST_CASE("bytes that constants, nodes and subgraphs share are widened once") {
+  const Tensor shared = halves({0x3c00, 0xbc00});
+  GraphBuilder body;
+  body.constant("k", shared).node("Identity", {"k"}, {"o"}).output("o");
+  const std::shared_ptr<const graph::Graph> branch = std::make_shared<graph::Graph>(body.graph);
+  GraphBuilder b;
+  b.input("go", {}, DataType::boolean).constant("c", shared).constant("d", shared);
+  b.node("Constant", {}, {"e"}, {{"value", shared}});
+  b.node("If", {"go"}, {"i"}, {{"then_branch", branch}, {"else_branch", branch}});
+  b.node("Sum", {"c", "d", "e", "i"}, {"y"}).output("y");
+  passes::PassContext context(b.graph);
+  passes::widen_float16(b.graph, context);
+  const void* const wide = b.graph.value(b.id("c")).constant->raw();
+  CHECK(b.graph.value(b.id("c")).constant->type() == DataType::float32);
+  CHECK(b.graph.value(b.id("d")).constant->raw() == wide);
+  CHECK(attribute<Tensor>(writer(b.graph, "e"), "value").raw() == wide);
+  for (const char* name : {"then_branch", "else_branch"}) {
+    const auto inside = attribute<std::shared_ptr<const graph::Graph>>(writer(b.graph, "i"), name);
+    CHECK(inside->value(inside->find_value("k")).constant->raw() == wide);
+  }
 }
 
 TEST_CASE("a float32 model is left alone") {
