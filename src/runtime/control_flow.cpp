@@ -105,7 +105,7 @@ void ControlFlow::require_bytes(std::span<const Datum> carried) const {
 
 /// No turn was made: extents that the body does not tell are 0.
 Tensor ControlFlow::nothing_collected(std::size_t output, std::size_t axis) const {
-  const graph::TensorDesc& desc = body_graph().value(body_graph().outputs[output]).desc;
+  const graph::TensorDesc desc = body_graph().described(body_graph().outputs[output]);
   Shape shape;
   for (const graph::Dim& dim : desc.shape.value_or(graph::DimList()))
     shape.push_back(std::max<std::int64_t>(0, dim.value));
