@@ -1,5 +1,9 @@
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <ostream>
+#include <set>
+#include <string_view>
 
 #include "base/out_of_memory.h"
 #include "graph/print.h"
@@ -32,13 +36,48 @@ void select_outputs(graph::Graph& graph, const std::vector<std::string>& names) 
   }
 }
 
-/// Whether no choice of the planner can change between one set of input shapes and the next: only batch extents are open.
-bool only_batch_is_open(const std::vector<ValueInfo>& inputs) {
-  return std::all_of(inputs.begin(), inputs.end(), [](const ValueInfo& info) {
-    return info.has_rank && std::all_of(info.shape.begin(), info.shape.end(), [&](const ValueInfo::Dim& d) {
-             return d.value >= 0 || &d == info.shape.data();
-           });
-  });
+bool only_batch_is_open(const graph::Graph& graph, graph::ValueId id) {
+  if (id == graph::kNoValue || !graph.value(id).desc.has_rank()) return false;
+  const graph::DimList& dims = *graph.value(id).desc.shape;
+  return std::all_of(dims.begin(), dims.end(),
+                     [&](const graph::Dim& dim) { return dim.known() || &dim == dims.data(); });
+}
+
+/// Whether no choice of the planner can change between one set of input shapes and the next, for any reader of the constant.
+/// The results tell, not the inputs: the first extent of an input may become a picture's rows.
+bool is_packed_alike(const graph::Graph& graph, graph::ValueId constant) {
+  const std::vector<graph::NodeId>& readers = graph.value(constant).consumers;
+  return std::all_of(readers.begin(), readers.end(),
+                     [&](graph::NodeId id) { return only_batch_is_open(graph, graph.node(id).outputs[0]); });
+}
+
+/// Whether the passes know all there is to know of extents, but for the number that one symbol, the batch, stands for: what
+/// they rewrite with that known they could as well leave. (They would take a batch of 1 for broadcast, or for the batch of a constant.)
+bool knows_all_but_batch(const graph::Graph& graph) {
+  const graph::Symbol* batch = nullptr;
+  const auto known = [&](graph::ValueId id) {
+    if (id == graph::kNoValue) return true;
+    if (!only_batch_is_open(graph, id)) return false;
+    const graph::DimList& dims = *graph.value(id).desc.shape;
+    if (dims.empty() || dims[0].known()) return true;
+    if (batch == nullptr) batch = &dims[0].symbol;
+    return !batch->empty() && dims[0].symbol == *batch;
+  };
+  return std::all_of(graph.inputs.begin(), graph.inputs.end(), known) &&
+         std::all_of(graph.order().begin(), graph.order().end(), [&](graph::NodeId id) {
+           const graph::Node& node = graph.node(id);
+           const bool tells_extents = node.domain.empty() && (node.op_type == "Shape" || node.op_type == "Size");
+           return !tells_extents && std::all_of(node.outputs.begin(), node.outputs.end(), known);
+         });
+}
+
+/// All but the one that chooses layouts.
+std::vector<std::string> rewriting_passes() {
+  std::vector<std::string> names;
+  for (const passes::PassDef& pass : passes::all_passes()) {
+    if (pass.name != "assign_layouts") names.emplace_back(pass.name);
+  }
+  return names;
 }
 
 constexpr std::int64_t kSmallInitializer = 8;  // elements: a shape, scale or pad of the usual ranks
@@ -103,9 +142,15 @@ Plan::State::State(Model model, const SessionOptions& options, Initializers init
   }
   planned_inputs_ = value_infos(graph_, graph_.inputs);
   outputs_ = value_infos(graph_, graph_.outputs);
-  if (source_ == nullptr && only_batch_is_open(planned_inputs_)) {
+  const bool one_plan = std::all_of(graph_.inputs.begin(), graph_.inputs.end(),
+                                    [this](graph::ValueId id) { return graph_.value(id).desc.is_static(); });
+  if (source_ == nullptr && (one_plan || knows_all_but_batch(graph_))) {
+    // What was rewritten for one batch alone would be packed in another form for the next, of bytes that are gone.
+    const std::vector<std::string> rewriting = one_plan ? std::vector<std::string>() : rewriting_passes();
+    target_.disabled_passes.insert(target_.disabled_passes.end(), rewriting.begin(), rewriting.end());
     target_.on_packed = [this](graph::ValueId id) {
-      if (id < graph_.value_count() && graph_.value(id).is_constant()) plan::drop_bytes(graph_.value(id));
+      if (id < graph_.value_count() && graph_.value(id).is_constant() && is_packed_alike(graph_, id))
+        plan::drop_bytes(graph_.value(id));
     };
   }
   plan_ahead(options);
@@ -113,9 +158,10 @@ Plan::State::State(Model model, const SessionOptions& options, Initializers init
 }
 
 void Plan::State::plan_ahead(const SessionOptions& options) {
+  std::set<std::string_view> names;
+  for (const ValueInfo& info : inputs_) names.insert(info.name);
   for (const auto& [name, shape] : options.input_shapes) {
-    if (std::none_of(inputs_.begin(), inputs_.end(),
-                     [&, &wanted = name](const ValueInfo& info) { return info.name == wanted; })) {
+    if (!names.contains(name)) {
       throw Error(ErrorCode::usage, "the model has no such input",
                   {.file = graph_.file,
                    .node = {},
@@ -125,26 +171,47 @@ void Plan::State::plan_ahead(const SessionOptions& options) {
                    .found = name});
     }
   }
-  std::vector<Shape> shapes;
-  for (std::size_t input = 0; input < planned_inputs_.size(); ++input) {
+  std::vector<std::optional<Shape>> given(planned_inputs_.size());
+  std::map<std::string_view, std::int64_t> extents;  // by symbol
+  for (std::size_t input = 0; input < given.size(); ++input) {
     const ValueInfo& info = planned_inputs_[input];
-    const auto given = options.input_shapes.find(info.name);
-    if (given != options.input_shapes.end()) {
-      shapes.push_back(given->second);
-      continue;
+    const auto wanted = options.input_shapes.find(info.name);
+    if (wanted != options.input_shapes.end()) given[input] = wanted->second;
+    else if (info.optional) given[input] = graph_.value(graph_.inputs[input]).constant->shape();
+    else continue;
+    for (std::size_t i = 0; i < std::min(info.shape.size(), given[input]->size()); ++i) {
+      if (!info.shape[i].symbol.empty()) extents.emplace(info.shape[i].symbol, (*given[input])[i]);
     }
-    if (info.optional) {
-      shapes.push_back(graph_.value(graph_.inputs[input]).constant->shape());
-      continue;
-    }
-    Shape shape;
-    for (std::size_t i = 0; i < info.shape.size(); ++i)
-      shape.push_back(info.shape[i].value < 0 && i == 0 ? 1 : info.shape[i].value);
-    if (!info.has_rank || std::any_of(shape.begin(), shape.end(), [](std::int64_t extent) { return extent < 0; }))
-      return;
-    shapes.push_back(std::move(shape));
   }
-  (void)plan_for(shapes);
+  std::vector<Shape> shapes;
+  bool guessed = false;
+  for (std::size_t input = 0; input < given.size(); ++input) {
+    if (given[input]) {
+      shapes.push_back(*std::move(given[input]));
+      continue;
+    }
+    const ValueInfo& info = planned_inputs_[input];
+    if (!info.has_rank) return;
+    Shape& shape = shapes.emplace_back();
+    for (const ValueInfo::Dim& dim : info.shape) {
+      const auto known = extents.find(dim.symbol);
+      if (dim.value >= 0 || known != extents.end()) {
+        shape.push_back(dim.value >= 0 ? dim.value : known->second);
+        continue;
+      }
+      if (!shape.empty()) return;
+      guessed = true;  // an open batch is one image, unless another input has it too
+      if (!dim.symbol.empty()) extents.emplace(dim.symbol, 1);
+      shape.push_back(1);
+    }
+  }
+  try {
+    (void)plan_for(shapes);
+  } catch (const Error& error) {
+    // Not the model but the guess may be at fault: what is open may be no batch, or one that must be even.
+    constexpr ErrorCode kOfShapes[] = {ErrorCode::model, ErrorCode::input, ErrorCode::unsupported, ErrorCode::limit};
+    if (!guessed || std::find(std::begin(kOfShapes), std::end(kOfShapes), error.code()) == std::end(kOfShapes)) throw;
+  }
 }
 
 std::shared_ptr<const plan::ShapePlan> Plan::State::plan_with(const Tuning& tuning) {
@@ -170,7 +237,7 @@ PlanReport Plan::State::report(const plan::ShapePlan* shapes) const {
                                    [&](const PassReport& p) { return p.name == bound.name; });
     if (same == report.passes.end()) {
       report.passes.push_back(bound);
-    } else {
+    } else if (bound.enabled) {
       same->applied += bound.applied;  // what was refused at first may have been done with the shapes known
       same->refused = bound.refused;
     }
@@ -185,10 +252,18 @@ PlanReport Plan::State::report(const plan::ShapePlan* shapes) const {
 Plan::Plan(Model model, const SessionOptions& options)
     : state_(base::guard_memory(
           [&] { return std::make_shared<State>(std::move(model), options, Initializers::constant); })) {}
-const std::vector<ValueInfo>& Plan::inputs() const { return state_->inputs(); }
-const std::vector<ValueInfo>& Plan::outputs() const { return state_->outputs(); }
-PlanReport Plan::report() const { return state_->report(); }
-void Plan::print(std::ostream& stream) const { graph::print_text(state_->graph(), stream); }
-void Plan::print_dot(std::ostream& stream) const { graph::print_dot(state_->graph(), stream); }
+
+Plan::State& Plan::state() const {
+  if (state_ == nullptr) throw Error(ErrorCode::usage, "this plan was moved from");
+  return *state_;
+}
+
+const std::vector<ValueInfo>& Plan::inputs() const { return state().inputs(); }
+const std::vector<ValueInfo>& Plan::outputs() const { return state().outputs(); }
+PlanReport Plan::report() const {
+  return base::guard_memory([&] { return state().report(); });
+}
+void Plan::print(std::ostream& stream) const { graph::print_text(state().graph(), stream); }
+void Plan::print_dot(std::ostream& stream) const { graph::print_dot(state().graph(), stream); }
 
 }  // namespace linnet
