@@ -71,9 +71,77 @@ void check_broadcast(BinaryArguments args, Random& random) {
   CHECK(worst <= (args.op == BinaryOp::pow ? 4 : 0));
 }
 
+void check_random_broadcast(int round, Random& random) {
+  BinaryArguments args;
+  args.op = kOperators[static_cast<std::size_t>(round) % kOperators.size()];
+  args.rank = static_cast<int>(random.integer(1, 4));
+  std::ptrdiff_t a_step = 1, b_step = 1;
+  for (int axis = args.rank - 1; axis >= 0; --axis) {
+    args.size[axis] = random.integer(1, axis == args.rank - 1 && round % 5 == 0 ? 600 : 7);
+    if (random.chance(0.2)) a_step *= 2;  // a tensor with gaps
+    if (random.chance(0.2)) b_step *= 3;
+    args.a_stride[axis] = random.chance(0.3) ? 0 : a_step;
+    args.b_stride[axis] = random.chance(0.3) ? 0 : b_step;
+    a_step *= args.size[axis];
+    b_step *= args.size[axis];
+  }
+  check_broadcast(args, random);
+}
+
+/// kinds: bit 0: a is a tensor, bit 1: b is.
+void check_blocked_binary(int channels, int height, int width, int kinds, Random& random) {
+  INFO(channels << "x" << height << "x" << width << ", kinds " << kinds);
+  BlockedBuffer tensor_a(2, channels, height, width, 1), tensor_b(2, channels, height, width),
+      vector_a(2, channels, 1, 1), vector_b(1, channels, 1, 1);
+  for (BlockedBuffer* t : {&tensor_a, &tensor_b, &vector_a, &vector_b}) t->fill(random);
+  BlockedBinaryArguments args;
+  args.op = kinds == 3 ? BinaryOp::add : BinaryOp::mul;
+  args.a = kinds & 1 ? tensor_a.source() : vector_a.source();
+  args.b = kinds & 2 ? tensor_b.source() : vector_b.source();
+  if (!(kinds & 1)) args.a.row = args.a_pixel = 0;
+  if (!(kinds & 2)) args.b.image = args.b.row = args.b_pixel = 0;
+  args.blocks = tensor_a.blocks(), args.width = width, args.clamp = {0.0f, 0.5f};
+  on_every_isa([&](const Table& k) {
+    BlockedBuffer y(2, channels, height, width, 2);
+    args.y = y.target();
+    run_in_parts(k.blocked_binary, args, y.all());
+    int wrong = 0;
+    y.each([&](int n, int c, int h, int w) {
+      const float a = kinds & 1 ? tensor_a.at(n, c, h, w) : vector_a.at(n, c, 0, 0);
+      const float b = kinds & 2 ? tensor_b.at(n, c, h, w) : vector_b.at(0, c, 0, 0);
+      wrong += y.at(n, c, h, w) != clamped(right(args.op, a, b), args.clamp);
+    });
+    CHECK(wrong == 0);
+    return y.values();
+  });
+}
+
+void check_scale_shift(int channels, int height, int width, Random& random) {
+  INFO(channels << "x" << height << "x" << width);
+  BlockedBuffer x(2, channels, height, width, 1);
+  x.fill(random);
+  const auto padded = static_cast<std::size_t>(x.blocks() * 16);
+  const GuardBuffer scale(random_floats(random, padded)), shift(random_floats(random, padded));
+  on_every_isa([&](const Table& k) {
+    BlockedBuffer y(2, channels, height, width);
+    ScaleShiftArguments args;
+    args.x = x.source(), args.y = y.target();
+    args.scale = scale.data(), args.shift = shift.data();
+    args.blocks = x.blocks(), args.width = width, args.clamp.lo = 0;
+    run_in_parts(k.scale_shift, args, y.all());
+    int wrong = 0;
+    y.each([&](int n, int c, int h, int w) {
+      wrong += y.at(n, c, h, w) != clamped(std::fmaf(x.at(n, c, h, w), scale.data()[c], shift.data()[c]), args.clamp);
+    });
+    CHECK(wrong == 0);
+    return y.values();
+  });
+}
+
 }  // namespace
 
 TEST_CASE("binary operators handle every length with vectors and scalars on either side") {
+  at_both_ends();
   Random random(1);
   for (const BinaryOp op : kOperators) {
     for (std::int64_t n = 1; n <= 40; ++n) {
@@ -91,22 +159,16 @@ TEST_CASE("binary operators handle every length with vectors and scalars on eith
 }
 
 TEST_CASE("binary operators broadcast like numpy, with any strides") {
+  at_both_ends();
   Random random(2);
-  for (int round = 0; round < 200; ++round) {
-    BinaryArguments args;
-    args.op = kOperators[static_cast<std::size_t>(round) % kOperators.size()];
-    args.rank = static_cast<int>(random.integer(1, 4));
-    std::ptrdiff_t a_step = 1, b_step = 1;
-    for (int axis = args.rank - 1; axis >= 0; --axis) {
-      args.size[axis] = random.integer(1, axis == args.rank - 1 && round % 5 == 0 ? 600 : 7);
-      if (random.chance(0.2)) a_step *= 2;  // a tensor with gaps
-      if (random.chance(0.2)) b_step *= 3;
-      args.a_stride[axis] = random.chance(0.3) ? 0 : a_step;
-      args.b_stride[axis] = random.chance(0.3) ? 0 : b_step;
-      a_step *= args.size[axis];
-      b_step *= args.size[axis];
-    }
-    check_broadcast(args, random);
+  for (int round = 0; round < 200; ++round) check_random_broadcast(round, random);
+}
+
+TEST_CASE("guard pages: 10,000 binary operators", "[.nightly]") {
+  Random random(101);
+  for (int round = 0; round < 10'000; ++round) {
+    at_either_end(random);
+    check_random_broadcast(round, random);
   }
 }
 
@@ -195,53 +257,26 @@ TEST_CASE("square and square root as powers are correctly rounded") {
 }
 
 TEST_CASE("blocked binary operators take tensors and one value a channel") {
+  at_both_ends();
   Random random(4);
   for (const int width : {1, 2, 7, 13}) {
-    for (int kinds = 1; kinds < 4; ++kinds) {  // bit 0: a is a tensor, bit 1: b is
-      BlockedBuffer tensor_a(2, 37, 5, width, 1), tensor_b(2, 37, 5, width), vector_a(2, 37, 1, 1),
-          vector_b(1, 37, 1, 1);
-      for (BlockedBuffer* t : {&tensor_a, &tensor_b, &vector_a, &vector_b}) t->fill(random);
-      BlockedBinaryArguments args;
-      args.op = kinds == 3 ? BinaryOp::add : BinaryOp::mul;
-      args.a = kinds & 1 ? tensor_a.source() : vector_a.source();
-      args.b = kinds & 2 ? tensor_b.source() : vector_b.source();
-      if (!(kinds & 1)) args.a.row = args.a_pixel = 0;
-      if (!(kinds & 2)) args.b.image = args.b.row = args.b_pixel = 0;
-      args.blocks = tensor_a.blocks(), args.width = width, args.clamp = {0.0f, 0.5f};
-      on_every_isa([&](const Table& k) {
-        BlockedBuffer y(2, 37, 5, width, 2);
-        args.y = y.target();
-        run_in_parts(k.blocked_binary, args, y.all());
-        int wrong = 0;
-        y.each([&](int n, int c, int h, int w) {
-          const float a = kinds & 1 ? tensor_a.at(n, c, h, w) : vector_a.at(n, c, 0, 0);
-          const float b = kinds & 2 ? tensor_b.at(n, c, h, w) : vector_b.at(0, c, 0, 0);
-          wrong += y.at(n, c, h, w) != clamped(right(args.op, a, b), args.clamp);
-        });
-        CHECK(wrong == 0);
-        return y.values();
-      });
-    }
+    for (int kinds = 1; kinds < 4; ++kinds) check_blocked_binary(37, 5, width, kinds, random);
   }
 }
 
 TEST_CASE("scale and shift is one fma and a clamp") {
+  at_both_ends();
   Random random(5);
-  BlockedBuffer x(2, 40, 4, 9, 1);
-  x.fill(random);
-  const GuardBuffer scale(random_floats(random, 48)), shift(random_floats(random, 48));
-  on_every_isa([&](const Table& k) {
-    BlockedBuffer y(2, 40, 4, 9);
-    ScaleShiftArguments args;
-    args.x = x.source(), args.y = y.target();
-    args.scale = scale.data(), args.shift = shift.data();
-    args.blocks = 3, args.width = 9, args.clamp.lo = 0;
-    run_in_parts(k.scale_shift, args, y.all());
-    int wrong = 0;
-    y.each([&](int n, int c, int h, int w) {
-      wrong += y.at(n, c, h, w) != clamped(std::fmaf(x.at(n, c, h, w), scale.data()[c], shift.data()[c]), args.clamp);
-    });
-    CHECK(wrong == 0);
-    return y.values();
-  });
+  check_scale_shift(40, 4, 9, random);
+}
+
+TEST_CASE("guard pages: 5,000 sums, products, scales and shifts of blocked tensors", "[.nightly]") {
+  Random random(50);
+  for (int round = 0; round < 5'000; ++round) {
+    at_either_end(random);
+    const int channels = static_cast<int>(random.integer(1, 40)), height = static_cast<int>(random.integer(1, 5)),
+              width = static_cast<int>(random.integer(1, 20));
+    if (round % 4 == 0) check_scale_shift(channels, height, width, random);
+    else check_blocked_binary(channels, height, width, round % 4, random);
+  }
 }

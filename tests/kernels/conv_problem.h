@@ -1,83 +1,116 @@
-// A convolution of small integers, whose sums are exact in any order, for the tests of direct convolution and of Winograd's.
+// The operands of a convolution's kernels, for the tests of direct convolution and of Winograd's. Small integers unless a test
+// puts something else there: then sums are exact in any order.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "kernels/table.h"
+#include "support/conv_oracle.h"
 #include "support/kernel_check.h"
 
 namespace linnet::test {
+
+constexpr float kInf = std::numeric_limits<float>::infinity();
 
 inline int panels(const kernels::Table& table, int channels) {
   return (channels + table.tile.channels - 1) / table.tile.channels;
 }
 
-struct Problem {
-  int images, in_channels, out_channels, in_h, in_w, kernel, stride, dilation;
-  bool residual;
-  int out_h() const { return (in_h - (kernel - 1) * dilation - 1) / stride + 1; }
-  int out_w() const { return (in_w - (kernel - 1) * dilation - 1) / stride + 1; }
-  int taps() const { return kernel * kernel; }
-};
-
-/// The filter in the model's order, small integers: every sum is exact, whatever its order.
-struct Filter {
-  explicit Filter(const Problem& p, Random& random)
-      : problem(p), values(static_cast<std::size_t>(p.in_channels * p.out_channels * p.taps())) {
-    for (float& x : values) x = static_cast<float>(random.integer(-3, 3));
+/// Panels of [k][panel channels], as the kernels read them: w(k, channel) over `k` and `channels` (a multiple of 16).
+template <class Weight>
+std::vector<float> pack(const kernels::Table& table, int k, int channels, const Weight& w) {
+  std::vector<float> packed;
+  for (int first = 0; first < channels; first += table.tile.channels) {
+    const int width = std::min(table.tile.channels, channels - first);
+    for (int row = 0; row < k; ++row)
+      for (int lane = 0; lane < width; ++lane) packed.push_back(w(row, first + lane));
   }
-  float at(int m, int c, int tap) const {
-    if (m >= problem.out_channels || c >= problem.in_channels) return 0;
-    return values[static_cast<std::size_t>((m * problem.in_channels + c) * problem.taps() + tap)];
-  }
-  Problem problem;
-  std::vector<float> values;
-};
-
-inline void fill_integers(BlockedBuffer& b, Random& random) {
-  for (int n = 0; n < b.images; ++n)
-    for (int c = 0; c < b.blocks() * 16; ++c)
-      for (int y = 0; y < b.height; ++y)
-        for (int x = 0; x < b.width; ++x)
-          b.at(n, c, y, x) = c < b.channels ? static_cast<float>(random.integer(-4, 4)) : 0.0f;
+  return packed;
 }
 
-/// Everything a direct convolution reads, and its exact result.
-struct Direct {
-  Direct(const Problem& problem, Random& random)
+inline std::string text_of(const Problem& p) {
+  std::ostringstream text;
+  text << p.images << "x" << p.in_channels << "x" << p.in_h << "x" << p.in_w << " -> " << p.out_channels << ", kernel "
+       << p.kernel << ", stride " << p.stride << ", dilation " << p.dilation << (p.residual ? ", residual" : "");
+  return text.str();
+}
+
+/// The order in which direct convolution walks: ConvArguments.
+struct Walk {
+  int tiles, chunk;
+};
+
+/// Everything a convolution reads, and its result.
+struct ConvOperands {
+  ConvOperands(const Problem& problem, Random& random)
       : p(problem),
         x(p.images, p.in_channels, p.in_h, p.in_w),
         residual(p.images, p.out_channels, p.out_h(), p.out_w()),
-        filter(p, random),
-        bias(static_cast<std::size_t>(residual.blocks() * 16)) {
-    fill_integers(x, random);
-    fill_integers(residual, random);
-    for (std::size_t m = 0; m < bias.size(); ++m)
-      bias.data()[m] = static_cast<int>(m) < p.out_channels ? static_cast<float>(random.integer(-5, 5)) : 0.0f;
-    for (int b = 0; b < x.blocks(); ++b)
-      for (int i = 0; i < p.kernel; ++i)
-        for (int j = 0; j < p.kernel; ++j)
-          taps.push_back(b * x.plane() + i * p.dilation * x.row() + j * p.dilation * 16);
+        filter(p.weights()),
+        bias(std::vector<float>(static_cast<std::size_t>(residual.blocks() * 16))),
+        taps(static_cast<std::size_t>(x.blocks() * p.taps())) {
+    const auto integers = [&](int size) {
+      return [&random, size] { return static_cast<float>(random.integer(-size, size)); };
+    };
+    fill(x, integers(4));
+    fill(residual, integers(4));
+    std::generate(filter.begin(), filter.end(), integers(3));
+    std::generate_n(bias.data(), p.out_channels, integers(5));
+    for (int i = 0; i < static_cast<int>(taps.size()); ++i) {
+      const int tap = i % p.taps();
+      taps.data()[i] =
+          i / p.taps() * x.plane() + tap / p.kernel * p.dilation * x.row() + tap % p.kernel * p.dilation * 16;
+    }
   }
 
-  float expected(int n, int m, int oy, int ox) {
-    double sum =
-        static_cast<double>(bias.data()[m]) + (p.residual ? static_cast<double>(residual.at(n, m, oy, ox)) : 0.0);
-    for (int c = 0; c < p.in_channels; ++c)
-      for (int i = 0; i < p.kernel; ++i)
-        for (int j = 0; j < p.kernel; ++j)
-          sum += static_cast<double>(x.at(n, c, oy * p.stride + i * p.dilation, ox * p.stride + j * p.dilation)) *
-                 static_cast<double>(filter.at(m, c, i * p.kernel + j));
-    return static_cast<float>(std::fmax(0.0, std::fmin(500.0, sum)));
+  /// Its channels, in the order of `each`, and zeros in the padded ones.
+  template <class Next>
+  static void fill(BlockedBuffer& b, const Next& next) {
+    for (int n = 0; n < b.images; ++n)
+      for (int c = 0; c < b.blocks() * 16; ++c)
+        for (int y = 0; y < b.height; ++y)
+          for (int i = 0; i < b.width; ++i) b.at(n, c, y, i) = c < b.channels ? next() : 0.0f;
   }
-
+  [[nodiscard]] float weight(int out, int c, int tap) const {
+    if (out >= p.out_channels || c >= p.in_channels) return 0;
+    return filter[static_cast<std::size_t>((out * p.in_channels + c) * p.taps() + tap)];
+  }
+  /// In the order of `each`.
+  std::vector<float> pixels() {
+    std::vector<float> all;
+    x.each([&](int n, int c, int y, int i) { all.push_back(x.at(n, c, y, i)); });
+    return all;
+  }
+  /// Bias and residual of an output.
+  double start(int n, int out, int y, int i) {
+    return static_cast<double>(bias.data()[out]) + (p.residual ? static_cast<double>(residual.at(n, out, y, i)) : 0.0);
+  }
+  /// Of all outputs in the order of `each`, made when first asked for.
+  const std::vector<double>& expected() {
+    if (!sums.empty()) return sums;
+    sums = convolve(p, pixels(), filter);
+    std::size_t i = 0;
+    residual.each([&](int n, int out, int y, int column) {
+      double& sum = sums[i++];
+      sum = std::fmax(static_cast<double>(lo), std::fmin(static_cast<double>(hi), sum + start(n, out, y, column)));
+    });
+    return sums;
+  }
   int wrong(BlockedBuffer& y) {
     int count = 0;
-    y.each([&](int n, int m, int oy, int ox) { count += y.at(n, m, oy, ox) != expected(n, m, oy, ox); });
+    const double* next = expected().data();
+    y.each([&](int n, int out, int row, int column) {
+      count += static_cast<double>(y.at(n, out, row, column)) != *next++;
+    });
     return count;
   }
+
+  BlockedBuffer output(int halo = 1) const { return {p.images, p.out_channels, p.out_h(), p.out_w(), halo}; }
   /// What every form of convolution adds to and writes.
   template <class Arguments>
   void set_output(Arguments& a, BlockedBuffer& y) {
@@ -93,8 +126,8 @@ struct Direct {
     a.out_plane = y.plane();
     a.out_image = y.image();
     a.out_blocks = y.blocks();
-    a.lo = 0;
-    a.hi = 500;
+    a.lo = lo;
+    a.hi = hi;
   }
   kernels::ConvArguments arguments(const float* weights, BlockedBuffer& y) {
     kernels::ConvArguments a{};
@@ -111,12 +144,37 @@ struct Direct {
     a.width = p.out_w();
     return a;
   }
+  /// Direct convolution. Panels and rows in parts, as threads take them.
+  void convolve_directly(const kernels::Table& k, const Walk& walk, BlockedBuffer& y) {
+    const int channels = residual.blocks() * 16;
+    const GuardBuffer weights(pack(k, static_cast<int>(taps.size()) * 16, channels, [&](int row, int out) {
+      return weight(out, row / 16 / p.taps() * 16 + row % 16, row / 16 % p.taps());
+    }));
+    kernels::ConvArguments a = arguments(weights.data(), y);
+    a.tiles = walk.tiles;
+    a.chunk = walk.chunk;
+    const int all = panels(k, channels), middle = all / 2, top = a.rows / 3;
+    for (const auto& [first, end] : {std::pair{0, middle}, std::pair{middle, all}}) {
+      kernels::ConvArguments part = a;
+      part.panel_first = first;
+      part.panel_last = end;
+      part.rows = top;
+      k.conv(part);
+      part.rows = a.rows - top;
+      part.input += top * a.in_row;
+      part.output += top * a.out_row;
+      if (part.residual != nullptr) part.residual += top * a.residual_row;
+      k.conv(part);
+    }
+  }
 
   Problem p;
   BlockedBuffer x, residual;
-  Filter filter;
+  std::vector<float> filter;  // in the model's order: [out][channel][tap]
   GuardBuffer bias;
-  std::vector<std::ptrdiff_t> taps;
+  Guarded<std::ptrdiff_t> taps;
+  float lo = 0, hi = 500;
+  std::vector<double> sums;
 };
 
 }  // namespace linnet::test

@@ -82,8 +82,8 @@ std::vector<float> floats_of_all_kinds(std::uint32_t step) {
   return all;
 }
 
-std::vector<float> run_unary(const Table& k, const Unary& u, const std::vector<float>& x, GuardBuffer::Side side) {
-  GuardBuffer in(x, side), out(x.size(), side);
+std::vector<float> run_unary(const Table& k, const Unary& u, const std::vector<float>& x) {
+  GuardBuffer in(x), out(x.size());
   UnaryArguments args;
   args.op = u.op, args.alpha = u.alpha, args.beta = u.beta;
   args.x = in.data(), args.y = out.data();
@@ -93,7 +93,7 @@ std::vector<float> run_unary(const Table& k, const Unary& u, const std::vector<f
 }
 
 void check_accuracy(const Unary& u, const std::vector<float>& x) {
-  const std::vector<float> y = on_every_isa([&](const Table& k) { return run_unary(k, u, x, GuardBuffer::after); });
+  const std::vector<float> y = on_every_isa([&](const Table& k) { return run_unary(k, u, x); });
   double worst = 0;
   float worst_x = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -109,28 +109,43 @@ void check_accuracy(const Unary& u, const std::vector<float>& x) {
   CHECK(worst <= u.max_ulps);
 }
 
-/// Each length, flush against an unreadable page at either end, and in place in two parts.
-void check_lengths(std::size_t first, std::size_t last, Random& random) {
-  for (const Unary& u : unary_operators()) {
-    INFO(u.name);
-    for (std::size_t n = first; n <= last; ++n) {
-      const std::vector<float> x = random_floats(random, n, 4);
-      const std::vector<float> y = on_every_isa([&](const Table& k) { return run_unary(k, u, x, GuardBuffer::after); });
-      CHECK(first_difference(run_unary(*table(Isa::scalar), u, x, GuardBuffer::before), y) == "");
-      on_every_isa([&](const Table& k) {
-        GuardBuffer both(x);
-        UnaryArguments args;
-        args.op = u.op, args.alpha = u.alpha, args.beta = u.beta;
-        args.x = args.y = both.data();
-        args.begin = static_cast<std::int64_t>(n) / 3, args.end = static_cast<std::int64_t>(n);
-        k.unary(args);
-        args.begin = 0, args.end = static_cast<std::int64_t>(n) / 3;
-        k.unary(args);
-        CHECK(first_difference(both.values(), y) == "");
-        return both.values();
-      });
-    }
-  }
+/// Flush against an unreadable page, and in place in two parts.
+void check_length(const Unary& u, std::size_t n, Random& random) {
+  INFO(u.name << ", " << n << " elements");
+  const std::vector<float> x = random_floats(random, n, 4);
+  const std::vector<float> y = on_every_isa([&](const Table& k) { return run_unary(k, u, x); });
+  on_every_isa([&](const Table& k) {
+    GuardBuffer both(x);
+    UnaryArguments args;
+    args.op = u.op, args.alpha = u.alpha, args.beta = u.beta;
+    args.x = args.y = both.data();
+    args.begin = static_cast<std::int64_t>(n) / 3, args.end = static_cast<std::int64_t>(n);
+    k.unary(args);
+    args.begin = 0, args.end = static_cast<std::int64_t>(n) / 3;
+    k.unary(args);
+    CHECK(first_difference(both.values(), y) == "");
+    return both.values();
+  });
+}
+
+void check_blocked_unary(int channels, int height, int width, Random& random) {
+  INFO(channels << "x" << height << "x" << width);
+  BlockedBuffer x(2, channels, height, width, 1);
+  x.fill(random);
+  on_every_isa([&](const Table& k) {
+    BlockedBuffer y(2, channels, height, width, 2);
+    BlockedUnaryArguments args;
+    args.op = UnaryOp::sigmoid;
+    args.x = x.source(), args.y = y.target();
+    args.blocks = x.blocks(), args.width = width;
+    run_in_parts(k.blocked_unary, args, x.all());
+    double worst = 0;
+    y.each([&](int n, int c, int h, int w) {
+      worst = std::max(worst, ulps(y.at(n, c, h, w), sigmoid_of(static_cast<double>(x.at(n, c, h, w)))));
+    });
+    CHECK(worst <= 2.5);
+    return y.values();
+  });
 }
 
 }  // namespace
@@ -152,19 +167,26 @@ TEST_CASE("exp keeps its error bound on 2^20 floats of its range") {
 }
 
 TEST_CASE("K07: unary operators handle every length, at both ends of a page and in place") {
+  at_both_ends();
   Random random(1);
-  check_lengths(0, 40, random);
+  for (const Unary& u : unary_operators()) {
+    for (std::size_t n = 0; n <= 40; ++n) check_length(u, n, random);
+  }
 }
 
-TEST_CASE("guard pages: unary operators of 41 to 600 elements", "[.nightly]") {
+TEST_CASE("guard pages: 10,000 unary operators", "[.nightly]") {
   Random random(41);
-  check_lengths(41, 600, random);
+  const std::vector<Unary> all = unary_operators();
+  for (int round = 0; round < 5'000; ++round) {  // of two cases each
+    at_either_end(random);
+    check_length(all[static_cast<std::size_t>(round) % all.size()], static_cast<std::size_t>(random.integer(1, 600)),
+                 random);
+  }
 }
 
 TEST_CASE("relu keeps NaN and the sign of zero") {
   for (const Table* k : runnable_tables()) {
-    const std::vector<float> y =
-        run_unary(*k, {UnaryOp::relu, "", {}, 0}, {NAN, -0.0f, 0.0f, -1.0f, -INFINITY}, GuardBuffer::after);
+    const std::vector<float> y = run_unary(*k, {UnaryOp::relu, "", {}, 0}, {NAN, -0.0f, 0.0f, -1.0f, -INFINITY});
     CHECK(std::isnan(y[0]));
     CHECK(std::signbit(y[1]));
     CHECK_FALSE(std::signbit(y[2]));
@@ -173,21 +195,16 @@ TEST_CASE("relu keeps NaN and the sign of zero") {
 }
 
 TEST_CASE("unary operators run on the rows of a blocked tensor") {
+  at_both_ends();
   Random random(2);
-  BlockedBuffer x(2, 20, 5, 3, 1);
-  x.fill(random);
-  on_every_isa([&](const Table& k) {
-    BlockedBuffer y(2, 20, 5, 3, 2);
-    BlockedUnaryArguments args;
-    args.op = UnaryOp::sigmoid;
-    args.x = x.source(), args.y = y.target();
-    args.blocks = x.blocks(), args.width = 3;
-    run_in_parts(k.blocked_unary, args, x.all());
-    double worst = 0;
-    y.each([&](int n, int c, int h, int w) {
-      worst = std::max(worst, ulps(y.at(n, c, h, w), sigmoid_of(static_cast<double>(x.at(n, c, h, w)))));
-    });
-    CHECK(worst <= 2.5);
-    return y.values();
-  });
+  check_blocked_unary(20, 5, 3, random);
+}
+
+TEST_CASE("guard pages: 2,000 unary operators on blocked tensors", "[.nightly]") {
+  Random random(200);
+  for (int round = 0; round < 2'000; ++round) {
+    at_either_end(random);
+    check_blocked_unary(static_cast<int>(random.integer(1, 40)), static_cast<int>(random.integer(1, 5)),
+                        static_cast<int>(random.integer(1, 20)), random);
+  }
 }

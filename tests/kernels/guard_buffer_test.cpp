@@ -10,6 +10,7 @@
 #include <cstddef>
 
 using linnet::test::GuardBuffer;
+using linnet::test::GuardPages;
 
 namespace {
 
@@ -30,7 +31,10 @@ bool may_be_read(const float* address) {
 TEST_CASE("a guard buffer ends its program at the first float outside, and not before") {
   for (const std::size_t floats : {1, 17, 1024, 1025}) {
     INFO(floats << " floats");
-    GuardBuffer ends(floats), begins(floats, GuardBuffer::before);
+    GuardPages::side = GuardPages::after;
+    GuardBuffer ends(floats);
+    GuardPages::side = GuardPages::before;
+    GuardBuffer begins(floats);
     CHECK(may_be_read(ends.data() + floats - 1));
     CHECK_FALSE(may_be_read(ends.data() + floats));
     CHECK(may_be_read(begins.data()));

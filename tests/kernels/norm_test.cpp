@@ -102,9 +102,65 @@ double lrn_of(double x, double squares, const LrnArguments& a) {
                       -static_cast<double>(a.beta));
 }
 
+/// In both layouts.
+void check_lrn(int channels, int height, int width, int size, float beta, Random& random) {
+  INFO(channels << "x" << height << "x" << width << ", " << size << " channels, to the power of " << beta);
+  const int pixels = height * width;
+  LrnArguments args;
+  args.channels = channels, args.pixels = pixels, args.size = size, args.alpha = 0.5f, args.beta = beta,
+  args.bias = 1.5f;
+  const GuardBuffer x(random_floats(random, static_cast<std::size_t>(2 * channels * pixels), 3));
+  args.x = x.data();
+  const std::vector<float> y = on_every_isa([&](const Table& k) {
+    GuardBuffer out(x.size());
+    args.y = out.data();
+    in_two_parts(k.lrn, args, 2 * pixels);
+    return out.values();
+  });
+  const auto at = [&](const float* p, int n, int c, int i) {
+    return static_cast<double>(p[(n * channels + c) * pixels + i]);
+  };
+  double worst = 0;
+  for (int n = 0; n < 2; ++n) {
+    for (int c = 0; c < channels; ++c) {
+      for (int i = 0; i < pixels; ++i) {
+        double squares = 0;
+        for (int j = std::max(0, c - (size - 1) / 2); j <= std::min(channels - 1, c + size / 2); ++j) {
+          squares += std::pow(at(x.data(), n, j, i), 2);
+        }
+        worst = std::max(worst,
+                         ulps(static_cast<float>(at(y.data(), n, c, i)), lrn_of(at(x.data(), n, c, i), squares, args)));
+      }
+    }
+  }
+  CHECK(worst <= size + 6);
+  on_every_isa([&](const Table& k) {
+    BlockedBuffer blocked(2, channels, height, width, 1);
+    for (int c = 0; c < blocked.blocks() * 16; ++c) {
+      for (int i = 0; i < 2 * pixels; ++i) {
+        const float v = c < channels ? static_cast<float>(at(x.data(), i / pixels, c, i % pixels)) : 0.0f;
+        blocked.at(i / pixels, c, i % pixels / width, i % width) = v;
+      }
+    }
+    GuardBuffer scratch(static_cast<std::size_t>(lrn_scratch(blocked.blocks(), size)));
+    BlockedLrnArguments b;
+    b.x = blocked.source(), b.y = blocked.target(), b.blocks = blocked.blocks(), b.width = width;
+    b.size = size, b.alpha = args.alpha, b.beta = beta, b.bias = args.bias, b.scratch = scratch.data();
+    b.image_end = 2, b.row_end = height;
+    k.blocked_lrn(b);
+    int wrong = 0;
+    blocked.each([&](int n, int c, int h, int w) {
+      wrong += static_cast<double>(blocked.at(n, c, h, w)) != at(y.data(), n, c, h * width + w);
+    });
+    CHECK(wrong == 0);
+    return blocked.values();
+  });
+}
+
 }  // namespace
 
 TEST_CASE("softmax handles every length, along the innermost axis and along others") {
+  at_both_ends();
   Random random(1);
   for (std::int64_t n = 1; n <= 40; ++n) {
     for (const bool logarithm : {false, true}) {
@@ -132,6 +188,7 @@ TEST_CASE("softmax is stable, and NaN where there is no answer") {
 }
 
 TEST_CASE("rows are normalised as layers and as instances, far from zero too") {
+  at_both_ends();
   Random random(2);
   for (std::int64_t n = 2; n <= 40; ++n) {
     for (const bool per_element : {false, true}) {
@@ -147,61 +204,31 @@ TEST_CASE("rows are normalised as layers and as instances, far from zero too") {
 }
 
 TEST_CASE("local response normalisation is the same in both layouts") {
+  at_both_ends();
   Random random(3);
   for (const int channels : {1, 5, 16, 33}) {
     for (const int size : {1, 3, 4, 5, 9}) {
-      for (const float beta : {0.75f, 0.5f, 1.3f}) {
-        const int height = 3, width = 7, pixels = height * width;
-        LrnArguments args;
-        args.channels = channels, args.pixels = pixels, args.size = size, args.alpha = 0.5f, args.beta = beta,
-        args.bias = 1.5f;
-        const GuardBuffer x(random_floats(random, static_cast<std::size_t>(2 * channels * pixels), 3));
-        args.x = x.data();
-        const std::vector<float> y = on_every_isa([&](const Table& k) {
-          GuardBuffer out(x.size());
-          args.y = out.data();
-          in_two_parts(k.lrn, args, 2 * pixels);
-          return out.values();
-        });
-        const auto at = [&](const float* p, int n, int c, int i) {
-          return static_cast<double>(p[(n * channels + c) * pixels + i]);
-        };
-        double worst = 0;
-        for (int n = 0; n < 2; ++n) {
-          for (int c = 0; c < channels; ++c) {
-            for (int i = 0; i < pixels; ++i) {
-              double squares = 0;
-              for (int j = std::max(0, c - (size - 1) / 2); j <= std::min(channels - 1, c + size / 2); ++j) {
-                squares += std::pow(at(x.data(), n, j, i), 2);
-              }
-              worst = std::max(
-                  worst, ulps(static_cast<float>(at(y.data(), n, c, i)), lrn_of(at(x.data(), n, c, i), squares, args)));
-            }
-          }
-        }
-        CHECK(worst <= size + 6);
-        on_every_isa([&](const Table& k) {
-          BlockedBuffer blocked(2, channels, height, width, 1);
-          for (int c = 0; c < blocked.blocks() * 16; ++c) {
-            for (int i = 0; i < 2 * pixels; ++i) {
-              const float v = c < channels ? static_cast<float>(at(x.data(), i / pixels, c, i % pixels)) : 0.0f;
-              blocked.at(i / pixels, c, i % pixels / width, i % width) = v;
-            }
-          }
-          GuardBuffer scratch(static_cast<std::size_t>(lrn_scratch(blocked.blocks(), size)));
-          BlockedLrnArguments b;
-          b.x = blocked.source(), b.y = blocked.target(), b.blocks = blocked.blocks(), b.width = width;
-          b.size = size, b.alpha = args.alpha, b.beta = beta, b.bias = args.bias, b.scratch = scratch.data();
-          b.image_end = 2, b.row_end = height;
-          k.blocked_lrn(b);
-          int wrong = 0;
-          blocked.each([&](int n, int c, int h, int w) {
-            wrong += static_cast<double>(blocked.at(n, c, h, w)) != at(y.data(), n, c, h * width + w);
-          });
-          CHECK(wrong == 0);
-          return blocked.values();
-        });
-      }
+      for (const float beta : {0.75f, 0.5f, 1.3f}) check_lrn(channels, 3, 7, size, beta, random);
     }
+  }
+}
+
+TEST_CASE("guard pages: 10,000 softmaxes and normalisations", "[.nightly]") {
+  Random random(121);
+  const auto any = [&](int low, int high) { return static_cast<int>(random.integer(low, high)); };
+  for (int round = 0; round < 4'000; ++round) {
+    at_either_end(random);
+    check_softmax(any(1, 3), any(1, round % 10 == 0 ? 1500 : 60), any(1, round % 10 == 0 ? 3 : 40), random.chance(0.5),
+                  10, random);
+  }
+  for (int round = 0; round < 4'000; ++round) {
+    at_either_end(random);
+    RowNormArguments args;
+    args.n = any(2, round % 10 == 0 ? 2500 : 80), args.per_element = random.chance(0.5), args.channels = 3;
+    check_row_norm(args, any(1, 6), random.chance(0.5) ? 0.0f : 100.0f, random);
+  }
+  for (int round = 0; round < 1'000; ++round) {  // of two cases each
+    at_either_end(random);
+    check_lrn(any(1, 40), any(1, 4), any(1, 12), any(1, 9), random.chance(0.5) ? 0.75f : 1.3f, random);
   }
 }

@@ -12,7 +12,7 @@ using namespace linnet::test;
 
 namespace {
 
-/// A plain tensor that ends at a guard page.
+/// A plain tensor at a guard page.
 struct PlainBuffer {
   int channels, height, width;
   bool channels_last;
@@ -71,9 +71,100 @@ void check_there_and_back(int channels, int height, int width, bool channels_las
   });
 }
 
+/// Of random halos, widths and planes.
+void check_zero_border(int channels, int height, int width, Random& random) {
+  const auto any = [&](int high) { return static_cast<int>(random.integer(0, high)); };
+  const int halo = any(3), top = any(halo), left = any(halo), bottom = any(halo), right = any(halo);
+  INFO(channels << "x" << height << "x" << width << ", border " << top << " " << left << " " << bottom << " " << right
+                << " of " << halo);
+  BlockedBuffer filled(2, channels, height, width, halo);
+  filled.fill(random);
+  const std::int64_t planes = 2 * filled.blocks(), first = random.integer(0, planes - 1);
+  on_every_isa([&](const Table& k) {
+    BlockedBuffer x(2, channels, height, width, halo);
+    std::copy_n(filled.memory.data(), filled.memory.size(), x.memory.data());
+    ZeroBorderArguments args;
+    args.y = x.target(), args.blocks = x.blocks(), args.height = height, args.width = width;
+    args.top = top, args.left = left, args.bottom = bottom, args.right = right;
+    args.plane_begin = first, args.plane_end = planes;
+    k.zero_border(args);
+    int wrong = 0;
+    for (int n = 0; n < 2; ++n) {
+      for (int c = 0; c < x.blocks() * 16; ++c) {
+        for (int y = -halo; y < height + halo; ++y) {
+          for (int px = -halo; px < width + halo; ++px) {
+            const float at = x.at(n, c, y, px);
+            const bool inside = y >= 0 && y < height && px >= 0 && px < width;
+            const bool zeroed = n * x.blocks() + c / 16 >= first && y >= -top && y < height + bottom && px >= -left &&
+                                px < width + right;
+            wrong += inside ? at != filled.at(n, c, y, px) : zeroed ? bits_of(at) != 0 : !std::isnan(at);
+          }
+        }
+      }
+    }
+    CHECK(wrong == 0);
+    return x.values();
+  });
+}
+
+void check_channel_tail(int channels, int height, int width, int row_begin) {
+  INFO(channels << "x" << height << "x" << width << ", from row " << row_begin);
+  on_every_isa([&](const Table& k) {
+    BlockedBuffer x(2, channels, height, width);
+    std::fill_n(x.memory.data(), x.memory.size(), 1.0f);
+    ZeroChannelTailArguments args;
+    args.y = x.target(), args.channels = channels, args.width = width;
+    args.image_begin = 0, args.image_end = 2, args.row_begin = row_begin, args.row_end = height;
+    k.zero_channel_tail(args);
+    const auto zeros = std::count(x.memory.data(), x.memory.data() + x.memory.size(), 0.0f);
+    CHECK(zeros == 2 * (height - row_begin) * width * (x.blocks() * 16 - channels));
+    int wrong = 0;
+    x.each([&](int n, int c, int y, int w) { wrong += x.at(n, c, y, w) != 1.0f; });
+    CHECK(wrong == 0);
+    return x.values();
+  });
+}
+
+void check_random_copy(Random& random) {
+  CopyStridedArguments args;
+  args.rank = static_cast<int>(random.integer(1, 5));
+  std::ptrdiff_t y_step = 1, least = 0, greatest = 0;
+  for (int axis = args.rank - 1; axis >= 0; --axis) {
+    args.size[axis] = random.integer(1, 6);
+    args.y_stride[axis] = y_step;
+    y_step *= args.size[axis];
+    args.x_stride[axis] = random.chance(0.3) ? 1 : static_cast<std::ptrdiff_t>(random.integer(-9, 9));
+    const std::ptrdiff_t span = (args.size[axis] - 1) * args.x_stride[axis];
+    (span < 0 ? least : greatest) += span;
+  }
+  const GuardBuffer x(random_floats(random, static_cast<std::size_t>(greatest - least + 1)));
+  args.x = x.data() - least;
+  const std::vector<float> y = on_every_isa([&](const Table& k) {
+    GuardBuffer out(static_cast<std::size_t>(y_step));
+    args.y = out.data();
+    for (const auto& [begin, end] :
+         {std::pair{args.size[0] / 2, args.size[0]}, std::pair{std::int64_t{0}, args.size[0] / 2}}) {
+      args.begin = begin, args.end = end;
+      k.copy_strided(args);
+    }
+    return out.values();
+  });
+  int wrong = 0;
+  for (std::ptrdiff_t i = 0; i < y_step; ++i) {
+    std::ptrdiff_t from = 0, rest = i;
+    for (int axis = args.rank - 1; axis >= 0; --axis) {
+      from += rest % args.size[axis] * args.x_stride[axis];
+      rest /= args.size[axis];
+    }
+    wrong += y[static_cast<std::size_t>(i)] != args.x[from];
+  }
+  CHECK(wrong == 0);
+}
+
 }  // namespace
 
 TEST_CASE("plain tensors go into blocks and come back, for every width and number of channels") {
+  at_both_ends();
   Random random(1);
   for (const bool channels_last : {false, true}) {
     for (int n = 1; n <= 40; ++n) {
@@ -105,92 +196,46 @@ TEST_CASE("reorders keep every bit, of NaN too") {
 }
 
 TEST_CASE("the border is zeroed, and nothing else") {
+  at_both_ends();
   Random random(2);
-  on_every_isa([&](const Table& k) {
-    BlockedBuffer x(2, 20, 3, 4, 2);
-    x.fill(random);
-    ZeroBorderArguments args;
-    args.y = x.target(), args.blocks = 2, args.height = 3, args.width = 4;
-    args.top = 1, args.left = 2, args.bottom = 2, args.right = 1;
-    args.plane_begin = 1, args.plane_end = 4;
-    k.zero_border(args);
-    int wrong = 0;
-    for (int n = 0; n < 2; ++n) {
-      for (int c = 0; c < 32; ++c) {
-        for (int y = -2; y < 5; ++y) {
-          for (int px = -2; px < 6; ++px) {
-            const float at = x.at(n, c, y, px);
-            const bool inside = y >= 0 && y < 3 && px >= 0 && px < 4;
-            const bool zeroed = (n > 0 || c >= 16) && y >= -1 && px >= -2 && px < 5;
-            wrong += inside ? std::isnan(at) : zeroed ? bits_of(at) != 0 : !std::isnan(at);
-          }
-        }
-      }
-    }
-    CHECK(wrong == 0);
-    return std::vector<float>{};
-  });
+  for (int round = 0; round < 40; ++round) check_zero_border(20, 3, 4, random);
 }
 
 TEST_CASE("the padded channels are zeroed, and nothing else") {
-  for (const int channels : {1, 15, 16, 20, 47}) {
-    on_every_isa([&](const Table& k) {
-      BlockedBuffer x(2, channels, 3, 4);
-      std::fill_n(x.memory.data(), x.memory.size(), 1.0f);
-      ZeroChannelTailArguments args;
-      args.y = x.target(), args.channels = channels, args.width = 4;
-      args.image_begin = 0, args.image_end = 2, args.row_begin = 1, args.row_end = 3;
-      k.zero_channel_tail(args);
-      const auto zeros = std::count(x.memory.data(), x.memory.data() + x.memory.size(), 0.0f);
-      CHECK(zeros == 2 * 2 * 4 * (x.blocks() * 16 - channels));
-      int wrong = 0;
-      x.each([&](int n, int c, int y, int w) { wrong += x.at(n, c, y, w) != 1.0f; });
-      CHECK(wrong == 0);
-      return x.values();
-    });
-  }
+  at_both_ends();
+  for (const int channels : {1, 15, 16, 20, 47}) check_channel_tail(channels, 3, 4, 1);
 }
 
 TEST_CASE("strided copies transpose, reverse, repeat and cut") {
+  at_both_ends();
   Random random(3);
-  for (int round = 0; round < 200; ++round) {
-    CopyStridedArguments args;
-    args.rank = static_cast<int>(random.integer(1, 5));
-    std::ptrdiff_t y_step = 1, least = 0, greatest = 0;
-    for (int axis = args.rank - 1; axis >= 0; --axis) {
-      args.size[axis] = random.integer(1, 6);
-      args.y_stride[axis] = y_step;
-      y_step *= args.size[axis];
-      args.x_stride[axis] = random.chance(0.3) ? 1 : static_cast<std::ptrdiff_t>(random.integer(-9, 9));
-      const std::ptrdiff_t span = (args.size[axis] - 1) * args.x_stride[axis];
-      (span < 0 ? least : greatest) += span;
-    }
-    const GuardBuffer x(random_floats(random, static_cast<std::size_t>(greatest - least + 1)));
-    args.x = x.data() - least;
-    const std::vector<float> y = on_every_isa([&](const Table& k) {
-      GuardBuffer out(static_cast<std::size_t>(y_step));
-      args.y = out.data();
-      for (const auto& [begin, end] :
-           {std::pair{args.size[0] / 2, args.size[0]}, std::pair{std::int64_t{0}, args.size[0] / 2}}) {
-        args.begin = begin, args.end = end;
-        k.copy_strided(args);
-      }
-      return out.values();
-    });
-    int wrong = 0;
-    for (std::ptrdiff_t i = 0; i < y_step; ++i) {
-      std::ptrdiff_t from = 0, rest = i;
-      for (int axis = args.rank - 1; axis >= 0; --axis) {
-        from += rest % args.size[axis] * args.x_stride[axis];
-        rest /= args.size[axis];
-      }
-      wrong += y[static_cast<std::size_t>(i)] != args.x[from];
-    }
-    CHECK(wrong == 0);
+  for (int round = 0; round < 200; ++round) check_random_copy(random);
+}
+
+TEST_CASE("guard pages: 15,000 reorders and copies", "[.nightly]") {
+  Random random(150);
+  const auto any = [&](int low, int high) { return static_cast<int>(random.integer(low, high)); };
+  for (int round = 0; round < 8'000; ++round) {
+    at_either_end(random);
+    check_there_and_back(any(1, 40), any(1, 5), any(1, 24), random.chance(0.5), any(0, 2), random);
+  }
+  for (int round = 0; round < 4'000; ++round) {
+    at_either_end(random);
+    check_random_copy(random);
+  }
+  for (int round = 0; round < 2'000; ++round) {
+    at_either_end(random);
+    check_zero_border(any(1, 40), any(1, 5), any(1, 12), random);
+  }
+  for (int round = 0; round < 1'000; ++round) {
+    at_either_end(random);
+    const int height = any(1, 5);
+    check_channel_tail(any(1, 40), height, any(1, 12), any(0, height - 1));
   }
 }
 
 TEST_CASE("rows are copied and memory is filled") {
+  at_both_ends();
   Random random(4);
   for (std::int64_t width = 0; width <= 40; ++width) {
     const GuardBuffer x(random_floats(random, 200));

@@ -70,11 +70,19 @@ struct GuardedCases {
 };
 inline GuardedCases guarded_cases;
 
+/// First in a test case: runs it twice, with guard pages behind all operands and before them.
+inline void at_both_ends() { GuardPages::side = GENERATE(GuardPages::after, GuardPages::before); }
+
+/// Behind or before the operands of what comes next, by chance: for so many cases that each end gets its share.
+inline void at_either_end(Random& random) {
+  GuardPages::side = random.chance(0.5) ? GuardPages::before : GuardPages::after;
+}
+
 template <class Run>
 std::vector<float> on_every_isa(const Run& run) {
-  const long before = GuardBuffer::made;
+  const long before = GuardPages::made;
   const std::vector<float> expected = run(*kernels::table(kernels::Isa::scalar));
-  guarded_cases.count += GuardBuffer::made != before;
+  guarded_cases.count += GuardPages::made != before;
   for (const kernels::Table* table : runnable_tables()) {
     INFO("ISA " << kernels::name(table->isa));
     CHECK(first_difference(run(*table), expected) == "");
@@ -149,7 +157,7 @@ inline std::vector<float> random_floats(Random& random, std::size_t n, float siz
   return v;
 }
 
-/// A blocked tensor [N][C/16][H][W][16] with a halo, ending at a guard page; the halo is NaN, and so are all gaps.
+/// A blocked tensor [N][C/16][H][W][16] with a halo, at a guard page; the halo is NaN, and so are all gaps.
 struct BlockedBuffer {
   int images, channels, height, width, halo;
   GuardBuffer memory;
