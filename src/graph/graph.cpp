@@ -56,7 +56,7 @@ TensorDesc Graph::described(ValueId id) const {
 }
 
 ValueId Graph::find_value(std::string_view value_name) const {
-  return names_.find(hash_name(value_name), [&](ValueId id) { return value(id).name == value_name; });
+  return names_.find(names_.hash(value_name), [&](ValueId id) { return value(id).name == value_name; });
 }
 
 std::string Graph::label(NodeId id) const {
@@ -85,7 +85,7 @@ void Graph::reserve(std::size_t values, std::size_t nodes) {
 ValueId Graph::add_value(std::string value_name, TensorDesc desc) {
   if (value_name.empty()) value_name = unique_name("value");
   const auto id = static_cast<ValueId>(values_.size());
-  const std::uint32_t hash = hash_name(value_name);
+  const std::uint32_t hash = names_.hash(value_name);
   if (names_.find(hash, [&](ValueId other) { return value(other).name == value_name; }) != kNoValue) {
     throw Error(ErrorCode::model, "two values have the name '" + value_name + "'",
                 {.file = file, .node = {}, .op = {}, .where = {}, .expected = {}, .found = {}});
@@ -108,9 +108,9 @@ ValueId Graph::add_constant(std::string value_name, Tensor tensor) {
 }
 
 void Graph::rename_value(ValueId id, std::string to) {
-  names_.erase(hash_name(value(id).name), id);
+  names_.erase(names_.hash(value(id).name), id);
   value(id).name = std::move(to);
-  names_.insert(hash_name(value(id).name), id);
+  names_.insert(names_.hash(value(id).name), id);
 }
 
 void Graph::add_input(ValueId id) {

@@ -10,8 +10,6 @@ namespace linnet::graph {
 
 namespace {
 
-using Words = std::array<std::uint64_t, 2>;
-
 /// One round of SipHash (Aumasson and Bernstein).
 void mix(std::array<std::uint64_t, 4>& v) {
   v[0] += v[1];
@@ -26,19 +24,18 @@ void mix(std::array<std::uint64_t, 4>& v) {
   v[2] = std::rotl(v[2], 32);
 }
 
+}  // namespace
+
 /// Where the system has put this process, and when: nothing that the writer of a file can know. No result depends on it.
-Words make_key() {
+NameIndex::Key NameIndex::make_key() noexcept {
   const int here = 0;
   return {static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()),
           std::bit_cast<std::uintptr_t>(&here)};
 }
 
-}  // namespace
-
-std::uint32_t hash_name(std::string_view name) {
-  static const Words key = make_key();
-  std::array<std::uint64_t, 4> v = {key[0] ^ 0x736f6d6570736575U, key[1] ^ 0x646f72616e646f6dU,
-                                    key[0] ^ 0x6c7967656e657261U, key[1] ^ 0x7465646279746573U};
+std::uint32_t NameIndex::hash(std::string_view name) const noexcept {
+  std::array<std::uint64_t, 4> v = {key_[0] ^ 0x736f6d6570736575U, key_[1] ^ 0x646f72616e646f6dU,
+                                    key_[0] ^ 0x6c7967656e657261U, key_[1] ^ 0x7465646279746573U};
   std::size_t done = 0;
   for (bool more = true; more;) {
     const std::size_t count = name.size() - done < 8 ? name.size() - done : 8;

@@ -1,6 +1,7 @@
 // The values of a graph by name: a hash table of ids, which leaves the names where they are.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -8,11 +9,10 @@
 
 namespace linnet::graph {
 
-/// Of 32 bits. The key is the process's own, so that no file can have names that collide.
-std::uint32_t hash_name(std::string_view name);
-
 class NameIndex {
  public:
+  /// Of 32 bits. Each index has a key of its own, so that no file can have names that collide.
+  [[nodiscard]] std::uint32_t hash(std::string_view name) const noexcept;
   /// The id that has the hash and for which `is_it(id)` holds; -1 where there is none.
   template <typename Predicate>
   [[nodiscard]] std::int32_t find(std::uint32_t hash, const Predicate& is_it) const {
@@ -37,6 +37,8 @@ class NameIndex {
     std::uint32_t hash = 0;
     std::int32_t id = kFree;
   };
+  using Key = std::array<std::uint64_t, 2>;
+  static Key make_key() noexcept;
   static std::size_t slots_for(std::size_t names) noexcept;
   [[nodiscard]] std::size_t home(std::uint32_t hash) const noexcept { return hash & (slots_.size() - 1); }
   [[nodiscard]] std::size_t next(std::size_t i) const noexcept { return (i + 1) & (slots_.size() - 1); }
@@ -44,6 +46,7 @@ class NameIndex {
 
   std::vector<Slot> slots_;  // a power of two of them; an id stands in its home, or behind it with no free slot between
   std::size_t count_ = 0;
+  Key key_ = make_key();
 };
 
 }  // namespace linnet::graph
