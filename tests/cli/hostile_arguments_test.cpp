@@ -79,6 +79,42 @@ TEST_CASE("M17: a picture that cannot be had does not keep the others from their
   }
 }
 
+namespace {
+
+/// So many pictures of one pixel, one of them broken, and a network that is over in microseconds.
+void check_many_pictures(int count) {
+  const Desk desk;
+  const std::string model = desk.write(
+      "m.onnx",
+      model_with({OnnxNode("GlobalAveragePool", {"x"}, {"m"}), OnnxNode("Flatten", {"m"}, {"y"})}, {"N", 3, 8, 8}));
+  const std::string good = png_header(1, 1) + png_data(std::string(2, '\0')) + kPngEnd;
+  desk.write("g", good);
+  desk.write("b", good.substr(0, good.size() - 20));
+  // Names of one letter, as all have to go into one list of arguments; and without a shell, whose commands are shorter still.
+  const std::string folder = desk.dir.path(), out = folder + "/out", err = folder + "/err";
+  const std::string name_list = folder + "/names";
+  std::string names;
+  for (int i = 0; i < count; ++i) names += i == count / 2 ? "b\n" : "g\n";
+  write_text(name_list, names);
+  const int code =
+      shell("cd " + shell_quoted(folder) + " && xargs -x -n " + std::to_string(count) +
+            " -s 1900000 \"$LINNET\" classify m.onnx " + "--json --batch 64 --threads 1 <names >out 2>err");
+  // xargs gives 123 where the program gave anything else than 0.
+  CHECK(code == 123);
+  const nlohmann::json results = nlohmann::json::parse(read_text(out))["results"];
+  CHECK(results.size() == static_cast<std::size_t>(count) - 1);
+  const std::string words = read_text(err);
+  CHECK(contains(words, "file 'b'"));
+  CHECK(std::count(words.begin(), words.end(), '\n') == 1);
+}
+
+}  // namespace
+
+TEST_CASE("M17: one broken picture among five thousand keeps none of the others from its answer") {
+  check_many_pictures(5'000);
+}
+TEST_CASE("M17: one broken picture among a hundred thousand", "[.nightly]") { check_many_pictures(100'000); }
+
 TEST_CASE("M23: a number of best classes that makes no sense is refused, and a large one is all of them") {
   for (const char* const top : {"0", "-1", "nonsense", "99999999999999999999"}) {
     const Ran ran = run_program({"classify", kModel, kShip, "--top", top});

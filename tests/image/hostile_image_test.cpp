@@ -220,11 +220,27 @@ TEST_CASE("a wrong Adler-32 under a right CRC is the encoder's mistake, and the 
   }
 }
 
-TEST_CASE("M20: ten thousand ancillary PNG chunks are skipped") {
-  std::string file = png_header(4, 2);
-  for (int i = 0; i < 10'000; ++i) file += png_chunk("tEXt");
+TEST_CASE("M20: a million ancillary PNG chunks and large ones are skipped in linear time") {
+  const std::string chunk = png_chunk("tEXt");
+  std::string file = png_header(4, 2) + png_chunk("iTXt" + std::string(1'000'000, 't'));
+  file.reserve(14'000'000);
+  for (int i = 0; i < 1'000'000; ++i) file += chunk;
   file += png_data(std::string(10, '\0')) + kPngEnd;
-  CHECK(decode_error(to_bytes(file)) == std::nullopt);
+  const FileBytes bytes = to_bytes(file);
+  const double seconds = processor_seconds_of([&] { CHECK(decode_error(bytes) == std::nullopt); });
+  CHECK(seconds < 2 * kSlowness);
+}
+
+TEST_CASE("M20: large APP and COM segments of a JPEG are skipped") {
+  FileBytes file = read_data("luma.jpg");
+  std::string segments;
+  for (const char marker : {'\xE2', '\xEF', '\xFE'}) {
+    for (int i = 0; i < 50; ++i) segments += std::string("\xFF") + marker + "\xFF\xFF" + std::string(0xFFFD, 's');
+  }
+  const FileBytes more = to_bytes(segments);
+  file.insert(file.begin() + 2, more.begin(), more.end());
+  const double seconds = processor_seconds_of([&] { CHECK(decode_error(file) == std::nullopt); });
+  CHECK(seconds < 2 * kSlowness);
 }
 
 TEST_CASE("M09 M10: kinds of JPEG that are not supported are refused") {

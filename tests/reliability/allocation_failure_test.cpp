@@ -12,6 +12,8 @@
 // The sanitizers bring their own malloc.
 #if defined(__GLIBC__) && !LINNET_SANITIZED
 
+namespace linnet::test::allocation_failure_test {
+
 namespace {
 
 std::atomic<long> g_until_failure = -1;  // 1: the next one fails; -1: none
@@ -81,16 +83,21 @@ void free(void* p) {
 }
 }
 
-std::int64_t linnet::test::peak_bytes() { return g_peak_bytes - g_bytes_before; }
-void linnet::test::restart_peak() {
-  g_bytes_before = g_alive_bytes.load();
-  g_peak_bytes = g_bytes_before.load();
+}  // namespace linnet::test::allocation_failure_test
+
+namespace linnet::test {
+
+std::int64_t peak_bytes() { return allocation_failure_test::g_peak_bytes - allocation_failure_test::g_bytes_before; }
+void restart_peak() {
+  allocation_failure_test::g_bytes_before = allocation_failure_test::g_alive_bytes.load();
+  allocation_failure_test::g_peak_bytes = allocation_failure_test::g_bytes_before.load();
 }
 
-namespace {
+}  // namespace linnet::test
 
-using namespace linnet;
-using namespace linnet::test;
+namespace linnet::test::allocation_failure_test {
+
+namespace {
 
 std::vector<std::byte> network() {
   return model_of(
@@ -180,6 +187,8 @@ TEST_CASE("L10: a session whose run fails for want of memory runs when there is 
   }
   FAIL("no end");
 }
+
+}  // namespace linnet::test::allocation_failure_test
 
 #else
 

@@ -11,6 +11,7 @@
 #include "reliability/hostile.h"
 #include "support/env_guard.h"
 #include "support/guard_buffer.h"
+#include "support/sanitized.h"
 
 using namespace linnet;
 using namespace linnet::test;
@@ -187,8 +188,10 @@ TEST_CASE("J12: what fails to load leaves what there was") {
   CHECK(model.inputs().at(0).name == "x");
 }
 
-TEST_CASE(
-    "J14 L16: sixteen threads on one session: one runs and the others are refused; on sessions of their own all run") {
+namespace {
+
+/// Sixteen threads, each with a session of its own and one that they share.
+void check_sixteen_threads(int runs) {
   const auto file = small_network();
   const Tensor x = ramp({1, 3, 9, 9});
   const Plan plan(Model::load(file), one_thread());
@@ -199,7 +202,7 @@ TEST_CASE(
   for (int i = 0; i < 16; ++i) {
     threads.emplace_back([&] {
       Session own(plan);
-      for (int k = 0; k < 50; ++k) {
+      for (int k = 0; k < runs; ++k) {
         if (!same_bits(own.run({{"x", x}}).at(0), expected)) ++wrong;
         try {
           if (!same_bits(shared.run({{"x", x}}).at(0), expected)) ++wrong;
@@ -213,8 +216,16 @@ TEST_CASE(
   for (std::thread& thread : threads) thread.join();
   CHECK(wrong == 0);
   CHECK(done > 0);
-  CHECK(done + refused == 16 * 50);
+  CHECK(done + refused == 16 * runs);
 }
+
+}  // namespace
+
+TEST_CASE(
+    "J14 L16: sixteen threads on one session: one runs and the others are refused; on sessions of their own all run") {
+  check_sixteen_threads(kSanitized ? 100 : 1'000);
+}
+TEST_CASE("L16: sixteen threads of ten thousand runs each", "[.nightly]") { check_sixteen_threads(10'000); }
 
 TEST_CASE("J15: sessions and plans made and dropped in many threads") {
   const auto file = small_network();
