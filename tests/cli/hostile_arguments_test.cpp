@@ -35,7 +35,7 @@ std::string model_with(const std::vector<OnnxNode>& nodes, const std::vector<Onn
 
 struct Desk {
   TempDir dir;
-  [[nodiscard]] std::string write(const std::string& name, const std::string& text) const {
+  std::string write(const std::string& name, const std::string& text) const {
     write_text(dir.path() / name, text);
     return dir.path() / name;
   }
