@@ -105,7 +105,15 @@ thread_local DecoderHeap* DecoderHeap::current_ = nullptr;
 #if defined(__aarch64__)
 #define STBI_NEON  // its saturating arithmetic, as SSE2's on x86-64, is defined for every input; the portable path's is not
 #endif
+// It narrows integers on purpose (a damaged file's coefficients wrap around in 16 bits), which our own code never does and the
+// sanitizer is told to look for.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((no_sanitize("implicit-integer-truncation"))), apply_to = function)
+#endif
 #include <stb/stb_image.h>
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
 
 namespace linnet::image {
 
