@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 
+#include "reliability/allocation_failure.h"
 #include "reliability/hostile.h"
 #include "support/sanitized.h"
 
@@ -16,8 +17,7 @@ namespace linnet::test::allocation_failure_test {
 
 namespace {
 
-std::atomic<long> g_until_failure = -1;  // 1: the next one fails; -1: none
-std::atomic<bool> g_keeps_failing = false;
+AllocationFailure<std::atomic<long>, std::atomic<bool>> g_failure;
 std::atomic<long> g_alive = 0;
 std::atomic<std::int64_t> g_alive_bytes = 0, g_peak_bytes = 0, g_bytes_before = 0;
 
@@ -36,14 +36,6 @@ void uncount(void* block) {
   g_alive_bytes -= static_cast<std::int64_t>(malloc_usable_size(block));
 }
 
-bool fails() {
-  if (g_until_failure < 0) return false;
-  if (g_until_failure > 0) --g_until_failure;
-  if (g_until_failure > 0) return false;
-  if (!g_keeps_failing) g_until_failure = -1;
-  return true;
-}
-
 }  // namespace
 
 extern "C" {
@@ -54,22 +46,22 @@ void* __libc_memalign(size_t, size_t);
 void __libc_free(void*);
 
 void* malloc(size_t bytes) {
-  if (fails()) return nullptr;
+  if (g_failure.fails()) return nullptr;
   return counted(__libc_malloc(bytes));
 }
 void* calloc(size_t count, size_t bytes) {
-  if (fails()) return nullptr;
+  if (g_failure.fails()) return nullptr;
   return counted(__libc_calloc(count, bytes));
 }
 void* realloc(void* old, size_t bytes) {
-  if (fails()) return nullptr;
+  if (g_failure.fails()) return nullptr;
   uncount(old);
   void* const block = __libc_realloc(old, bytes);
   counted(block == nullptr && bytes != 0 ? old : block);  // where there is no room, the old block stays
   return block;
 }
 void* memalign(size_t alignment, size_t bytes) {
-  if (fails()) return nullptr;
+  if (g_failure.fails()) return nullptr;
   return counted(__libc_memalign(alignment, bytes));
 }
 void* aligned_alloc(size_t alignment, size_t bytes) { return memalign(alignment, bytes); }
@@ -111,27 +103,6 @@ std::vector<std::byte> network() {
       .bytes();
 }
 
-/// "" for Error(no_memory), or for success without the block that was refused; "done" if there was no such allocation any
-/// more; else what was wrong.
-std::string outcome_of(const std::function<void()>& action, long fail_at, bool keeps_failing) {
-  std::string outcome = "done";
-  outcome.reserve(64);
-  g_keeps_failing = keeps_failing;
-  g_until_failure = fail_at;
-  try {
-    action();
-    if (g_until_failure <= 0) outcome.clear();
-    g_until_failure = -1;
-  } catch (const Error& error) {
-    g_until_failure = -1;
-    outcome = error.code() == ErrorCode::no_memory ? "" : error.what();
-  } catch (const std::exception& error) {
-    g_until_failure = -1;
-    outcome = std::string("escaped: ") + error.what();
-  }
-  return outcome;
-}
-
 }  // namespace
 
 TEST_CASE("the most bytes at once are counted") {
@@ -152,7 +123,7 @@ TEST_CASE("L10: every allocation of load and plan and first run fails in turn") 
     long points = 0;
     for (long n = 1; n < 100'000; ++n) {
       const long before = g_alive;
-      const std::string outcome = outcome_of(
+      const std::string outcome = g_failure.outcome_of(
           [&] {
             Session session(Model::load(file), options);
             (void)session.run(inputs);
@@ -177,7 +148,7 @@ TEST_CASE("L10: a session whose run fails for want of memory runs when there is 
   const Plan plan(Model::load(file), one_thread());
   for (long n = 1; n < 1000; ++n) {
     Session session(plan);
-    const std::string outcome = outcome_of([&] { (void)session.run(inputs); }, n, false);
+    const std::string outcome = g_failure.outcome_of([&] { (void)session.run(inputs); }, n, false);
     if (floats(session.run(inputs).at(0)) != expected) FAIL_CHECK("after allocation " << n);
     if (outcome == "done") {
       SUCCEED();

@@ -4,28 +4,20 @@
 #include <functional>
 #include <new>
 
+#include "reliability/allocation_failure.h"
 #include "reliability/hostile.h"
 #include "support/data_dir.h"
 #include "support/temp_dir.h"
 
 namespace {
 
-// 1: the next one fails; below 0: none. Of this thread, which has no helpers here.
-thread_local long g_until_failure = -1;
-thread_local bool g_keeps_failing = false;
-
-bool fails() {
-  if (g_until_failure < 0) return false;
-  if (g_until_failure > 0) --g_until_failure;
-  if (g_until_failure > 0) return false;
-  if (!g_keeps_failing) g_until_failure = -1;
-  return true;
-}
+// Of this thread, which has no helpers here.
+thread_local linnet::test::AllocationFailure<long, bool> g_failure;
 
 }  // namespace
 
 void* operator new(std::size_t bytes) {
-  void* const block = fails() ? nullptr : std::malloc(bytes);
+  void* const block = g_failure.fails() ? nullptr : std::malloc(bytes);
   if (block == nullptr) throw std::bad_alloc();
   return block;
 }
@@ -36,31 +28,13 @@ namespace linnet::test::no_memory_test {
 
 namespace {
 
-std::string outcome_of(const std::function<void()>& action, long fail_at, bool keeps_failing) {
-  std::string outcome = "done";  // short: no allocation
-  g_keeps_failing = keeps_failing;
-  g_until_failure = fail_at;
-  try {
-    action();
-    if (g_until_failure <= 0) outcome.clear();
-    g_until_failure = -1;
-  } catch (const Error& error) {
-    g_until_failure = -1;
-    outcome = error.code() == ErrorCode::no_memory ? "" : error.what();
-  } catch (const std::bad_alloc&) {
-    g_until_failure = -1;
-    outcome = "std::bad_alloc escaped";
-  }
-  return outcome;
-}
-
 /// Each allocation of `action` fails in turn, once or from then on.
 void check_every_allocation(const char* what, const std::function<void()>& action) {
   action();  // what is made once is there
   for (const bool keeps_failing : {false, true}) {
     long points = 0;
     for (long n = 1; n < 10'000; ++n) {
-      const std::string outcome = outcome_of(action, n, keeps_failing);
+      const std::string outcome = g_failure.outcome_of(action, n, keeps_failing);
       if (outcome == "done") break;
       ++points;
       if (outcome != "") FAIL_CHECK(what << ", allocation " << n << ": " << outcome);
