@@ -48,6 +48,7 @@ void check_location(const std::string& location, const Message& message) {
 void ExternalData::open(const std::string& location, const Message& message) {
   if (open_file_.is_open() && open_location_ == location) return;
   check_location(location, message);
+  open_file_ = {};  // so that there are never more than two: of a folder and of what is opened in it
   const std::string start = folder_->empty() ? "." : *folder_;
   const std::string path = start + "/" + location;
   base::FileHandle at(::open(start.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
