@@ -173,13 +173,6 @@ std::string tuning_shape(const ConvProblem& p, const std::string& algorithm, boo
   return has_residual ? text + ", residual" : text;
 }
 
-std::int64_t merged_groups(std::int64_t groups, std::int64_t in_channels, std::int64_t out_channels) {
-  if (groups == 1 || (groups == in_channels && groups == out_channels)) return 1;
-  std::int64_t merged = 1;
-  while (in_channels / groups * merged % 16 != 0 || out_channels / groups * merged % 16 != 0) merged *= 2;
-  return std::min(merged, groups);
-}
-
 ConvProblem conv_problem(PlanContext& c, std::size_t filter) {
   const Shape& x = c.placement_in(kConvX).shape;
   const Shape& y = c.placement_out(0).shape;

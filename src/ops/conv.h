@@ -109,10 +109,6 @@ Blocking cache_blocking(const kernels::TileShape& tile, std::int64_t blocks, std
 /// The form for this operator, a function of its shape alone, or none. `plain_input`: it reads a row-major tensor.
 std::optional<WinogradForm> winograd_form(const ConvProblem& problem, bool plain_input);
 
-/// How many groups are computed as one dense convolution with zeros between, so that each such convolution begins at a
-/// block of 16 channels. The last one may have fewer.
-std::int64_t merged_groups(std::int64_t groups, std::int64_t in_channels, std::int64_t out_channels);
-
 /// First layers with few channels read the plain input; beyond that the padding to 16 channels costs less than a k at a time.
 constexpr std::int64_t kMostPlainChannels = 8;
 

@@ -21,6 +21,33 @@ constexpr std::int64_t kInputInL2 = 192 * 1024;  // bytes of input that stay whi
 constexpr std::int64_t kRunBytes = 512;          // of a filter, read in one go while it is packed
 constexpr std::int64_t kFewestTiles = 32;        // fewer would read the weights from afar too often
 
+/// Output blocks that sum over the same input blocks, those of their groups. Weights are zero where an output sums over a part of
+/// them only.
+struct ChannelSpan {
+  std::int64_t first_out = 0, out_blocks = 0, first_in = 0, in_blocks = 0;
+  std::int64_t weights = 0;  // floats of packed weights before its own
+};
+
+/// Where groups begin at blocks of 16 channels, one span each; else a span for every block of outputs, whose groups' channels
+/// begin and end anywhere.
+std::vector<ChannelSpan> spans_of(const ConvProblem& p) {
+  const std::int64_t in = p.in_channels / p.groups, out = p.out_channels / p.groups;
+  const bool whole = p.groups == 1 || (in % kBlock == 0 && out % kBlock == 0);
+  const std::int64_t out_blocks = base::ceil_div(whole ? out : p.out_channels, kBlock);
+  std::vector<ChannelSpan> spans;
+  for (std::int64_t i = 0; i < (whole ? p.groups : out_blocks); ++i) {
+    const std::int64_t last_out = std::min((i + 1) * kBlock, p.out_channels) - 1;
+    const std::int64_t first = whole ? i : i * kBlock / out, last = whole ? i : last_out / out;
+    ChannelSpan span;
+    span.first_out = whole ? i * out_blocks : i;
+    span.out_blocks = whole ? out_blocks : 1;
+    span.first_in = first * in / kBlock;
+    span.in_blocks = base::ceil_div((last + 1) * in, kBlock) - span.first_in;
+    spans.push_back(span);
+  }
+  return spans;
+}
+
 /// Everything a run needs that does not change from run to run. Shared by the closure; never written after planning.
 struct DirectConv {
   const kernels::Table* table = nullptr;
@@ -28,10 +55,9 @@ struct DirectConv {
   BlockedOperands operands;
   WeightStore::Buffer weights, bias;
   std::vector<std::ptrdiff_t> taps;  // relative to the tile's first pixel
-  std::int64_t dense_groups = 1;     // groups after merging; the last one may have fewer channels
-  std::int64_t group_in_channels = 0, group_out_channels = 0;
-  std::int64_t group_weights = 0;  // floats of packed weights of one dense group
-  bool plain = false;              // the input is row-major: one k a tap
+  std::vector<ChannelSpan> spans;
+  std::int64_t in_blocks = 0;  // the most of a span
+  bool plain = false;          // the input is row-major: one k a tap
   std::int64_t tap_channels =
       0;                 // k a tap: 16, 1 (plain), or 4 or 8 where a block of 16 holds several groups of so many
   bool compact = false;  // 1x1 with strides: the pixels are brought together first, as every second line of a
@@ -44,21 +70,13 @@ struct DirectConv {
   Blocking blocking;
   PlannedGrid grid;
 
-  [[nodiscard]] std::int64_t out_channels(std::int64_t group) const {
-    return std::min(group_out_channels, problem.out_channels - group * group_out_channels);
+  /// Of each span; they are counted span by span.
+  [[nodiscard]] std::int64_t panels() const {
+    return base::ceil_div(spans[0].out_blocks * kBlock, table->tile.channels);
   }
-  [[nodiscard]] std::int64_t in_blocks(std::int64_t group) const {
-    return base::ceil_div(std::min(group_in_channels, problem.in_channels - group * group_in_channels), kBlock);
-  }
-  [[nodiscard]] std::int64_t out_blocks(std::int64_t group) const {
-    return base::ceil_div(out_channels(group), kBlock);
-  }
-  [[nodiscard]] std::int64_t panels(std::int64_t group = 0) const {
-    return base::ceil_div(out_blocks(group) * kBlock, table->tile.channels);
-  }
-  /// Blocks of k that an output of the group sums over; they are the first so many of `taps`.
-  [[nodiscard]] std::int64_t blocks(std::int64_t group) const {
-    return (plain ? problem.in_channels : in_blocks(group)) * problem.taps();
+  /// Blocks of k that an output of the span sums over; they are the first so many of `taps`.
+  [[nodiscard]] std::int64_t blocks(const ChannelSpan& span) const {
+    return (plain ? problem.in_channels : span.in_blocks) * problem.taps();
   }
   [[nodiscard]] bool grouped() const { return tap_channels == 4 || tap_channels == 8; }
   [[nodiscard]] void (*kernel() const)(const kernels::ConvArguments&) {
@@ -74,7 +92,7 @@ struct DirectConv {
   void plan_blocking(PlanContext& context);
   [[nodiscard]] GridCost cost() const;
   void activate(const kernels::ConvArguments& c) const;
-  [[nodiscard]] kernels::ConvArguments arguments(const RunArgs& args, std::int64_t group) const;
+  [[nodiscard]] kernels::ConvArguments arguments(const RunArgs& args, const ChannelSpan& span) const;
 };
 
 void DirectConv::fill_taps() {
@@ -85,7 +103,7 @@ void DirectConv::fill_taps() {
   const std::int64_t plane = plain     ? strip_in_rows * strip_width
                              : compact ? strip_rows * problem.out_extent[1] * kBlock
                                        : operands.in.plane_stride;
-  const std::int64_t planes = plain ? problem.in_channels : in_blocks(0);
+  const std::int64_t planes = plain ? problem.in_channels : in_blocks;
   for (std::int64_t c = 0; c < planes; ++c) {
     for (std::int64_t y = 0; y < kh; ++y) {
       for (std::int64_t x = 0; x < kw; ++x) taps.push_back(c * plane + y * dh * row + x * dw * pixel);
@@ -93,46 +111,47 @@ void DirectConv::fill_taps() {
   }
 }
 
-/// One panel of a dense group, [channel block][tap][k of a tap][panel channels]. Writes every float.
-void pack_panel(const ConvFilter& filter, const DirectConv& d, std::int64_t group, std::int64_t panel, float* to) {
+/// One panel of a span, [channel block][tap][k of a tap][panel channels]. Writes every float.
+void pack_panel(const ConvFilter& filter, const DirectConv& d, const ChannelSpan& span, std::int64_t panel, float* to) {
   const std::int64_t taps = filter.taps(), channels = filter.channels(), ks = d.tap_channels;
-  const std::int64_t outputs = d.problem.out_channels / d.problem.groups;  // of one group of the model
-  const std::int64_t blocks = d.blocks(group) / taps;
+  const std::int64_t outputs = d.problem.out_channels / d.problem.groups;  // of a group
+  const std::int64_t blocks = d.blocks(span) / taps;
   const std::int64_t first = panel * d.table->tile.channels;
-  const std::int64_t width = std::min<std::int64_t>(d.table->tile.channels, d.out_blocks(group) * kBlock - first);
+  const std::int64_t width = std::min<std::int64_t>(d.table->tile.channels, span.out_blocks * kBlock - first);
   // k by k within a few blocks: a filter is read in runs of so many bytes that memory delivers them as a stream.
   const std::int64_t run = std::max<std::int64_t>(1, kRunBytes / (taps * ks * 4)) * ks;
   for (std::int64_t begin = 0; begin < blocks * ks; begin += run) {
     const std::int64_t end = std::min(begin + run, blocks * ks);
     for (std::int64_t lane = 0; lane < width; ++lane) {
-      const std::int64_t m = first + lane;
-      // Of the dense group's inputs this output sums over [own, own + channels): elsewhere its weights are zero.
-      const std::int64_t own = m / outputs * channels;
+      const std::int64_t m = span.first_out * kBlock + first + lane;
+      // Of the span's inputs this output sums over [own, own + channels): elsewhere its weights are zero.
+      const std::int64_t own = d.grouped() ? 0 : m / outputs * channels - span.first_in * kBlock;
       for (std::int64_t k = begin; k < end; ++k) {
-        const std::int64_t c = d.grouped() ? k : k - own;
-        const bool inside = m < d.out_channels(group) && c >= 0 && c < channels;
+        const std::int64_t c = k - own;
+        const bool inside = m < d.problem.out_channels && c >= 0 && c < channels;
         float* const line = to + (k / ks * taps * ks + k % ks) * width + lane;
-        for (std::int64_t tap = 0; tap < taps; ++tap) {
-          line[tap * ks * width] = inside ? filter.at(group * d.group_out_channels + m, c, tap) : 0.0f;
-        }
+        for (std::int64_t tap = 0; tap < taps; ++tap) line[tap * ks * width] = inside ? filter.at(m, c, tap) : 0.0f;
       }
     }
   }
 }
 
 void DirectConv::pack(PlanContext& context) {
-  group_weights = base::checked_mul(blocks(0) * tap_channels, out_blocks(0) * kBlock, "packed weights");
-  const std::size_t bytes =
-      base::to_size(base::checked_mul(group_weights * dense_groups, 4, "packed weights"), "packed weights");
+  std::int64_t floats = 0;
+  for (ChannelSpan& span : spans) {
+    span.weights = floats;
+    const std::int64_t k = base::checked_mul(blocks(span), tap_channels, "packed weights");
+    floats =
+        base::checked_add(floats, base::checked_mul(k, span.out_blocks * kBlock, "packed weights"), "packed weights");
+  }
+  const std::size_t bytes = base::to_size(base::checked_mul(floats, 4, "packed weights"), "packed weights");
   const std::string what = std::string("direct ") + (plain ? "plain" : "blocked");
   const auto fill = [&](std::byte* to) {
     const ConvFilter filter(context);
-    context.parallel_for(dense_groups * panels(), [&](std::int64_t i) {
-      const std::int64_t group = i / panels(), panel = i % panels();
-      if (panel >= panels(group)) return;
-      const std::int64_t panel_floats = table->tile.channels * blocks(group) * tap_channels;
-      pack_panel(filter, *this, group, panel,
-                 reinterpret_cast<float*>(to) + group * group_weights + panel * panel_floats);
+    context.parallel_for(static_cast<std::int64_t>(spans.size()) * panels(), [&](std::int64_t i) {
+      const ChannelSpan& span = spans[static_cast<std::size_t>(i / panels())];
+      const std::int64_t panel = i % panels(), panel_floats = table->tile.channels * blocks(span) * tap_channels;
+      pack_panel(filter, *this, span, panel, reinterpret_cast<float*>(to) + span.weights + panel * panel_floats);
     });
   };
   weights = context.pack(kConvW, what, bytes, fill, base::AlignedBuffer::Fill::none);
@@ -140,28 +159,27 @@ void DirectConv::pack(PlanContext& context) {
   context.step().weight_bytes = weights->bytes() + bias->bytes();
 }
 
-kernels::ConvArguments DirectConv::arguments(const RunArgs& args, std::int64_t group) const {
+kernels::ConvArguments DirectConv::arguments(const RunArgs& args, const ChannelSpan& span) const {
   const Placement &in = operands.in, &out = operands.out;
   kernels::ConvArguments c{};
-  const std::int64_t first_out = group * out_blocks(0);
   if (!plain) {
-    c.input = args.in<float>(kConvX) + in.origin + group * in_blocks(0) * in.plane_stride -
+    c.input = args.in<float>(kConvX) + in.origin + span.first_in * in.plane_stride -
               problem.window.pads_begin[0] * in.row_stride - problem.window.pads_begin[1] * kBlock;
     c.in_row = problem.window.strides[0] * in.row_stride;
     c.in_pixel = problem.window.strides[1] * kBlock;
     c.in_image = in.image_stride;
   }
   c.taps = taps.data();
-  c.blocks = static_cast<int>(blocks(group));
-  c.weights = weights->as<float>() + group * group_weights;
-  c.bias = bias->as<float>() + first_out * kBlock;
-  c.output = args.out<float>(0) + out.origin + first_out * out.plane_stride;
+  c.blocks = static_cast<int>(blocks(span));
+  c.weights = weights->as<float>() + span.weights;
+  c.bias = bias->as<float>() + span.first_out * kBlock;
+  c.output = args.out<float>(0) + out.origin + span.first_out * out.plane_stride;
   c.out_row = out.row_stride;
   c.out_plane = out.plane_stride;
   c.out_image = out.image_stride;
   if (operands.has_residual) {
     const Placement& r = operands.residual;
-    c.residual = operands.residual_data(args) + first_out * r.plane_stride;
+    c.residual = operands.residual_data(args) + span.first_out * r.plane_stride;
     c.residual_row = r.row_stride;
     c.residual_plane = r.plane_stride;
     c.residual_image = r.image_stride;
@@ -169,7 +187,7 @@ kernels::ConvArguments DirectConv::arguments(const RunArgs& args, std::int64_t g
   c.lo = problem.lo;
   c.hi = problem.hi;
   c.images = 1;
-  c.out_blocks = static_cast<int>(out_blocks(group));
+  c.out_blocks = static_cast<int>(span.out_blocks);
   c.group = static_cast<int>(tap_channels);
   c.chunk = blocking.chunk;
   c.tiles = blocking.tiles;
@@ -185,16 +203,15 @@ void DirectConv::activate(const kernels::ConvArguments& c) const {
   }
 }
 
-/// Units [units.first, units.last) of `images` images from `image` on, for panels of all groups.
+/// Units [units.first, units.last) of `images` images from `image` on, for panels of all spans.
 void DirectConv::run_images(const RunArgs& args, Range panel_range, std::int64_t image, std::int64_t images,
                             Range unit_range) const {
-  const std::int64_t per_group = panels();
+  const std::int64_t per_span = panels();
   for (std::int64_t panel = panel_range.first; panel < panel_range.last;) {
-    const std::int64_t group = panel / per_group;
-    const std::int64_t last = std::min(panel_range.last, (group + 1) * per_group);
-    kernels::ConvArguments c = arguments(args, group);
-    c.panel_first = static_cast<int>(panel - group * per_group);
-    c.panel_last = static_cast<int>(std::min(last - group * per_group, panels(group)));
+    const std::int64_t index = panel / per_span, last = std::min(panel_range.last, (index + 1) * per_span);
+    kernels::ConvArguments c = arguments(args, spans[static_cast<std::size_t>(index)]);
+    c.panel_first = static_cast<int>(panel - index * per_span);
+    c.panel_last = static_cast<int>(last - index * per_span);
     c.images = static_cast<int>(images);
     const std::int64_t first_row = flat ? 0 : unit_range.first, first_pixel = flat ? unit_range.first * unit_pixels : 0;
     c.rows = static_cast<int>(flat ? 1 : unit_range.last - unit_range.first);
@@ -228,7 +245,7 @@ void DirectConv::run_plain(const RunArgs& args, Range panel_range, std::int64_t 
         if (y >= 0 && y < height && readable > 0) std::copy_n(plane + y * width, readable, to + left);
       }
     }
-    kernels::ConvArguments c = arguments(args, 0);
+    kernels::ConvArguments c = arguments(args, spans[0]);
     c.input = staged;
     c.in_row = stride * strip_width;
     c.in_pixel = problem.window.strides[1];
@@ -245,16 +262,16 @@ void DirectConv::run_plain(const RunArgs& args, Range panel_range, std::int64_t 
 
 /// 1x1 with strides: brings the pixels of a strip together, then convolves them.
 void DirectConv::run_compact(const RunArgs& args, Range panel_range, std::int64_t image, Range rows) const {
-  const std::int64_t per_group = panels(), width = problem.out_extent[1];
+  const std::int64_t per_span = panels(), width = problem.out_extent[1];
   float* const staged = reinterpret_cast<float*>(args.thread_scratch);
   for (std::int64_t panel = panel_range.first; panel < panel_range.last;) {
-    const std::int64_t group = panel / per_group;
-    const std::int64_t last = std::min(panel_range.last, (group + 1) * per_group);
+    const std::int64_t index = panel / per_span, last = std::min(panel_range.last, (index + 1) * per_span);
+    const ChannelSpan& span = spans[static_cast<std::size_t>(index)];
     for (std::int64_t first = rows.first; first < rows.last; first += strip_rows) {
       const std::int64_t count = std::min(strip_rows, rows.last - first);
-      kernels::ConvArguments c = arguments(args, group);
+      kernels::ConvArguments c = arguments(args, span);
       const float* const input = c.input + image * c.in_image + first * c.in_row;
-      for (std::int64_t b = 0; b < in_blocks(group); ++b) {
+      for (std::int64_t b = 0; b < span.in_blocks; ++b) {
         float* to = staged + b * strip_rows * width * kBlock;
         for (std::int64_t y = 0; y < count; ++y) {
           const float* from = input + b * operands.in.plane_stride + y * c.in_row;
@@ -268,8 +285,8 @@ void DirectConv::run_compact(const RunArgs& args, Range panel_range, std::int64_
       c.width = static_cast<int>(width);
       c.output += image * c.out_image + first * c.out_row;
       if (c.residual != nullptr) c.residual += image * c.residual_image + first * c.residual_row;
-      c.panel_first = static_cast<int>(panel - group * per_group);
-      c.panel_last = static_cast<int>(std::min(last - group * per_group, panels(group)));
+      c.panel_first = static_cast<int>(panel - index * per_span);
+      c.panel_last = static_cast<int>(last - index * per_span);
       kernel()(c);
       activate(c);
     }
@@ -280,9 +297,12 @@ void DirectConv::run_compact(const RunArgs& args, Range panel_range, std::int64_
 GridCost DirectConv::cost() const {
   GridCost cost;
   cost.pixel_units = units * problem.images;
-  cost.panels = panels() * dense_groups;
+  cost.panels = panels() * static_cast<std::int64_t>(spans.size());
   const double unit = static_cast<double>(flat ? unit_pixels : problem.out_extent[1]);
-  cost.unit_cycles = unit * static_cast<double>(taps.size()) * static_cast<double>(tap_channels);
+  std::int64_t k_blocks = 0;
+  for (const ChannelSpan& span : spans) k_blocks += blocks(span);
+  cost.unit_cycles =
+      unit * static_cast<double>(k_blocks * tap_channels) / static_cast<double>(spans.size());  // of a mean span
   cost.weight_bytes = static_cast<double>(weights->bytes());
   cost.input_bytes = static_cast<double>(operands.in.bytes);
   cost.output_bytes = static_cast<double>(operands.out.bytes);
@@ -290,7 +310,8 @@ GridCost DirectConv::cost() const {
 }
 
 void DirectConv::run(const RunArgs& args) const {
-  const std::int64_t all_panels = panels() * dense_groups, all_units = units * problem.images;
+  const std::int64_t all_panels = panels() * static_cast<std::int64_t>(spans.size()),
+                     all_units = units * problem.images;
   const Part part = part_of(grid.of(args.threads), all_units, all_panels, args.thread);
   if (part.panels.first == part.panels.last) return;
   for (std::int64_t unit_index = part.pixels.first; unit_index < part.pixels.last;) {
@@ -319,7 +340,7 @@ void DirectConv::plan_strips(Step& step) {
     strip_width = (problem.out_extent[1] - 1) * w.strides[1] + (w.kernel[1] - 1) * w.dilations[1] + 1;
     floats = base::checked_mul(problem.in_channels * strip_in_rows, strip_width, "a staged strip");
   } else if (compact) {
-    const std::int64_t row = base::checked_mul(problem.out_extent[1] * kBlock, in_blocks(0), "a staged strip");
+    const std::int64_t row = base::checked_mul(problem.out_extent[1] * kBlock, in_blocks, "a staged strip");
     strip_rows = std::clamp<std::int64_t>(kInputInL2 / std::max<std::int64_t>(4, row * 4), 1, problem.out_extent[0]);
     floats = base::checked_mul(row, strip_rows, "a staged strip");
   }
@@ -330,12 +351,12 @@ void DirectConv::plan_strips(Step& step) {
 void DirectConv::plan_blocking(PlanContext& context) {
   Step& step = context.step();
   const Blocking tuned = context.tuned_blocking(tuning_shape(problem, step.algorithm, operands.has_residual));
-  const std::int64_t k_blocks = blocks(0);
+  const std::int64_t k_blocks = static_cast<std::int64_t>(taps.size());
   // Neighbouring tiles share what their windows have in common.
   const std::int64_t fresh = std::min(problem.window.strides[0], problem.window.kernel[0]) *
                              std::min(problem.window.strides[1], problem.window.kernel[1]);
-  const std::int64_t tile_bytes = table->tile.pixels * fresh * group_in_channels * 4;
-  blocking = cache_blocking(table->tile, k_blocks, tap_channels, out_blocks(0) * kBlock, tile_bytes);
+  const std::int64_t tile_bytes = table->tile.pixels * fresh * (plain ? problem.in_channels : in_blocks * kBlock) * 4;
+  blocking = cache_blocking(table->tile, k_blocks, tap_channels, spans[0].out_blocks * kBlock, tile_bytes);
   if (tuned.chunk > 0)
     blocking.chunk =
         static_cast<std::int32_t>(std::clamp<std::int64_t>(tuned.chunk, 1, std::max<std::int64_t>(1, k_blocks)));
@@ -368,13 +389,10 @@ void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
   d->problem = problem;
   d->operands = blocked_operands(c);
   d->plain = c.placement_in(kConvX).layout == graph::Layout::plain;
-  const std::int64_t merged = merged_groups(problem.groups, problem.in_channels, problem.out_channels);
+  d->spans = spans_of(problem);
+  for (const ChannelSpan& span : d->spans) d->in_blocks = std::max(d->in_blocks, span.in_blocks);
   const std::int64_t group_channels = problem.in_channels / problem.groups;
-  d->dense_groups = base::ceil_div(problem.groups, merged);
-  d->group_in_channels = merged * group_channels;
-  d->group_out_channels = merged * (problem.out_channels / problem.groups);
-  const bool narrow =
-      problem.groups > 1 && d->group_in_channels <= kBlock && problem.in_channels == problem.out_channels;
+  const bool narrow = problem.groups > 1 && problem.in_channels == problem.out_channels;
   d->tap_channels = d->plain ? 1 : (narrow && (group_channels == 4 || group_channels == 8) ? group_channels : kBlock);
   const Window& w = problem.window;
   const bool one_by_one = w.kernel[0] == 1 && w.kernel[1] == 1;
