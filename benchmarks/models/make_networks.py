@@ -3,7 +3,7 @@
 
 Weights do not change the speed, so none are downloaded: only the architectures count. They are built here operator by
 operator from the papers' tables (ResNet: arXiv 1512.03385, v2: 1603.05027, ResNeXt: 1611.05431, VGG: 1409.1556,
-MobileNetV2: 1801.04381, SqueezeNet: 1602.07360 and its version 1.1, DenseNet: 1608.06993, EfficientNet: 1905.11946).
+MobileNetV2: 1801.04381, ShuffleNet: 1707.01083, v2: 1807.11164, SqueezeNet: 1602.07360 and its version 1.1, DenseNet: 1608.06993, EfficientNet: 1905.11946).
 BatchNormalization is kept as a node of its own, as exporters write it in training form, so that folding it is part of each
 engine's work at load time.
 
@@ -70,11 +70,31 @@ class Network:
     def concat(self, parts):
         return self.node("Concat", parts, sum(self.channels[p] for p in parts), axis=1)
 
+    def shuffle(self, x, groups, size):
+        """Interleaves the channels of so many groups of a tensor of size x size pixels."""
+        channels = self.channels[x]
+        x = self.node("Reshape", [x, self.shape([0, groups, channels // groups, size, size])], channels)
+        x = self.node("Transpose", [x], channels, perm=[0, 2, 1, 3, 4])
+        return self.node("Reshape", [x, self.shape([0, channels, size, size])], channels)
+
+    def shape(self, extents):
+        name = f"s{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.asarray(extents, np.int64), name))
+        return name
+
+    def halves(self, x):
+        channels = self.channels[x] // 2
+        first = self.node("Split", [x], channels, axis=1)
+        second = f"{first}_second"
+        self.nodes[-1].output.append(second)
+        self.channels[second] = channels
+        return first, second
+
     def max_pool(self, x, kernel, stride, pad=0):
         return self.node("MaxPool", [x], self.channels[x], kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4)
 
-    def average_pool(self, x, kernel, stride):
-        return self.node("AveragePool", [x], self.channels[x], kernel_shape=[kernel] * 2, strides=[stride] * 2)
+    def average_pool(self, x, kernel, stride, pad=0):
+        return self.node("AveragePool", [x], self.channels[x], kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4)
 
     def global_pool(self, x):
         return self.node("GlobalAveragePool", [x], self.channels[x])
@@ -213,6 +233,43 @@ def densenet121(name):
     return n.model(n.dense(n.flatten(n.global_pool(n.relu(n.batch_norm(x)))), 1000))
 
 
+def shufflenet(name, groups=3):
+    n = Network(name, 224, 1000)
+    x = n.max_pool(conv_bn_relu(n, "input", 24, 3, 2), 3, 2, 1)
+    for out, count, size in ((240, 4, 28), (480, 8, 14), (960, 4, 7)):
+        for block in range(count):
+            stride = 2 if block == 0 else 1
+            # The very first has too few channels for groups.
+            y = conv_bn_relu(n, x, out // 4, 1, groups=1 if n.channels[x] == 24 else groups)
+            y = n.shuffle(y, groups, size * stride)
+            y = n.batch_norm(n.conv(y, out // 4, 3, stride, groups=out // 4))
+            y = n.batch_norm(n.conv(y, out if stride == 1 else out - n.channels[x], 1, groups=groups))
+            x = n.relu(n.add(x, y) if stride == 1 else n.concat([n.average_pool(x, 3, 2, 1), y]))
+    return n.model(n.dense(n.flatten(n.global_pool(x)), 1000))
+
+
+def shufflenet_v2(name):
+    n = Network(name, 224, 1000)
+
+    def branch(x, out, stride):
+        y = conv_bn_relu(n, x, out, 1)
+        y = n.batch_norm(n.conv(y, out, 3, stride, groups=out))
+        return conv_bn_relu(n, y, out, 1)
+
+    x = n.max_pool(conv_bn_relu(n, "input", 24, 3, 2), 3, 2, 1)
+    for out, count, size in ((116, 4, 28), (232, 8, 14), (464, 4, 7)):
+        for block in range(count):
+            if block == 0:
+                left = n.batch_norm(n.conv(x, n.channels[x], 3, 2, groups=n.channels[x]))
+                parts = [conv_bn_relu(n, left, out // 2, 1), branch(x, out // 2, 2)]
+            else:
+                left, right = n.halves(x)
+                parts = [left, branch(right, out // 2, 1)]
+            x = n.shuffle(n.concat(parts), 2, size)
+    x = conv_bn_relu(n, x, 1024, 1)
+    return n.model(n.dense(n.flatten(n.global_pool(x)), 1000))
+
+
 NETWORKS = {
     "resnet18": lambda name: resnet(name, (2, 2, 2, 2), False),
     "resnet34": lambda name: resnet(name, (3, 4, 6, 3), False),
@@ -224,6 +281,8 @@ NETWORKS = {
     "resnext50": lambda name: resnet(name, (3, 4, 6, 3), True, groups=32, width=4),
     "vgg16": vgg16,
     "mobilenet_v2": mobilenet_v2,
+    "shufflenet": shufflenet,
+    "shufflenet_v2": shufflenet_v2,
     "squeezenet1.1": squeezenet,
     "densenet121": densenet121,
     "efficientnet_b0": efficientnet_b0,

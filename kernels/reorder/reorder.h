@@ -53,6 +53,21 @@ struct ZeroChannelTailArguments {
   int row_begin = 0, row_end = 0;
 };
 
+/// A channel of an image in NCHW16c: its first pixel, the next one kBlock floats further.
+struct ChannelSource {
+  const float* data = nullptr;  // null: zeros, as the last channels of a block may be
+  ptrdiff_t row = 0;
+};
+
+/// An image in NCHW16c whose channels come from anywhere: channel c is x[c].
+struct GatherChannelsArguments {
+  const ChannelSource* x = nullptr;  // [blocks * kBlock]
+  BlockedTarget y;                   // from its first block on
+  int blocks = 0;
+  int width = 0;
+  int row_begin = 0, row_end = 0;
+};
+
 /// Rows of `width` floats.
 struct Copy2dArguments {
   const float* x = nullptr;

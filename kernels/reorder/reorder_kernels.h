@@ -106,6 +106,48 @@ static void blocked_to_nhwc(const FromBlockedArguments& args) {
                  });
 }
 
+/// Four channels of `pixels` pixels, side by side in y.
+static inline void gather_four(const float* const (&x)[4], float* y, int pixels) {
+  typedef float f32x4 __attribute__((vector_size(16)));
+  const float *const a = x[0], *const b = x[1], *const c = x[2], *const d = x[3];
+  const bool adjacent = b == a + 1 && c == a + 2 && d == a + 3;
+  for (ptrdiff_t i = 0; i < ptrdiff_t{pixels} * kBlock; i += kBlock) {
+    f32x4 four;
+    if (adjacent) __builtin_memcpy(&four, a + i, sizeof four);
+    else four = f32x4{a[i], b[i], c[i], d[i]};
+    __builtin_memcpy(y + i, &four, sizeof four);
+  }
+}
+
+/// Few pixels of all blocks at a time: a line of x holds channels for several blocks of y, and stays in L1 until it has been
+/// read for all of them.
+static void gather_channels(const GatherChannelsArguments& args) {
+  constexpr int kL1Bytes = 24 * 1024, kLineBytes = kBlock * sizeof(float);
+  const int most = kL1Bytes / (2 * kLineBytes * args.blocks) + 1;
+  for (int row = args.row_begin; row < args.row_end; ++row) {
+    for (int first = 0; first < args.width; first += most) {
+      const int pixels = first + most < args.width ? most : args.width - first;
+      for (int channel = 0; channel < args.blocks * kBlock; channel += 4) {
+        float* const y = args.y.data + channel / kBlock * args.y.plane + row * args.y.row + ptrdiff_t{first} * kBlock +
+                         channel % kBlock;
+        const float* x[4];
+        int known = 0;
+        for (; known < 4 && args.x[channel + known].data != nullptr; ++known) {
+          const ChannelSource& from = args.x[channel + known];
+          x[known] = from.data + row * from.row + ptrdiff_t{first} * kBlock;
+        }
+        if (known == 4) {
+          gather_four(x, y, pixels);
+          continue;
+        }
+        for (ptrdiff_t i = 0; i < ptrdiff_t{pixels} * kBlock; i += kBlock) {
+          for (int k = 0; k < 4; ++k) y[i + k] = k < known ? x[k][i] : 0.0f;
+        }
+      }
+    }
+  }
+}
+
 static inline void fill_floats(float* y, float value, int64_t n) {
   const f32x16 v = f32x16::set(value);
   int64_t i = 0;

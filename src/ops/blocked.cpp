@@ -34,8 +34,8 @@ BlockedExtent blocked_extent(const NodeContext& context, const Placement& p) {
   return e;
 }
 
-WalkExtent walk_extent(const PlanContext& context, std::initializer_list<const Placement*> operands) {
-  WalkExtent e{blocked_extent(context, **(operands.end() - 1))};
+WalkExtent walk_extent(const PlanContext& context, const std::vector<const Placement*>& operands) {
+  WalkExtent e{blocked_extent(context, *operands.back())};
   const bool dense = std::all_of(operands.begin(), operands.end(), [&](const Placement* p) {
     return p->row_stride == std::int64_t{e.width} * kernels::kBlock;
   });

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
+#include <vector>
 
 #include "kernels/view.h"
 #include "ops/node_context.h"
@@ -40,7 +40,7 @@ BlockedExtent blocked_extent(const NodeContext& context, const Placement& placem
 struct WalkExtent : BlockedExtent {
   int merged = 1;  // rows that count as one
 };
-WalkExtent walk_extent(const PlanContext& context, std::initializer_list<const Placement*> operands);
+WalkExtent walk_extent(const PlanContext& context, const std::vector<const Placement*>& operands);
 /// An extent as the kernels' int; throws Error(limit) if it does not fit.
 int kernel_int(const NodeContext& context, std::int64_t extent);
 

@@ -1,9 +1,9 @@
 // Concat: each input is copied to its place, by planes where all channels come in whole blocks, unless the planner has let its
-// producer write it there.
+// producer write it there; channel by channel where blocks hold channels of several inputs.
 #include <string>
 
 #include "base/checked_math.h"
-#include "ops/blocked.h"
+#include "ops/channel_gather.h"
 #include "ops/extents.h"
 #include "ops/op_def.h"
 #include "ops/strided_copy.h"
@@ -43,6 +43,13 @@ void require_alike(const NodeContext& c, std::size_t i) {
            graph::to_string(other));
 }
 
+bool joins_whole_blocks(const PlanContext& c) {
+  for (std::size_t i = 0; i < c.input_count(); ++i) {
+    if (!has_whole_blocks(c.input(i))) return false;
+  }
+  return true;
+}
+
 template <typename Copy>
 struct ConcatStep {
   struct Part {
@@ -80,14 +87,8 @@ void infer_concat(InferContext& c) {
 }
 
 LayoutRule layout_concat(const NodeContext& c) {
-  LayoutRule rule;
-  if (c.input_count() > 32) return rule;
-  for (std::size_t i = 0; i < c.input_count(); ++i) {
-    if (!has_whole_blocks(c.input(i)) || c.axis(axis_attribute(c), 4) != 1) return {};
-    rule.blocked_inputs |= 1u << i;
-  }
-  rule.preference = LayoutRule::Preference::follow;
-  return rule;
+  if (!can_be_blocked(c.input(0)) || c.axis(axis_attribute(c), 4) != 1) return {};
+  return layout_channel_gather(c, c.input_count());
 }
 
 void plan_concat(PlanContext& c) {
@@ -106,6 +107,7 @@ void plan_concat(PlanContext& c) {
     if (step.parts.empty()) return;
     c.step().run = [step = std::move(step)](const RunArgs& args) { step.run(args); };
   };
+  if (blocked && !joins_whole_blocks(c)) return plan_channel_gather(c, c.input_count());
   if (blocked) {
     c.step().algorithm = "plane_copy";
     plan(ConcatStep<PlaneCopy>(),

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/checked_math.h"
+#include "ops/channel_gather.h"
 #include "ops/extents.h"
 #include "ops/op_def.h"
 #include "ops/strided_copy.h"
@@ -73,12 +74,18 @@ void infer_split(InferContext& c) {
   }
 }
 
+LayoutRule layout_split(const NodeContext& c) {
+  if (!can_be_blocked(c.input(0)) || c.axis(c.attribute_int("axis", 0), 4) != 1) return {};
+  return layout_channel_gather(c, 1);
+}
+
 void plan_split(PlanContext& c) {
   if (c.opset() >= 13 && c.has_input(1)) {
     (void)c.constant_ints(1);  // throws where the parts are not known
     c.consumed(1);
   }
   const Placement& in = c.placement_in(0);
+  if (in.layout == graph::Layout::nchw16c) return plan_channel_gather(c, 1);
   const std::size_t axis = c.axis(c.attribute_int("axis", 0), in.shape.size());
   const std::vector<std::int64_t> from = dense_strides(in.shape);
   const std::vector<Dim> parts = parts_of(c, Dim(in.shape[axis]));

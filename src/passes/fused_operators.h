@@ -9,6 +9,9 @@
 // FusedGemm   y = activation(gemm(a, b, c)): Gemm's inputs and attributes, and activation*; Relu and Clip only.
 // ScaleShift  y = activation(fma(x, scale[c], shift[c])): 0 x [N,C,...]; 1 scale float32[C]; 2 shift float32[C]; attributes
 //             activation*; Relu and Clip only.
+// ChannelShuffle  the channels of float32 [N,C,H,W] inputs, joined, in groups of which it takes one channel after the other's:
+//             channel i * group + g is channel g * (C / group) + i of what is joined; dealt out to outputs of `split` channels
+//             each. Attributes group, split.
 // RoundTo     float32 numbers rounded to those of a 16-bit type: attribute to = the number of float16 or bfloat16.
 // Reorder     the same tensor in another layout: attribute to = "nchw16c" | "plain".
 //

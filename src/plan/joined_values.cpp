@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "graph/index.h"
+#include "ops/blocked.h"
 
 namespace linnet::plan {
 
@@ -17,7 +18,9 @@ using graph::ValueId;
 
 bool joins(const Graph& graph, const Node& node) {
   return node.op_type == "Concat" && node.domain.empty() && node.inputs.size() > 1 &&
-         graph.value(node.outputs[0]).desc.layout == graph::Layout::nchw16c;
+         graph.value(node.outputs[0]).desc.layout == graph::Layout::nchw16c &&
+         std::all_of(node.inputs.begin(), node.inputs.end(),
+                     [&](ValueId input) { return ops::has_whole_blocks(graph.value(input).desc); });
 }
 
 }  // namespace

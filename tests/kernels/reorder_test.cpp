@@ -71,6 +71,48 @@ void check_there_and_back(int channels, int height, int width, bool channels_las
   });
 }
 
+/// Channels of two tensors in any order, some twice.
+void check_gather(int channels, int height, int width, Random& random) {
+  INFO(channels << " channels, " << height << "x" << width);
+  BlockedBuffer a(1, 20, height, width, 1), b(1, 33, height, width);
+  a.fill(random), b.fill(random);
+  std::vector<std::pair<BlockedBuffer*, int>> from;
+  for (int c = 0; c < channels; ++c) {
+    // Runs of neighbours, too.
+    BlockedBuffer& x = random.chance(0.5) ? a : b;
+    const bool next = c > 0 && random.chance(0.6) && from.back().second + 1 < from.back().first->channels;
+    from.emplace_back(next ? from.back() : std::pair{&x, static_cast<int>(random.integer(0, x.channels - 1))});
+    if (next) ++from.back().second;
+  }
+  on_every_isa([&](const Table& k) {
+    BlockedBuffer y(1, channels, height, width, 2);
+    std::vector<ChannelSource> sources(static_cast<std::size_t>(y.blocks()) * 16);
+    for (std::size_t c = 0; c < from.size(); ++c)
+      sources[c] = {&from[c].first->at(0, from[c].second, 0, 0), from[c].first->row()};
+    GatherChannelsArguments args;
+    args.x = sources.data(), args.y = y.target(), args.blocks = y.blocks(), args.width = width;
+    const int middle = height / 3;
+    for (const auto& [begin, end] : {std::pair{middle, height}, std::pair{0, middle}}) {
+      args.row_begin = begin, args.row_end = end;
+      k.gather_channels(args);
+    }
+    int wrong = 0, written = 0;
+    y.each([&](int n, int c, int row, int x) {
+      const auto& [source, channel] = from[static_cast<std::size_t>(c)];
+      wrong += y.at(n, c, row, x) != source->at(n, channel, row, x);
+    });
+    for (int c = channels; c < y.blocks() * 16; ++c) {
+      for (int row = 0; row < height; ++row) {
+        for (int x = 0; x < width; ++x) wrong += bits_of(y.at(0, c, row, x)) != 0;
+      }
+    }
+    for (const float value : y.values()) written += !std::isnan(value);
+    CHECK(wrong == 0);
+    CHECK(written == y.blocks() * 16 * height * width);
+    return y.values();
+  });
+}
+
 /// Of random halos, widths and planes.
 void check_zero_border(int channels, int height, int width, Random& random) {
   const auto any = [&](int high) { return static_cast<int>(random.integer(0, high)); };
@@ -174,6 +216,16 @@ TEST_CASE("plain tensors go into blocks and come back, for every width and numbe
     }
     check_there_and_back(64, 16, 32, channels_last, 0, random);
   }
+}
+
+TEST_CASE("channels are gathered from anywhere, for every width and number of them") {
+  at_both_ends();
+  Random random(3);
+  for (int n = 1; n <= 70; ++n) {
+    check_gather(n, 3, 5, random);
+    check_gather(21, 2, n, random);
+  }
+  check_gather(40, 2, 300, random);
 }
 
 TEST_CASE("reorders keep every bit, of NaN too") {

@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "support/op_case.h"
+#include "support/blocked_case.h"
 
 namespace linnet::test::concat_test {
 namespace {
@@ -54,6 +54,53 @@ TEST_CASE("Split cuts as each opset says", "[ops]") {
   OpCase unused = op_case("Split", 13, {x, int64s({1, 1})}, axis(0), 2);
   unused.node.outputs[0] = graph::kNoValue;
   CHECK(run(unused)[1].shape() == Shape{1, 7, 3});
+}
+
+TEST_CASE("Concat and Split take blocks apart where channels are no multiples of 16", "[ops]") {
+  const auto image = [](std::int64_t channels, std::int64_t height, std::int64_t width) {
+    return counting(kFloat, {2, channels, height, width});
+  };
+  for (const auto& [a, b] : {std::pair{58, 58}, {3, 45}, {16, 20}, {24, 1}, {1, 1}}) {
+    const Tensor x = image(a, 5, 7), y = image(b, 5, 7);
+    check_blocked(op_case("Concat", 13, {x, y, x}, axis(1)));
+    check_blocked(op_case("Split", 13, {image(a + b, 9, 3), int64s({a, b})}, axis(-3), 2), 0b10);
+  }
+  // More blocks than are moved at once, and more pixels than stay in L1 meanwhile.
+  check_blocked(op_case("Concat", 13, {image(300, 3, 2), image(330, 3, 2)}, axis(1)));
+  check_blocked(op_case("Split", 13, {image(300, 16, 40), int64s({150, 1, 149})}, axis(1), 3), 0b10);
+}
+
+TEST_CASE("Split keeps the plain layout along other axes and where a part is empty or unused", "[ops]") {
+  const Tensor x = counting(kFloat, {1, 32, 4, 4});
+  const auto plain = ops::LayoutRule::Preference::plain;
+  CHECK(layout_rule(op_case("Split", 13, {x, int64s({1, 3})}, axis(2), 2), 0b10).preference == plain);
+  CHECK(layout_rule(op_case("Split", 13, {x, int64s({32, 0})}, axis(1), 2), 0b10).preference == plain);
+  CHECK(layout_rule(op_case("Split", 13, {counting(kFloat, {4, 32}), int64s({16, 16})}, axis(1), 2), 0b10).preference ==
+        plain);
+}
+
+TEST_CASE("ChannelShuffle interleaves the channels of groups", "[ops]") {
+  const auto shuffle = [](std::vector<Tensor> inputs, std::int64_t group, std::vector<std::int64_t> split) {
+    const int outputs = static_cast<int>(split.size());
+    OpCase c =
+        op_case("ChannelShuffle", 1, std::move(inputs), {{"group", group}, {"split", std::move(split)}}, outputs);
+    c.node.domain = "linnet";
+    return c;
+  };
+  CHECK(values<float>(run(shuffle({tensor<float>({1, 6, 1, 1}, {0, 1, 2, 3, 4, 5})}, 2, {6}))[0]) ==
+        std::vector<float>{0, 3, 1, 4, 2, 5});
+  const Tensor x = counting(kFloat, {2, 58, 7, 3});
+  for (const std::int64_t group : {1, 2, 4, 29, 116}) {
+    INFO(group << " groups");
+    for (const auto& split : {ints({116}), ints({58, 58}), ints({17, 98, 1})}) {
+      check_op(shuffle({x, x}, group, split));
+      check_blocked(shuffle({x, x}, group, split));
+    }
+  }
+  check_blocked(shuffle({counting(kFloat, {1, 136, 28, 28})}, 4, {136}));
+  CHECK(refusal(shuffle({x}, 3, {58})) == ErrorCode::model);
+  CHECK(refusal(shuffle({x}, 2, {57})) == ErrorCode::model);
+  CHECK(refusal(shuffle({counting(kFloat, {4, 4})}, 2, {4})) == ErrorCode::model);
 }
 
 TEST_CASE("Split refuses parts that are not the whole", "[ops]") {

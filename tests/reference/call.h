@@ -119,6 +119,7 @@ Outputs constant_of_shape(const Call& call);
 Outputs range(const Call& call);
 
 Outputs transpose(const Call& call);  // movement.cpp
+Outputs channel_shuffle(const Call& call);
 Outputs concat(const Call& call);
 Outputs split(const Call& call);
 Outputs slice(const Call& call);

@@ -121,6 +121,7 @@ constexpr Operator kOperators[] = {
     {"", "Xor", compare},
     {"com.microsoft", "QLinearAdd", qlinear_add},
     {"com.microsoft", "QLinearGlobalAveragePool", qlinear_global_average_pool},
+    {"linnet", "ChannelShuffle", channel_shuffle},
     {"linnet", "FusedConv", fused_conv},
     {"linnet", "FusedGemm", fused_gemm},
     {"linnet", "Reorder", identity},

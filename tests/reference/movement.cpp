@@ -1,6 +1,8 @@
 // Operators that move elements and compute nothing: each element of the result says where it comes from.
 #include <algorithm>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "reference/call.h"
 
@@ -79,6 +81,34 @@ Outputs split(const Call& call) {
     outputs.push_back(std::move(y));
   }
   call.require(offset == x.shape[axis], "the parts do not add up to the axis");
+  return outputs;
+}
+
+// Channel by channel in NumPy's terms: concatenate(inputs, 1), reshape to [N, group, C / group, ...], swapaxes(1, 2), and split.
+Outputs channel_shuffle(const Call& call) {
+  const auto group = call.attribute("group", std::int64_t{1});
+  const std::vector<std::int64_t> split = call.attribute("split", std::vector<std::int64_t>());
+  std::vector<std::pair<const Tensor*, std::int64_t>> joined;
+  for (const Tensor& input : call.inputs()) {
+    for (std::int64_t c = 0; c < input.shape[1]; ++c) joined.emplace_back(&input, c);
+  }
+  const auto each = static_cast<std::int64_t>(joined.size()) / group;
+  std::int64_t first = 0;
+  Outputs outputs;
+  for (const std::int64_t channels : split) {
+    Shape shape = call.in(0).shape;
+    shape[1] = channels;
+    Tensor y = call.make(call.in(0).type, shape);
+    for (Index at(shape); at.valid(); at.next()) {
+      const std::int64_t c = first + at[1];
+      const auto& [x, channel] = joined[index(c % group * each + c / group)];
+      Shape source = at.tuple();
+      source[1] = channel;
+      y.copy_element(at.flat(), *x, flatten(x->shape, source));
+    }
+    outputs.push_back(std::move(y));
+    first += channels;
+  }
   return outputs;
 }
 

@@ -1,5 +1,6 @@
 #include "support/blocked_case.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
@@ -34,7 +35,7 @@ graph::Graph graph_with_constants(const OpCase& c, std::uint32_t constants) {
     }
   }
   for (std::size_t i = 0; i < node.outputs.size(); ++i) node.outputs[i] = graph.add_value("y" + std::to_string(i));
-  graph.add_output(node.outputs[0]);
+  for (const graph::ValueId output : node.outputs) graph.add_output(output);
   graph.add_node(std::move(node));
   ops::infer_shapes(graph);
   return graph;
@@ -99,7 +100,7 @@ std::vector<ops::Placement> placements_of(const graph::Graph& graph, const ops::
       layout = graph::Layout::nchw16c;
       halo = ops::larger(s.in, ops::require_operator(graph, id).halo(ops::NodeContext(graph, id), i));
     }
-    if (v == node.outputs[0] && !rule.plain_outputs) {
+    if (std::count(node.outputs.begin(), node.outputs.end(), v) > 0 && !rule.plain_outputs) {
       layout = graph::Layout::nchw16c;
       halo = s.out;
     }
@@ -121,7 +122,7 @@ void check_surroundings(const ops::Placement& p, const base::AlignedBuffer& y) {
   CHECK(untouched);
 }
 
-Tensor run_blocked(const OpCase& c, std::uint32_t constants, const Setting& s) {
+std::vector<Tensor> run_blocked(const OpCase& c, std::uint32_t constants, const Setting& s) {
   graph::Graph graph = graph_with_constants(c, constants);
   const graph::NodeId id = graph.order().front();
   const ops::LayoutRule rule = layout_rule(c, constants);
@@ -143,23 +144,31 @@ Tensor run_blocked(const OpCase& c, std::uint32_t constants, const Setting& s) {
     copies.push_back(blocked_copy(p, c.inputs[i]));
     inputs.back() = copies.back().data();
   }
-  const ops::Placement& out = placements[static_cast<std::size_t>(step.outputs[0])];
-  base::AlignedBuffer y(out.bytes, base::AlignedBuffer::Fill::none);
-  std::fill_n(y.as<float>(), out.bytes / sizeof(float), kPoison);
-  std::byte* outputs[] = {y.data()};
+  std::vector<base::AlignedBuffer> buffers;
+  std::vector<std::byte*> outputs;
+  for (const graph::ValueId output : step.outputs) {
+    const std::size_t bytes = placements[static_cast<std::size_t>(output)].bytes;
+    buffers.emplace_back(bytes, base::AlignedBuffer::Fill::none);
+    std::fill_n(buffers.back().as<float>(), bytes / sizeof(float), kPoison);
+    outputs.push_back(buffers.back().data());
+  }
   base::AlignedBuffer shared(step.shared_scratch_bytes, base::AlignedBuffer::Fill::zero);
   base::AlignedBuffer own(step.thread_scratch_bytes, base::AlignedBuffer::Fill::zero);
   for (int phase = 0; phase < step.phases; ++phase) {
     for (int thread = 0; thread < s.threads; ++thread) {
-      step.run({inputs.data(), outputs, shared.data(), own.data(), phase, thread, s.threads});
+      step.run({inputs.data(), outputs.data(), shared.data(), own.data(), phase, thread, s.threads});
     }
   }
-  check_surroundings(out, y);
-  Tensor result(DataType::float32, out.shape);
-  each_element(out, [&](std::int64_t offset, std::int64_t plain) {
-    result.mutable_data<float>()[static_cast<std::size_t>(plain)] = y.as<float>()[offset];
-  });
-  return result;
+  std::vector<Tensor> results;
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    const ops::Placement& out = placements[static_cast<std::size_t>(step.outputs[i])];
+    check_surroundings(out, buffers[i]);
+    results.emplace_back(DataType::float32, out.shape);
+    each_element(out, [&](std::int64_t offset, std::int64_t plain) {
+      results[i].mutable_data<float>()[static_cast<std::size_t>(plain)] = buffers[i].as<float>()[offset];
+    });
+  }
+  return results;
 }
 
 std::vector<kernels::Isa> isas() {
@@ -182,18 +191,23 @@ ops::LayoutRule layout_rule(const OpCase& c, std::uint32_t constants) {
 void check_blocked(const OpCase& c, std::uint32_t constants, Tolerance tolerance) {
   INFO(graph::op_label(c.node) << " of " << to_string(c.inputs[0].shape()));
   REQUIRE(layout_rule(c, constants).preference != ops::LayoutRule::Preference::plain);
-  const Tensor plain = run(c)[0];
-  const Tensor first = run_blocked(c, constants, {});
-  const Comparison comparison = compare(to_reference(first), to_reference(plain), tolerance);
-  INFO(comparison.text);
-  CHECK(comparison.ok);
+  const std::vector<Tensor> plain = run(c), first = run_blocked(c, constants, {});
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    const Comparison comparison = compare(to_reference(first[i]), to_reference(plain[i]), tolerance);
+    INFO("output " << i << ": " << comparison.text);
+    CHECK(comparison.ok);
+  }
+  const auto check_bits = [&](const Setting& setting) {
+    const std::vector<Tensor> outputs = run_blocked(c, constants, setting);
+    for (std::size_t i = 0; i < outputs.size(); ++i) CHECK(bit_difference(outputs[i], first[i]) == "");
+  };
   for (const kernels::Isa isa : isas()) {
     for (int threads = 1; threads <= 5; ++threads) {
       INFO(kernels::name(isa) << ", " << threads << " threads");
-      CHECK(bit_difference(run_blocked(c, constants, {{}, {}, isa, threads}), first) == "");
-      CHECK(bit_difference(run_blocked(c, constants, {{1, 2, 0, 3}, {}, isa, threads}), first) == "");
-      CHECK(bit_difference(run_blocked(c, constants, {{}, {2, 1, 1, 0}, isa, threads}), first) == "");
-      CHECK(bit_difference(run_blocked(c, constants, {{1, 1, 1, 1}, {1, 1, 1, 1}, isa, threads}), first) == "");
+      check_bits({{}, {}, isa, threads});
+      check_bits({{1, 2, 0, 3}, {}, isa, threads});
+      check_bits({{}, {2, 1, 1, 0}, isa, threads});
+      check_bits({{1, 1, 1, 1}, {1, 1, 1, 1}, isa, threads});
     }
   }
 }
