@@ -205,7 +205,7 @@ ConvFilter::ConvFilter(const NodeContext& c) {
 WeightStore::Buffer pack_conv_bias(PlanContext& c, std::int64_t out_channels) {
   const std::size_t bytes = static_cast<std::size_t>(base::round_up(out_channels, 16)) * sizeof(float);
   const Tensor* bias = c.constant(kConvB);
-  return c.pack(bias != nullptr ? kConvB : kConvW, bias != nullptr ? "bias" : "no bias", bytes, [bias](std::byte* to) {
+  return c.pack({kConvB}, "bias", bytes, [bias](std::byte* to) {
     if (bias != nullptr) std::copy_n(static_cast<const std::byte*>(bias->raw()), bias->bytes(), to);
   });
 }

@@ -74,7 +74,7 @@ void plan_conv_depthwise(PlanContext& c, const ConvProblem& problem) {
   d->extent.whole_planes = feeds_global_pool(c);
   const std::int64_t taps = problem.taps(), padded = base::round_up(problem.out_channels, 16);
   const std::size_t bytes = base::to_size(base::checked_mul(padded * taps, 4, "packed weights"), "packed weights");
-  d->weights = c.pack(kConvW, "depthwise", bytes, [&](std::byte* raw) {
+  d->weights = c.pack({kConvW, kConvScale}, "depthwise", bytes, [&](std::byte* raw) {
     const ConvFilter filter(c);
     float* const to = reinterpret_cast<float*>(raw);  // [C/16][tap][16]
     for (std::int64_t m = 0; m < problem.out_channels; ++m) {
@@ -86,9 +86,8 @@ void plan_conv_depthwise(PlanContext& c, const ConvProblem& problem) {
   step.weight_bytes = d->weights->bytes() + d->bias->bytes();
   step.algorithm = "depthwise";
   step.kernel = "row";
-  c.packed(kConvW);
-  if (c.has_input(kConvB)) c.packed(kConvB);
-  if (c.has_input(kConvScale)) c.packed(kConvScale);
+  c.packed({kConvW, kConvScale});
+  c.packed({kConvB});
   step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo
                       ? static_cast<int>(kConvResidual)
                       : -1;

@@ -145,7 +145,7 @@ void DirectConv::pack(PlanContext& context) {
         base::checked_add(floats, base::checked_mul(k, span.out_blocks * kBlock, "packed weights"), "packed weights");
   }
   const std::size_t bytes = base::to_size(base::checked_mul(floats, 4, "packed weights"), "packed weights");
-  const std::string what = std::string("direct ") + (plain ? "plain" : "blocked");
+  const std::string what = std::string("direct ") + (plain ? "plain " : "blocked ") + std::to_string(problem.groups);
   const auto fill = [&](std::byte* to) {
     const ConvFilter filter(context);
     context.parallel_for(static_cast<std::int64_t>(spans.size()) * panels(), [&](std::int64_t i) {
@@ -154,7 +154,7 @@ void DirectConv::pack(PlanContext& context) {
       pack_panel(filter, *this, span, panel, reinterpret_cast<float*>(to) + span.weights + panel * panel_floats);
     });
   };
-  weights = context.pack(kConvW, what, bytes, fill, base::AlignedBuffer::Fill::none);
+  weights = context.pack({kConvW, kConvScale}, what, bytes, fill, base::AlignedBuffer::Fill::none);
   bias = pack_conv_bias(context, problem.out_channels);
   context.step().weight_bytes = weights->bytes() + bias->bytes();
 }
@@ -410,9 +410,8 @@ void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
   step.algorithm = d->plain ? "im2col_gemm_plain" : (d->grouped() ? "im2col_gemm_grouped" : "im2col_gemm");
   step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
   d->plan_blocking(c);
-  c.packed(kConvW);
-  if (c.has_input(kConvB)) c.packed(kConvB);
-  if (c.has_input(kConvScale)) c.packed(kConvScale);
+  c.packed({kConvW, kConvScale});
+  c.packed({kConvB});
   step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo
                       ? static_cast<int>(kConvResidual)
                       : -1;

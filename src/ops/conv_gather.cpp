@@ -240,7 +240,9 @@ void plan_conv_rows(PlanContext& c, const ConvProblem& problem, const ConvRowInp
     step.phases = 2;
   } else {
     const Range all = {0, matrix_panels(*d->table, d->group_out)};
-    d->weights = c.pack(kConvW, transposed ? "gather transposed" : "gather", bytes, [&](std::byte* to) {
+    const std::string what = (transposed ? "gather transposed " : "gather ") + std::to_string(problem.groups);
+    const std::size_t scale_input = inputs.scale.value_or(kConvW);  // without one the filter is named twice
+    d->weights = c.pack({kConvW, scale_input}, what, bytes, [&](std::byte* to) {
       const Tensor* scale = inputs.scale ? c.constant(*inputs.scale) : nullptr;
       for (std::int64_t g = 0; g < problem.groups; ++g) {
         d->pack_group(c.constant(kConvW)->data<float>().data(),
@@ -249,20 +251,19 @@ void plan_conv_rows(PlanContext& c, const ConvProblem& problem, const ConvRowInp
       }
     });
     step.weight_bytes = bytes;
-    c.packed(kConvW);
-    if (inputs.scale && c.has_input(*inputs.scale)) c.packed(*inputs.scale);
+    c.packed({kConvW, scale_input});
   }
   const Tensor* bias = c.constant(inputs.bias);
   if (bias != nullptr) {
     const std::int64_t columns = base::round_up(d->group_out, kLanes);
-    d->bias =
-        c.pack(inputs.bias, "gather bias", base::to_size(columns * problem.groups * 4, "a bias"), [&](std::byte* to) {
-          for (std::int64_t g = 0; g < problem.groups; ++g) {
-            std::copy_n(bias->data<float>().data() + g * d->group_out, d->group_out,
-                        reinterpret_cast<float*>(to) + g * columns);
-          }
-        });
-    c.packed(inputs.bias);
+    const std::string what = "gather bias " + std::to_string(problem.groups);
+    d->bias = c.pack({inputs.bias}, what, base::to_size(columns * problem.groups * 4, "a bias"), [&](std::byte* to) {
+      for (std::int64_t g = 0; g < problem.groups; ++g) {
+        std::copy_n(bias->data<float>().data() + g * d->group_out, d->group_out,
+                    reinterpret_cast<float*>(to) + g * columns);
+      }
+    });
+    c.packed({inputs.bias});
   }
   step.thread_scratch_bytes = base::to_size(
       base::checked_add(

@@ -93,6 +93,7 @@ struct PhasedConv {
 
   [[nodiscard]] bool plain() const { return out.layout == graph::Layout::plain; }
   void prepare_sets();
+  [[nodiscard]] std::string packing() const;
   void pack(PlanContext& context);
   void pack_panel(const PhaseSet& set, const float* filter, std::int64_t group, std::int64_t panel, float* to) const;
   void run(const RunArgs& args) const;
@@ -159,6 +160,21 @@ void PhasedConv::pack_panel(const PhaseSet& set, const float* filter, std::int64
   }
 }
 
+/// Which taps of the filter lie where in its packed form. Strides, dilations, pads and extents count by that alone.
+std::string PhasedConv::packing() const {
+  std::string text = "phases of " + std::to_string(phase_channels) + " in " + std::to_string(problem.groups);
+  for (const PhaseSet& set : sets) {
+    text += " |";
+    for (const PhaseSet::Phase& phase : set.phases) {
+      for (const std::int64_t tap : phase.row_taps) text += ' ' + std::to_string(tap);
+      text += " x";
+      for (const std::int64_t tap : phase.column_taps) text += ' ' + std::to_string(tap);
+      text += ',';
+    }
+  }
+  return text;
+}
+
 void PhasedConv::pack(PlanContext& context) {
   const auto bytes = [&](std::int64_t floats) {
     return base::to_size(base::checked_mul(floats * problem.groups, 4, "packed weights"), "packed weights");
@@ -175,11 +191,10 @@ void PhasedConv::pack(PlanContext& context) {
                      (panel - set.first_panel) * table->tile.channels * k);
     });
   };
-  const char* const what = plain() ? "phases, dense" : "phases";
-  weights = context.pack(kConvW, what, bytes(group_weights), fill, base::AlignedBuffer::Fill::none);
+  const std::string what = packing();
+  weights = context.pack({kConvW}, what, bytes(group_weights), fill, base::AlignedBuffer::Fill::none);
   const Tensor* given = context.constant(kConvB);
-  const std::string bias_of = std::string("bias of ") + what;
-  bias = context.pack(given != nullptr ? kConvB : kConvW, bias_of, bytes(group_bias), [&](std::byte* to) {
+  bias = context.pack({kConvB}, "bias of " + what, bytes(group_bias), [&](std::byte* to) {
     if (given == nullptr) return;
     const float* const values = given->data<float>().data();
     for (std::int64_t group = 0; group < problem.groups; ++group) {
@@ -193,8 +208,8 @@ void PhasedConv::pack(PlanContext& context) {
     }
   });
   context.step().weight_bytes = weights->bytes() + bias->bytes();
-  context.packed(kConvW);
-  if (context.has_input(kConvB)) context.packed(kConvB);
+  context.packed({kConvW});
+  context.packed({kConvB});
 }
 
 void PhasedConv::interleave_blocks(const PhaseSet& set, const float* staged, Range blocks, Range strip,

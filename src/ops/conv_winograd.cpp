@@ -136,7 +136,7 @@ void WinogradConv::pack(PlanContext& context) {
       pack_panel(filter, *this, panel, reinterpret_cast<float*>(to) + panel * panel_floats);
     });
   };
-  weights = context.pack(kConvW, form.name(), bytes, fill, base::AlignedBuffer::Fill::none);
+  weights = context.pack({kConvW, kConvScale}, form.name(), bytes, fill, base::AlignedBuffer::Fill::none);
   bias = pack_conv_bias(context, problem.out_channels);
   context.step().weight_bytes = weights->bytes() + bias->bytes();
 }
@@ -433,9 +433,8 @@ void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, const Winogr
   d->v_xi = d->in_blocks * d->v_block +
             kBlock;  // an odd number of lines, so that the points of a tile fall into different cache sets
   for (std::int64_t b = 0; b < d->in_blocks; ++b) d->taps.push_back(b * d->v_block);
-  c.packed(kConvW);
-  if (c.has_input(kConvB)) c.packed(kConvB);
-  if (c.has_input(kConvScale)) c.packed(kConvScale);
+  c.packed({kConvW, kConvScale});
+  c.packed({kConvB});
   step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo
                       ? static_cast<int>(kConvResidual)
                       : -1;

@@ -50,7 +50,7 @@ WeightStore::Buffer pack_channels(PlanContext& c, std::size_t i, std::int64_t ch
   const Tensor& tensor = *c.constant(i);
   const std::int64_t padded = base::round_up(channels, kernels::kBlock);
   const std::string what = "channels " + std::to_string(channels) + " padded with " + std::to_string(padding);
-  WeightStore::Buffer packed = c.pack(i, what, static_cast<std::size_t>(padded) * sizeof(float), [&](std::byte* to) {
+  WeightStore::Buffer packed = c.pack({i}, what, static_cast<std::size_t>(padded) * sizeof(float), [&](std::byte* to) {
     const std::span<const float> from = tensor.data<float>();
     for (std::int64_t channel = 0; channel < padded; ++channel) {
       const float value = from[from.size() == 1 ? 0 : static_cast<std::size_t>(std::min(channel, channels - 1))];

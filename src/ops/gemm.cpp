@@ -1,5 +1,6 @@
 // Gemm, FusedGemm (domain "linnet") and MatMul: row-major matrices, floats on the packed-panel kernel.
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <memory>
 #include <string>
@@ -153,9 +154,11 @@ void finish(PlanContext& c, const std::shared_ptr<MatrixProduct>& p) {
                     reinterpret_cast<float*>(to) + which * packed_matrix_floats(p->k, p->n));
       });
     };
-    p->weights = c.pack(1, "matrix", bytes, fill, base::AlignedBuffer::Fill::none);
+    std::string what = "matrix";
+    for (const std::int64_t number : {p->k, p->n, p->b_row, p->b_column}) what += ' ' + std::to_string(number);
+    p->weights = c.pack({1}, what, bytes, fill, base::AlignedBuffer::Fill::none);
     step.weight_bytes = bytes;
-    c.packed(1);
+    c.packed({1});
   } else {
     step.shared_scratch_bytes = bytes;
     step.phases = 2;
@@ -181,11 +184,13 @@ Dim product_dim(const NodeContext& c, const Dim& a, const Dim& b) {
 void pack_bias(PlanContext& c, MatrixProduct& p) {
   const Tensor* bias = c.constant(2);
   if (bias == nullptr) return;
-  p.bias = c.pack(2, "gemm bias", base::to_size(base::round_up(p.n, kLanes) * 4, "a bias"), [&](std::byte* to) {
+  const std::string what =
+      "gemm bias of " + std::to_string(p.n) + " by " + std::to_string(std::bit_cast<std::uint32_t>(p.beta));
+  p.bias = c.pack({2}, what, base::to_size(base::round_up(p.n, kLanes) * 4, "a bias"), [&](std::byte* to) {
     for (std::int64_t j = 0; j < p.n; ++j)
       reinterpret_cast<float*>(to)[j] = p.beta * bias->data<float>()[static_cast<std::size_t>(j * p.c_column)];
   });
-  c.packed(2);
+  c.packed({2});
 }
 
 }  // namespace

@@ -1,22 +1,21 @@
 #include "ops/plan_context.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/parallel_for.h"
 
 namespace linnet::ops {
 
 WeightStore::Buffer WeightStore::get(const std::string& key, std::size_t bytes,
                                      const std::function<void(std::byte*)>& fill, base::AlignedBuffer::Fill memory) {
-  const auto make = [&] {
-    auto made = std::make_shared<base::AlignedBuffer>(bytes, memory);
-    fill(made->data());
-    return made;
-  };
-  if (key.empty()) return make();
   // Filling under the lock: two plans that are made at once for one model want the same buffers, and neither twice.
   const std::lock_guard lock(mutex_);
   Buffer& buffer = buffers_[key];
   if (buffer == nullptr) {
-    buffer = make();
+    auto made = std::make_shared<base::AlignedBuffer>(bytes, memory);
+    fill(made->data());
+    buffer = std::move(made);
     bytes_ += bytes;
   }
   return buffer;
@@ -37,27 +36,22 @@ const Placement& PlanContext::placement_out(std::size_t i) const {
   return has_output(i) ? placements_[static_cast<std::size_t>(node().outputs[i])] : kOmitted;
 }
 
-// What a packing may depend on is the operator, its attributes, its constants and the kernels, so that is the key. One
-// filter may be shared by nodes with different scales, so all of a node's constants count. They are told by their ids in the
-// common graph; a constant that was folded for one set of input shapes has no such id, and its packing is not shared.
-std::string PlanContext::pack_key() const {
-  std::string key = op_type() + ' ' + std::to_string(static_cast<int>(table_.isa));
-  for (const auto& [name, attribute] : node().attributes.entries()) key += ' ' + name + '=' + to_string(attribute);
-  for (std::size_t i = 0; i < input_count(); ++i) {
-    if (constant(i) == nullptr) continue;
-    const graph::ValueId id = node().inputs[i];
-    const graph::Graph* common = options_.common;
-    if (common == nullptr || id >= common->value_count() || !common->value(id).is_constant()) return {};
-    key += ' ' + std::to_string(i) + ':' + std::to_string(id);
-  }
-  return key;
+// A constant that was folded for one set of input shapes has no id in the common graph: its packing is this plan's alone.
+bool PlanContext::are_common(Inputs constants) const {
+  const graph::Graph* const common = options_.common;
+  return common != nullptr && std::all_of(constants.begin(), constants.end(), [&](std::size_t i) {
+           if (constant(i) == nullptr) return true;
+           const graph::ValueId id = node().inputs[i];
+           return id < common->value_count() && common->value(id).is_constant();
+         });
 }
 
-WeightStore::Buffer PlanContext::pack(std::size_t input, std::string_view what, std::size_t bytes,
+WeightStore::Buffer PlanContext::pack(Inputs of, std::string_view what, std::size_t bytes,
                                       const std::function<void(std::byte*)>& fill, base::AlignedBuffer::Fill memory) {
-  std::string key = pack_key();
-  if (!key.empty()) key += " / " + std::to_string(input) + ' ' + std::string(what) + ' ' + std::to_string(bytes);
-  return weights_.get(key, bytes, fill, memory);
+  std::string key =
+      std::to_string(static_cast<int>(table_.isa)) + ' ' + std::string(what) + ' ' + std::to_string(bytes);
+  for (const std::size_t i : of) key += ' ' + (constant(i) == nullptr ? "none" : std::to_string(node().inputs[i]));
+  return (are_common(of) ? *options_.common_weights : weights_).get(key, bytes, fill, memory);
 }
 
 Blocking PlanContext::tuned_blocking(const std::string& shape) {
@@ -68,9 +62,13 @@ Blocking PlanContext::tuned_blocking(const std::string& shape) {
   return step_.tuned ? found->second : Blocking{};
 }
 
-void PlanContext::packed(std::size_t input) {
-  consumed(input);
-  if (!pack_key().empty()) step_.packed_inputs |= 1U << input;  // without a key the packing is this plan's alone
+void PlanContext::packed(Inputs of) {
+  const bool for_all_plans = are_common(of);
+  for (const std::size_t i : of) {
+    if (!has_input(i)) continue;
+    consumed(i);
+    if (for_all_plans) step_.packed_inputs |= 1U << i;
+  }
 }
 
 void PlanContext::parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) const {

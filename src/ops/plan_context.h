@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -15,12 +16,11 @@
 
 namespace linnet::ops {
 
-/// Packed constants, shared by all shape-bound plans of one model. Thread-safe.
+/// Packed constants, of one shape-bound plan or shared by all of a model. Thread-safe.
 class WeightStore {
  public:
   using Buffer = std::shared_ptr<const base::AlignedBuffer>;
-  /// The buffer under `key`, made by `fill` (given memory of `bytes`, zeroed or not) the first time. An empty key shares
-  /// nothing.
+  /// The buffer under `key`, made by `fill` (given memory of `bytes`, zeroed or not) the first time.
   Buffer get(const std::string& key, std::size_t bytes, const std::function<void(std::byte*)>& fill,
              base::AlignedBuffer::Fill memory);
   [[nodiscard]] std::size_t bytes() const;
@@ -37,12 +37,16 @@ struct PlanOptions {
   const Tuning* tuning = nullptr;
   std::string machine;  // what the keys of `tuning` begin with
   /// The graph that all sets of input shapes start from: constants of its own are the same in all their plans, under the
-  /// same id. Null: nothing is shared.
+  /// same id, and so is what is packed of them, in `common_weights`. Null: plans share nothing.
   const graph::Graph* common = nullptr;
+  WeightStore* common_weights = nullptr;
 };
 
 class PlanContext : public NodeContext {
  public:
+  using Inputs = std::initializer_list<std::size_t>;
+
+  /// `weights` are those of this plan alone.
   PlanContext(const graph::Graph& graph, graph::NodeId id, const kernels::Table& table, const PlanOptions& options,
               WeightStore& weights, const std::vector<Placement>& placements, Step& step)
       : NodeContext(graph, id),
@@ -60,10 +64,11 @@ class PlanContext : public NodeContext {
   [[nodiscard]] const Placement& placement_in(std::size_t i) const;
   [[nodiscard]] const Placement& placement_out(std::size_t i) const;
 
-  /// Packs a constant, once for all shape-bound plans. `what` tells apart two packings of one constant, and must name all
-  /// else (of the shapes) that the packing depends on. `fill` is given zeroed memory and need not run again. Where it writes
-  /// every byte from parallel_for, Fill::none lets the threads touch the pages, each its own.
-  WeightStore::Buffer pack(std::size_t input, std::string_view what, std::size_t bytes,
+  /// Packs constants, once for all nodes and all shape-bound plans. `of` are the inputs whose elements `fill` reads, if they
+  /// are constant, and `what` names all else (of attributes and shapes) that the packing depends on. `fill` is given zeroed
+  /// memory and need not run again. Where it writes every byte from parallel_for, Fill::none lets the threads touch the
+  /// pages, each its own.
+  WeightStore::Buffer pack(Inputs of, std::string_view what, std::size_t bytes,
                            const std::function<void(std::byte*)>& fill,
                            base::AlignedBuffer::Fill memory = base::AlignedBuffer::Fill::zero);
   /// What tuning has found for this step; zeros if nothing. `shape` tells apart what may want different blockings.
@@ -72,12 +77,13 @@ class PlanContext : public NodeContext {
   void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) const;
   /// The step has its own copy of this constant input: the planner need not keep the original at hand for run().
   void consumed(std::size_t input) { step_.inputs[input] = graph::kNoValue; }
-  /// Consumed, and what pack() made of it serves every batch extent: the planner may give the original's bytes back. Not for
-  /// what inference reads (the shape of a Reshape), and not where another batch may want another packing.
-  void packed(std::size_t input);
+  /// Consumed, those that are there, and what pack() made of them serves every batch extent: the planner may give the
+  /// originals' bytes back. Not for what inference reads (the shape of a Reshape), and not where another batch may want
+  /// another packing.
+  void packed(Inputs of);
 
  private:
-  [[nodiscard]] std::string pack_key() const;
+  [[nodiscard]] bool are_common(Inputs constants) const;
 
   const kernels::Table& table_;
   const PlanOptions& options_;

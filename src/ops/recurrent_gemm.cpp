@@ -124,14 +124,14 @@ WeightStore::Buffer RecurrentGemm::pack_weights(PlanContext& context, std::size_
   const std::int64_t floats = packed_matrix_floats(inner, gates);
   const std::size_t bytes =
       base::to_size(base::checked_mul(floats, k.directions * 4, "a packed matrix"), "a packed matrix");
-  WeightStore::Buffer packed = context.pack(input, "recurrent", bytes, [&](std::byte* to) {
+  WeightStore::Buffer packed = context.pack({input}, "recurrent", bytes, [&](std::byte* to) {
     for (std::int64_t direction = 0; direction < k.directions; ++direction) {
       pack_matrix(*table, context.constant(input)->data<float>().data() + direction * gates * inner, 1, inner, inner,
                   gates, {0, matrix_panels(*table, gates)}, reinterpret_cast<float*>(to) + direction * floats);
     }
   });
   context.step().weight_bytes += packed->bytes();
-  context.packed(input);
+  context.packed({input});
   return packed;
 }
 
@@ -140,7 +140,8 @@ template <typename Value>
 WeightStore::Buffer RecurrentGemm::pack_bias(PlanContext& context, const char* what, const Value& value) const {
   const Tensor* b = context.constant(kRecurrentB);
   const std::size_t bytes = base::to_size(columns * k.directions * 4, "a bias");
-  return context.pack(b != nullptr ? kRecurrentB : kRecurrentW, what, bytes, [&](std::byte* to) {
+  const std::string of_gates = what + (' ' + std::to_string(k.gates));
+  return context.pack({kRecurrentB}, of_gates, bytes, [&](std::byte* to) {
     for (std::int64_t direction = 0; b != nullptr && direction < k.directions; ++direction) {
       for (std::int64_t j = 0; j < gates; ++j) {
         reinterpret_cast<float*>(to)[direction * columns + j] =
@@ -182,7 +183,7 @@ bool plan_recurrent_gemm(PlanContext& c, const Recurrence& k) {
                            [&](const float* b, std::int64_t j) { return is_apart(j) ? b[j] : b[j] + b[d->gates + j]; });
   d->r_bias = d->pack_bias(c, "recurrent bias of the state",
                            [&](const float* b, std::int64_t j) { return is_apart(j) ? b[d->gates + j] : 0; });
-  if (k.biased) c.packed(kRecurrentB);
+  c.packed({kRecurrentB});
   Step& step = c.step();
   const std::int64_t shared = base::checked_product(std::array{k.directions, k.rows(), d->columns}, "gates");
   step.shared_scratch_bytes = base::to_size(base::checked_mul(shared, 4, "gates"), "gates");

@@ -18,7 +18,7 @@ constexpr std::size_t kScale = 1, kShift = 2;
 WeightStore::Buffer pack_padded(PlanContext& c, std::size_t i, std::int64_t channels) {
   const Tensor& tensor = *c.constant(i);
   const auto bytes = static_cast<std::size_t>(base::round_up(channels, kernels::kBlock)) * sizeof(float);
-  WeightStore::Buffer packed = c.pack(i, "padded", bytes, [&](std::byte* to) {
+  WeightStore::Buffer packed = c.pack({i}, "padded", bytes, [&](std::byte* to) {
     std::copy_n(static_cast<const std::byte*>(tensor.raw()), tensor.bytes(), to);
   });
   c.step().weight_bytes += bytes;

@@ -56,8 +56,8 @@ void write_border(ops::Step& step, const Placement& out, const kernels::Table& t
 
 class Planner {
  public:
-  Planner(const graph::Graph& common, const PlanTarget& target, ops::WeightStore& weights)
-      : common_(common), graph_(common), target_(target), weights_(weights) {}
+  Planner(const graph::Graph& common, const PlanTarget& target, ops::WeightStore& common_weights)
+      : common_(common), graph_(common), target_(target), common_weights_(common_weights) {}
 
   void bind_inputs(const std::vector<Shape>& shapes, std::span<const Tensor> known);
   std::shared_ptr<const ShapePlan> plan();
@@ -87,7 +87,8 @@ class Planner {
   const graph::Graph& common_;
   graph::Graph graph_;
   const PlanTarget& target_;
-  ops::WeightStore& weights_;
+  ops::WeightStore& common_weights_;
+  ops::WeightStore weights_;  // packed of what these shapes alone have
   std::shared_ptr<ShapePlan> plan_ = std::make_shared<ShapePlan>();
   std::vector<Halo> halos_;            // by value
   std::vector<Placement> placements_;  // by value
@@ -251,7 +252,8 @@ void Planner::plan_steps() {
                                  .threads = target_.threads,
                                  .tuning = &target_.tuning,
                                  .machine = target_.machine,
-                                 .common = &common_};
+                                 .common = &common_,
+                                 .common_weights = &common_weights_};
   const std::vector<NodeId>& order = graph_.order();
   for (std::size_t i = 0; i < order.size(); ++i) {
     const ImageGroup* const group = group_of(static_cast<std::int32_t>(i));

@@ -171,36 +171,41 @@ TEST_CASE("Placements: halos, planes kept apart in the cache, slack", "[ops]") {
   CHECK_THROWS_AS(ops::place(kFloat, {1ll << 40, 1ll << 40}, Layout::plain), Error);
 }
 
-TEST_CASE("Packed weights are shared where operator, attributes and constants are equal", "[ops]") {
+TEST_CASE("Packed weights are shared where the constants and what is made of them are equal", "[ops]") {
   graph::Graph common;
   const graph::ValueId w = common.add_constant("w", tensor<float>({2}, {1, 2}));
   const graph::ValueId v = common.add_constant("v", tensor<float>({2}, {1, 3}));
-  ops::WeightStore store;
+  ops::WeightStore store, own;
   int fills = 0;
-  const auto pack = [&](graph::Graph g, graph::ValueId weights, std::int64_t axis, const graph::Graph* shared_by) {
-    graph::Node node = op_case("Concat", 13, {}, {{"axis", axis}}).node;
-    node.inputs = {weights};
+  const auto pack = [&](graph::Graph g, std::vector<graph::ValueId> constants, const char* what,
+                        const graph::Graph* shared_by) {
+    graph::Node node = op_case("Concat", 13, {}, {{"axis", std::int64_t{fills}}}).node;
+    node.inputs = std::move(constants);
     node.outputs = {g.add_value("y")};
     const graph::NodeId id = g.add_node(node);
     ops::Step step;
     ops::PlanOptions options;
     options.common = shared_by;
+    options.common_weights = &store;
     const std::vector<Placement> placements(static_cast<std::size_t>(g.value_count()));
-    ops::PlanContext c(g, id, *kernels::table(kernels::Isa::scalar), options, store, placements, step);
-    return c.pack(0, "test", 64, [&](std::byte*) { ++fills; });
+    ops::PlanContext c(g, id, *kernels::table(kernels::Isa::scalar), options, own, placements, step);
+    return c.pack({0, 1}, what, 64, [&](std::byte*) { ++fills; });
   };
-  const auto first = pack(common, w, 0, &common);
-  CHECK(pack(common, w, 0, &common) == first);
+  const auto first = pack(common, {w}, "test", &common);
+  CHECK(pack(common, {w, graph::kNoValue, v}, "test", &common) == first);
   CHECK(fills == 1);
-  CHECK(pack(common, v, 0, &common) != first);
-  CHECK(pack(common, w, 1, &common) != first);
-  CHECK(store.bytes() == 3 * 64);
+  CHECK(pack(common, {v}, "test", &common) != first);
+  CHECK(pack(common, {w, v}, "test", &common) != first);
+  CHECK(pack(common, {graph::kNoValue, w}, "test", &common) != first);
+  CHECK(pack(common, {w}, "another", &common) != first);
+  CHECK(store.bytes() == 5 * 64);
   // A constant that only this plan's graph has, under an id that another plan's may use for something else.
   graph::Graph bound = common;
   const graph::ValueId folded = bound.add_constant("folded", tensor<float>({2}, {1, 2}));
-  CHECK(pack(bound, folded, 0, &common) != pack(bound, folded, 0, &common));
-  CHECK(pack(common, w, 0, nullptr) != first);
-  CHECK(store.bytes() == 3 * 64);
+  CHECK(pack(bound, {folded}, "test", &common) == pack(bound, {folded}, "test", &common));
+  CHECK(pack(common, {w}, "test", nullptr) != first);
+  CHECK(store.bytes() == 5 * 64);
+  CHECK(own.bytes() == 2 * 64);
 }
 
 // A blocked tensor whose pixels count up and whose halo is rubbish; and back.
