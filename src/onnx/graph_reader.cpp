@@ -93,6 +93,7 @@ class GraphReader {
       if (!graph_.value(id).constant || context_.ir_version >= kFirstOverridableIr) graph_.add_input(id);
     }
     for_each(GraphProto::kNodeFieldNumber, "NodeProto", [this](const Message& m) { read_node(m); });
+    for (const ValueId id : left_out_) graph_.remove_node(graph_.value(id).producer);
     require_sources();
     graph_.sort();
     for_each(GraphProto::kOutputFieldNumber, "ValueInfoProto", [this](const Message& m) { read_output(m); });
@@ -255,6 +256,12 @@ class GraphReader {
     return known != context_.call_names->end() && known->second == kNoValue;
   }
 
+  /// What a node reads under that name; kNoValue for what the call of a function leaves out, or hands on of that.
+  ValueId read_name(std::string_view name, const Message& message) {
+    const ValueId id = is_left_out(name) ? kNoValue : named(name, message);
+    return left_out_.contains(id) ? kNoValue : id;
+  }
+
   void read_node(const Message& message) {
     const NodeCounts counts = count_fields(message);
     if (call_ != nullptr) context_.note_read(message.bytes.size() - counts.attribute_bytes, message);
@@ -305,11 +312,9 @@ class GraphReader {
       case NodeProto::kOpTypeFieldNumber: node.op_type = reader.as_text(max_name); break;
       case NodeProto::kDomainFieldNumber: node.domain = reader.as_text(max_name); break;
       case kOverload: overload_ = reader.as_text(max_name); break;
-      case NodeProto::kInputFieldNumber: {
-        const std::string_view name = reader.as_text(max_name);
-        node.inputs.push_back(is_left_out(name) ? kNoValue : named(name, reader.message()));
+      case NodeProto::kInputFieldNumber:
+        node.inputs.push_back(read_name(reader.as_text(max_name), reader.message()));
         break;
-      }
       case NodeProto::kOutputFieldNumber:
         node.outputs.push_back(named(reader.as_text(max_name), reader.message()));
         break;
@@ -359,10 +364,10 @@ class GraphReader {
     }
     for (const std::string& name : names) {
       charge(kScopeBytes + text_bytes(name.size()) + (1 + bodies_.size()) * kInputBytes, message);
-      node.inputs.push_back(named(name, message));
+      node.inputs.push_back(read_name(name, message));
       if (node.inputs.back() == kNoValue)
-        message.fail(ErrorCode::unsupported, "a subgraph gives out the input " + quote_name(name) +
-                                                 ", which the call of its function leaves out");
+        message.fail(ErrorCode::unsupported,
+                     "a subgraph uses " + quote_name(name) + ", which the call of a function leaves out");
       for (const auto& [attribute, body] : bodies_) {
         ValueId inside = body->find_value(name);
         // A body that has the name for something of its own does not read the outer one.
@@ -454,6 +459,9 @@ class GraphReader {
     charge(2 * list_bytes(1), message);
     std::vector<std::string> reasons;
     collect_refusals(add_node(std::move(identity), message), reasons);
+    if (from != kNoValue) return;
+    charge(kScopeBytes, message);
+    left_out_.insert(to);
   }
 
   void require_distinct_outputs(const graph::Node& node, const Message& message) const {
@@ -518,6 +526,9 @@ class GraphReader {
     NamedDesc value = read_value_info(message, context_);
     charge(kInputBytes, message);
     ValueId id = graph_.find_value(value.name);
+    if (left_out_.contains(id))
+      message.fail(ErrorCode::model,
+                   "the output " + quote_name(value.name) + " is an input that the call of a function leaves out");
     if (id == kNoValue || invented_.contains(id) || !has_source(id)) {
       if (!nested_)
         message.fail(ErrorCode::model, "nothing in the model produces the output " + quote_name(value.name));
@@ -546,6 +557,7 @@ class GraphReader {
     std::string label;
   };
   Call* call_ = nullptr;
+  std::set<ValueId> left_out_;  // outputs of functions that are inputs which the call leaves out
   std::set<ValueId> invented_;  // what is inside functions, under names that give way to the model's own
   std::vector<std::pair<std::string, std::shared_ptr<graph::Graph>>> bodies_;  // of the node that is being read
   std::string_view overload_;                                                  // that it calls

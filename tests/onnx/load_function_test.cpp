@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "linnet/model.h"
 #include "onnx/loading.h"
 #include "support/processor_seconds.h"
 
@@ -132,7 +133,41 @@ TEST_CASE("a subgraph in a function may read an input that the call leaves out")
   const Error error = refusal(
       model_of({call_of({"x", "c"}, "y")}, {function_of({"x", "c", "low"}, "y", {if_of({"y"}, gives_out, other)})}));
   CHECK(error.code() == ErrorCode::unsupported);
-  CHECK(contains(error.message(), "'low', which the call of its function leaves out"));
+  CHECK(contains(error.message(), "'low', which the call of a function leaves out"));
+}
+
+TEST_CASE("an input that a call leaves out is left out where its function gives it out") {
+  const ProtoWriter hands_on = function_of({"x", "low"}, "low", {});
+  const OnnxNode call = call_of({"x"}, "z");
+  const auto refused = [&](const std::vector<OnnxNode>& nodes, const ProtoWriter& function) {
+    return refusal(model_of(nodes, {function}));
+  };
+  // Through a second call, and inside another function.
+  ProtoWriter outer;
+  outer.bytes(1, "G").bytes(10, "my").bytes(4, "x").bytes(5, "y").message(9, ProtoWriter().bytes(1, "").number(2, 13));
+  outer.message(9, ProtoWriter().bytes(1, "my").number(2, 1));
+  const OnnxNode again = call_of({"x", "z"}, "zz"), clip("Clip", {"x", "zz"}, {"y"}, "clip");
+  for (const OnnxNode& node : {call, again, clip}) outer.message(7, node.proto());
+  for (const OnnxModel& model : {model_of({call, again, clip}, {hands_on}),
+                                 model_of({OnnxNode("G", {"x"}, {"y"}).domain("my")}, {hands_on, outer})}) {
+    const graph::Graph graph = load(model);
+    REQUIRE(graph.order().size() == 1);
+    CHECK(graph.node(graph.order()[0]).op_type == "Clip");
+    CHECK(graph.node(graph.order()[0]).inputs.at(1) == graph::kNoValue);
+  }
+  const std::vector<std::byte> sum = model_of({call, OnnxNode("Add", {"x", "z"}, {"y"}, "sum")}, {hands_on}).bytes();
+  const Error required = error_of([&] { (void)Model::load(sum); });
+  CHECK(required.code() == ErrorCode::model);
+  CHECK(contains(required.message(), "a required input is missing"));
+  CHECK(required.details().node == "sum");
+  const Error given = refused({call_of({"x"}, "y")}, hands_on);
+  CHECK(given.code() == ErrorCode::model);
+  CHECK(contains(given.message(), "the output 'y' is an input that the call of a function leaves out"));
+  CHECK(contains(refused({call, OnnxNode("Neg", {"x"}, {"z"}), clip}, hands_on).message(), "'z' is written twice"));
+  const OnnxGraph reads = body_of(OnnxNode("Clip", {"x", "z"}, {"k"}), {"k"});
+  const Error captured = refused({call, if_of({"y"}, reads, body_of(kIdentity, {"o"}))}, hands_on);
+  CHECK(captured.code() == ErrorCode::unsupported);
+  CHECK(contains(captured.message(), "'z', which the call of a function leaves out"));
 }
 
 TEST_CASE("an initializer that cannot be read is refused behind a function that hands it on") {
