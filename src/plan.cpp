@@ -137,7 +137,8 @@ Plan::State::State(Model model, const SessionOptions& options, Initializers init
         graph_, runtime::ProgramOptions{target_, options.max_plans, options.max_loop_trips, options.max_arena_bytes});
     return;
   }
-  for (passes::PassResult& r : passes::run_passes(graph_, passes::Stage::model, options.disabled_passes)) {
+  for (passes::PassResult& r :
+       passes::run_passes(graph_, passes::Stage::model, options.disabled_passes, options.max_folded_bytes)) {
     passes_.push_back({std::move(r.name), r.enabled, r.applied, std::move(r.refused)});
   }
   planned_inputs_ = value_infos(graph_, graph_.inputs);

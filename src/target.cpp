@@ -77,6 +77,10 @@ plan::PlanTarget plan_target(const SessionOptions& options) {
     out_of_range("the limit of the arena", "SessionOptions::max_arena_bytes", "0 or more",
                  std::to_string(options.max_arena_bytes));
   }
+  if (options.max_folded_bytes < 0) {
+    out_of_range("the limit of folded constants", "SessionOptions::max_folded_bytes", "0 or more",
+                 std::to_string(options.max_folded_bytes));
+  }
   const kernels::Cpu cpu = checked_cpu();
   plan::PlanTarget target;
   target.table = kernels::table(cpu.selected);
@@ -85,6 +89,7 @@ plan::PlanTarget plan_target(const SessionOptions& options) {
   target.winograd = options.convolution == Convolution::automatic;
   target.disabled_passes = options.disabled_passes;
   target.max_arena_bytes = options.max_arena_bytes;
+  target.max_folded_bytes = options.max_folded_bytes;
   target.tuning = options.tuning;
   target.machine = machine_of(cpu, target.threads);
   return target;

@@ -3,13 +3,14 @@
 // What is not folded, although it could be:
 //   - results out of proportion: Expand, Tile and their like turn a few bytes into gigabytes, and so does a chain of
 //     Concat(x, x). A result may be at most kMaxGrowth times its inputs beyond a floor, all results together may add at
-//     most as much again to the model's constants, and there is a budget on top. ConstantOfShape is exempt from the first
-//     two rules (whole weight sets are stored so), never from the budget;
+//     most as much again to the model's constants, SessionOptions::max_folded_bytes aside, and there is a budget on top.
+//     ConstantOfShape is exempt from the first two rules (whole weight sets are stored so), never from the budget;
 //   - work out of proportion: a Conv of two constants would let a small file keep the loader busy for hours, and so would
 //     thousands of Erf on one blown-up constant. All nodes together may read and write kWorkPerByte times the bytes of the
 //     model's constants beyond a floor; ConstantOfShape, which only fills, is exempt.
 // A value that the caller may override (an initializer that is also an input, IR version >= 4) is no constant here.
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <set>
 #include <vector>
@@ -28,11 +29,15 @@ using graph::Graph;
 using graph::NodeId;
 using graph::ValueId;
 
-constexpr std::int64_t kFreeBytes = std::int64_t{16} << 20;   // a result up to this size is never out of proportion
-constexpr std::int64_t kMaxGrowth = 2;                        // beyond it: bytes of the results per byte of the inputs
-constexpr std::int64_t kBudgetBytes = std::int64_t{2} << 30;  // all results of one run of the pass together
-constexpr std::int64_t kFreeWork = std::int64_t{128} << 20;   // bytes that all nodes together may read and write, ...
-constexpr std::int64_t kWorkPerByte = 16;                     // ... and so many for each byte of the model's constants
+// Of SessionOptions::max_folded_bytes:
+constexpr std::int64_t kFreeParts = 4;  // a result up to one part of so many is never out of proportion
+constexpr std::int64_t kBudgets = 32;   // all results of one run of the pass together may take so many times as much
+constexpr std::int64_t kFreeWork = 2;   // all nodes together may read and write so many times as much, ...
+constexpr std::int64_t kMostFolded =
+    std::numeric_limits<std::int64_t>::max() / (2 * kBudgets);  // no multiple overflows
+
+constexpr std::int64_t kWorkPerByte = 16;  // ... and so many bytes for each of the model's constants
+constexpr std::int64_t kMaxGrowth = 2;     // beyond what is free: bytes of results per byte of inputs
 constexpr std::int64_t kMaxProducts = std::int64_t{1} << 28;  // multiply-adds, bounded from above
 
 // Operators whose work is not linear in their inputs and outputs; those of other domains are all taken for such.
@@ -72,12 +77,15 @@ std::int64_t most_products(const graph::Node& node, const Graph& graph, std::int
 
 class Folder {
  public:
-  Folder(Graph& graph, PassContext& context) : graph_(graph), context_(context) {
+  Folder(Graph& graph, PassContext& context)
+      : graph_(graph), context_(context), most_(std::min(context.max_folded_bytes(), kMostFolded)) {
+    std::int64_t constants = 0;
     for (ValueId id = 0; id < graph.value_count(); ++id) {
-      if (const auto& constant = graph.value(id).constant) growth_left_ += static_cast<std::int64_t>(constant->bytes());
+      if (const auto& constant = graph.value(id).constant) constants += static_cast<std::int64_t>(constant->bytes());
     }
-    if (graph.constant_bytes < 0) graph.constant_bytes = growth_left_ - 4 * kFreeBytes;
-    work_left_ = kFreeWork + kWorkPerByte * graph.constant_bytes;
+    if (graph.constant_bytes < 0) graph.constant_bytes = constants;
+    growth_left_ = most_ + constants;
+    work_left_ = kFreeWork * most_ + kWorkPerByte * graph.constant_bytes;
   }
 
   void visit(NodeId id) {
@@ -167,10 +175,10 @@ class Folder {
     if (bytes < 0) return "the size of its result is not known before it runs";
     if (!is_onnx(node, "ConstantOfShape")) {
       const std::int64_t given = input_bytes(id);
-      const bool grows = bytes > kFreeBytes && (bytes / kMaxGrowth > given || bytes - given > growth_left_);
+      const bool grows = bytes > most_ / kFreeParts && (bytes / kMaxGrowth > given || bytes - given > growth_left_);
       if (grows) return "its " + std::to_string(bytes) + " bytes are out of proportion to its inputs";
     }
-    if (bytes > kBudgetBytes - folded_bytes_) return "the budget for folded constants is used up";
+    if (bytes > kBudgets * most_ - folded_bytes_) return "the budget for folded constants is used up";
     if (work_bytes(id, bytes) > work_left_) return "the budget for work on constants is used up";
     const bool heavy = !node.domain.empty() || is_one_of(kHeavy, node);
     if (heavy && most_products(node, graph_, bytes / 4) > kMaxProducts)
@@ -225,8 +233,8 @@ class Folder {
   Graph& graph_;
   PassContext& context_;
   std::int64_t folded_bytes_ = 0;
-  std::int64_t growth_left_ = 4 * kFreeBytes;  // and the bytes of the model's constants
-  std::int64_t work_left_ = 0;
+  const std::int64_t most_;  // SessionOptions::max_folded_bytes
+  std::int64_t growth_left_ = 0, work_left_ = 0;
   std::set<const void*> seen_;  // tensors of Constant nodes
 };
 

@@ -60,7 +60,8 @@ void widen_bodies(graph::Graph& graph, std::span<const std::string> disabled) {
   run_in_bodies(graph, types, context, widen_float16);
 }
 
-std::vector<PassResult> run_passes(graph::Graph& graph, Stage stage, std::span<const std::string> disabled) {
+std::vector<PassResult> run_passes(graph::Graph& graph, Stage stage, std::span<const std::string> disabled,
+                                   std::int64_t max_folded_bytes) {
   require_known(disabled);
   std::vector<PassResult> results;
   for (const PassDef& pass : kPasses) {
@@ -73,7 +74,7 @@ std::vector<PassResult> run_passes(graph::Graph& graph, Stage stage, std::span<c
     result.name = pass.name;
     result.enabled = enabled;
     if (enabled) {
-      PassContext context(graph);
+      PassContext context(graph, max_folded_bytes);
       pass.run(graph, context);
       graph.sort();
       graph.remove_dead();

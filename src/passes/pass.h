@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "linnet/session.h"
 
 namespace linnet::passes {
 
@@ -33,7 +34,8 @@ constexpr unsigned bit(Stage stage) { return static_cast<unsigned>(stage); }
 /// Where a pass writes down what it did. Nodes are named at once: a pass may remove them afterwards.
 class PassContext {
  public:
-  explicit PassContext(const graph::Graph& graph) : graph_(graph) {}
+  explicit PassContext(const graph::Graph& graph, std::int64_t max_folded_bytes = SessionOptions().max_folded_bytes)
+      : graph_(graph), max_folded_bytes_(max_folded_bytes) {}
 
   /// One rewrite was made.
   void applied() { ++applied_; }
@@ -44,11 +46,14 @@ class PassContext {
   /// be made meanwhile, as it could get the same address.
   Tensor made_of(const Tensor& source, Tensor (*make)(const Tensor&));
 
+  /// SessionOptions::max_folded_bytes.
+  [[nodiscard]] std::int64_t max_folded_bytes() const noexcept { return max_folded_bytes_; }
   [[nodiscard]] int applied_count() const noexcept { return applied_; }
   [[nodiscard]] std::vector<std::string> take_refusals() { return std::move(refused_); }
 
  private:
   const graph::Graph& graph_;
+  std::int64_t max_folded_bytes_;
   int applied_ = 0;
   std::vector<std::string> refused_;
   std::map<std::tuple<const void*, DataType, Shape>, Tensor> made_;
@@ -75,7 +80,8 @@ struct PassResult {
 /// Runs the passes of a stage but for the disabled ones, and infers the types and shapes of all values on the way (also
 /// with every pass disabled). The graph is sorted and free of dead nodes after each pass; debug builds verify it. Throws
 /// Error: `usage` for an unknown name in `disabled` (of whatever stage), and what inference throws.
-std::vector<PassResult> run_passes(graph::Graph& graph, Stage stage, std::span<const std::string> disabled);
+std::vector<PassResult> run_passes(graph::Graph& graph, Stage stage, std::span<const std::string> disabled,
+                                   std::int64_t max_folded_bytes = SessionOptions().max_folded_bytes);
 
 /// Whether `disabled` leaves the pass of this name on.
 bool is_enabled(std::string_view name, std::span<const std::string> disabled);

@@ -68,6 +68,7 @@ struct PlanTarget {
   bool winograd = true;
   std::vector<std::string> disabled_passes;
   std::int64_t max_arena_bytes = 0;
+  std::int64_t max_folded_bytes = 0;
   Tuning tuning;
   std::string machine;  // what its keys for this machine, ISA and number of threads begin with
   /// Called with a constant (by its id in the graph given to plan_shapes) once every step that reads it has packed its own

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "linnet/error.h"
+#include "linnet/session.h"
 #include "support/data_dir.h"
 #include "support/program.h"
 
@@ -87,6 +88,12 @@ TEST_CASE("bench measures and says what it measured") {
   double all = 0;
   for (const Json& step : json["steps"]) all += step["ms"].get<double>();
   CHECK(all > 0);
+}
+
+TEST_CASE("limits prints what an option bounds by default") {
+  const Json limits = run_program({"limits", "--json"}).json();
+  CHECK(limits["LoadOptions::max_nodes"] == LoadOptions().max_nodes);
+  CHECK(limits["SessionOptions::max_folded_bytes"] == SessionOptions().max_folded_bytes);
 }
 
 TEST_CASE("tune keeps what it finds in a file that the other verbs take") {

@@ -47,6 +47,7 @@ class Network {
     target.table = &table_;
     target.threads = threads;
     target.max_arena_bytes = std::int64_t{1} << 30;
+    target.max_folded_bytes = SessionOptions().max_folded_bytes;
     if (panel_parts > 0) {
       for (const Layer& layer : layers_) target.tuning.blockings[layer.key].panel_parts = panel_parts;
     }

@@ -125,6 +125,22 @@ TEST_CASE("fold_constants refuses") {
   }
 }
 
+TEST_CASE("a caller may have more or less folded") {
+  const auto applied = [](std::int64_t max_folded_bytes, std::int64_t rows) {
+    GraphBuilder b;
+    b.floats("one", {1}, {1}).ints("shape", {rows, 1024}).node("Expand", {"one", "shape"}, {"y"}).output("y");
+    const auto results = passes::run_passes(b.graph, passes::Stage::model, all_but({kFoldConstants}), max_folded_bytes);
+    return std::any_of(results.begin(), results.end(), [](const passes::PassResult& r) { return r.applied == 1; });
+  };
+  constexpr std::int64_t kMegabyte = 1 << 20;
+  CHECK(applied(64 * kMegabyte, 1024));
+  CHECK_FALSE(applied(kMegabyte, 1024));
+  CHECK_FALSE(applied(64 * kMegabyte, 8192));
+  CHECK(applied(128 * kMegabyte, 8192));
+  CHECK(applied(std::numeric_limits<std::int64_t>::max(), 8192));
+  CHECK_FALSE(applied(0, 1));
+}
+
 TEST_CASE("a value that the caller may override is not folded into") {
   GraphBuilder b;
   b.floats("a", {2}, {1, 2}).overridable("a").node("Neg", {"a"}, {"y"}).output("y");

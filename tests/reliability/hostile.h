@@ -91,7 +91,7 @@ std::optional<Error> error_of(const Action& action) {
 }
 
 /// What a refusal may cost: memory and time in proportion to the file, and what any file may take: 64 MiB while it is loaded, and
-/// 64 MiB of constants that planning folds. Time is the processor's, of the cheaper of two refusals.
+/// 64 MiB of constants that planning folds (max_folded_bytes). Time is the processor's, of the cheaper of two refusals.
 inline constexpr std::int64_t kFreeBytes = std::int64_t{128} << 20, kBytesPerFileByte = 4;
 inline constexpr double kSecondsPerMegabyte = 0.1 * kSlowness;
 

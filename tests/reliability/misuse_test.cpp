@@ -179,6 +179,9 @@ TEST_CASE("options that make no sense are refused before they are used") {
     SessionOptions options = one_thread();
     options.max_arena_bytes = bytes;
     CHECK_REFUSED([&] { (void)Plan(Model::load(file), options); }, ErrorCode::usage, "max_arena_bytes");
+    options = one_thread();
+    options.max_folded_bytes = bytes;
+    CHECK_REFUSED([&] { (void)Plan(Model::load(file), options); }, ErrorCode::usage, "max_folded_bytes");
   }
 }
 
