@@ -17,6 +17,7 @@ if(LINNET_WARNINGS)
   set(LINNET_STRICT_FLAGS -Wconversion -Wsign-conversion)
 endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND CMAKE_CXX_FLAGS MATCHES "-fsanitize=[^ ]*undefined")
+  # Not implicit-integer-sign-change: libstdc++ 12's <string_view> and <charconv> do that on purpose.
   list(APPEND LINNET_STRICT_FLAGS -fsanitize=implicit-integer-truncation -fno-sanitize-recover=implicit-integer-truncation)
 endif()
 
