@@ -20,7 +20,7 @@ namespace linnet::ops {
 struct LayoutRule {
   enum class Preference : unsigned char {
     plain,    // row-major only
-    follow,   // nchw16c if its first input comes so, else plain
+    follow,   // nchw16c if one of `blocked_inputs` comes so, else plain
     blocked,  // always nchw16c: worth a Reorder
   };
   Preference preference = Preference::plain;
