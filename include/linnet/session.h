@@ -41,9 +41,9 @@ struct SessionOptions {
   /// Error(usage).
   std::int64_t max_arena_bytes = std::int64_t{16} << 30;
   std::int64_t max_loop_trips = 1'000'000;  ///< refuse (Error `limit`) a Loop or Scan that takes more
-  /// What planning computes of constants may take so many bytes more than they do; what is merely filled, as by ConstantOfShape,
-  /// 32 times as many. Twice as many, and 16 for each of theirs, may be read and written for that. The rest is computed in each
-  /// run. Below 0: Error(usage).
+  /// What planning computes of constants may take so many bytes more than these do, and all results of that, also those that are
+  /// merely filled (ConstantOfShape), 32 times as many; twice as many, and 16 for each byte of the constants, may be read and
+  /// written for it. The rest is computed in each run, and a shape that depends on it is refused. Below 0: Error(usage).
   std::int64_t max_folded_bytes = std::int64_t{64} << 20;
   Tuning tuning;  ///< measured blockings (see linnet/tuning.h): they change the speed and never a bit
 };

@@ -42,7 +42,7 @@ std::vector<Limit> limits() {
       {"SessionOptions::max_arena_bytes", session.max_arena_bytes, "activations and scratch of a session"},
       {"SessionOptions::max_loop_trips", session.max_loop_trips, "trips of one Loop, steps of one Scan"},
       {"SessionOptions::max_folded_bytes", session.max_folded_bytes,
-       "constants that planning computes, beyond the model's own"},
+       "constants that planning computes, beyond the model's own; 32 times as much in all"},
       {"ImageLimits::max_width", image.max_width, "a picture's columns"},
       {"ImageLimits::max_height", image.max_height, "a picture's rows"},
       {"ImageLimits::max_pixels", image.max_pixels, "a picture's pixels"},

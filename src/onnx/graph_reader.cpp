@@ -93,7 +93,7 @@ class GraphReader {
       if (!graph_.value(id).constant || context_.ir_version >= kFirstOverridableIr) graph_.add_input(id);
     }
     for_each(GraphProto::kNodeFieldNumber, "NodeProto", [this](const Message& m) { read_node(m); });
-    for (const ValueId id : left_out_) graph_.remove_node(graph_.value(id).producer);
+    for (const ValueId id : left_out_) leave_out(id);
     require_sources();
     graph_.sort();
     for_each(GraphProto::kOutputFieldNumber, "ValueInfoProto", [this](const Message& m) { read_output(m); });
@@ -365,9 +365,7 @@ class GraphReader {
     for (const std::string& name : names) {
       charge(kScopeBytes + text_bytes(name.size()) + (1 + bodies_.size()) * kInputBytes, message);
       node.inputs.push_back(read_name(name, message));
-      if (node.inputs.back() == kNoValue)
-        message.fail(ErrorCode::unsupported,
-                     "a subgraph uses " + quote_name(name) + ", which the call of a function leaves out");
+      if (node.inputs.back() == kNoValue) refuse_capture(name, message);
       for (const auto& [attribute, body] : bodies_) {
         ValueId inside = body->find_value(name);
         // A body that has the name for something of its own does not read the outer one.
@@ -462,6 +460,23 @@ class GraphReader {
     if (from != kNoValue) return;
     charge(kScopeBytes, message);
     left_out_.insert(to);
+  }
+
+  /// For nodes that stand before the call, too.
+  void leave_out(ValueId id) {
+    const std::vector<graph::NodeId> readers = graph_.value(id).consumers;
+    for (const graph::NodeId reader : readers) {
+      if (graph_.node(reader).attributes.has(kCaptures)) refuse_capture(graph_.value(id).name, message_);
+      for (std::size_t i = 0; i < graph_.node(reader).inputs.size(); ++i) {
+        if (graph_.node(reader).inputs[i] == id) graph_.set_input(reader, i, kNoValue);
+      }
+    }
+    graph_.remove_node(graph_.value(id).producer);
+  }
+
+  [[noreturn]] static void refuse_capture(const std::string& name, const Message& message) {
+    message.fail(ErrorCode::unsupported,
+                 "a subgraph uses " + quote_name(name) + ", which the call of a function leaves out");
   }
 
   void require_distinct_outputs(const graph::Node& node, const Message& message) const {

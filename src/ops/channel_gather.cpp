@@ -15,7 +15,6 @@ namespace linnet::ops {
 
 namespace {
 
-constexpr std::size_t kMostInputs = 32;   // bits of LayoutRule::blocked_inputs
 constexpr std::int64_t kMostBlocks = 32;  // at a time
 
 /// A tensor whose channels are [first, first + its own) of all inputs or outputs.
@@ -79,7 +78,7 @@ struct BlockedChannelGather {
       k.blocks = static_cast<int>(std::min({kMostBlocks, out.extent.blocks - block, range.plane_end - plane}));
       const std::int64_t count =
           std::min(k.blocks * std::int64_t{kernels::kBlock}, out.placement.shape[1] - block * kernels::kBlock);
-      channels.fill({});
+      std::fill_n(channels.begin(), k.blocks * kernels::kBlock, kernels::ChannelSource{});
       order.each(
           out.first + block * kernels::kBlock, count, [&](std::int64_t c, std::size_t input, std::int64_t channel) {
             const kernels::BlockedSource x =
@@ -113,22 +112,36 @@ struct PlainChannelGather {
   }
 };
 
-bool has_channels(const graph::TensorDesc& desc) { return can_be_blocked(desc) && (*desc.shape)[1].value > 0; }
+/// Channels, and those of whole blocks.
+struct ChannelCount {
+  std::int64_t own = 0, padded = 0;
+  void add(const graph::TensorDesc& desc) {
+    const std::int64_t channels = (*desc.shape)[1].value;
+    own = base::checked_add(own, channels, "channels");
+    padded = base::checked_add(padded, base::round_up(channels, std::int64_t{kernels::kBlock}), "channels");
+  }
+  [[nodiscard]] bool fills_blocks() const { return padded <= 2 * base::round_up(own, std::int64_t{kernels::kBlock}); }
+};
 
 }  // namespace
 
+bool has_channels(const graph::TensorDesc& desc) { return can_be_blocked(desc) && (*desc.shape)[1].value > 0; }
+
 LayoutRule layout_channel_gather(const NodeContext& c, std::size_t inputs) {
-  if (inputs > kMostInputs) return {};
+  if (inputs > kMostGatheredInputs) return {};
   LayoutRule rule;
   rule.preference = LayoutRule::Preference::follow;
+  ChannelCount read, written;
   for (std::size_t i = 0; i < inputs; ++i) {
     if (!has_channels(c.input(i))) return {};
     rule.blocked_inputs |= 1u << i;
+    read.add(c.input(i));
   }
   for (std::size_t i = 0; i < c.output_count(); ++i) {
     if (!c.has_output(i) || !has_channels(c.graph().value(c.node().outputs[i]).desc)) return {};
+    written.add(c.graph().value(c.node().outputs[i]).desc);
   }
-  return rule;
+  return read.fills_blocks() && written.fills_blocks() ? rule : LayoutRule{};
 }
 
 void plan_channel_gather(PlanContext& c, std::size_t inputs, std::int64_t group) {
@@ -140,6 +153,7 @@ void plan_channel_gather(PlanContext& c, std::size_t inputs, std::int64_t group)
     first += outputs.back().placement.shape[1];
   }
   c.step().algorithm = "gather_channels";
+  if (outputs[0].placement.elements() == 0) return;
   if (outputs[0].placement.layout == graph::Layout::plain) {
     const Shape& shape = outputs[0].placement.shape;
     PlainChannelGather gather{std::move(order), std::move(outputs), shape[0], shape[2] * shape[3]};
@@ -167,21 +181,24 @@ std::int64_t group_of(const NodeContext& c) { return c.attribute_int("group", 1)
 }  // namespace
 
 void infer_channel_shuffle(InferContext& c) {
-  const std::vector<std::int64_t> split = c.attribute_ints("split");
+  graph::DimList joined;
   std::int64_t channels = 0;
   for (std::size_t i = 0; i < c.input_count(); ++i) {
-    if (!can_be_blocked(c.input(i)))
+    const graph::TensorDesc& input = c.input(i);
+    if (!has_channels(input))
       c.fail(ErrorCode::model, "its channels are not known", c.input_label(i), "float32 [N,C,H,W]",
-             graph::to_string(c.input(i)));
-    channels = base::checked_add(channels, (*c.input(i).shape)[1].value, "channels");
+             graph::to_string(input));
+    channels = base::checked_add(channels, (*input.shape)[1].value, "channels");
+    if (i == 0) joined = *input.shape;
+    for (const std::size_t axis : {0, 2, 3}) joined[axis] = joined_extent(c, i, joined[axis], (*input.shape)[axis]);
   }
+  const std::vector<std::int64_t> split = c.attribute_ints("split");
   const std::int64_t dealt = std::accumulate(split.begin(), split.end(), std::int64_t{0});
   if (split.size() != c.output_count() || dealt != channels || group_of(c) < 1 || channels % group_of(c) != 0)
     c.fail(ErrorCode::model, "the channels cannot be dealt out so");
   for (std::size_t i = 0; i < split.size(); ++i) {
-    graph::DimList shape = *c.input(0).shape;
-    shape[1] = graph::Dim(split[i]);
-    c.set_output(i, DataType::float32, std::move(shape));
+    joined[1] = graph::Dim(split[i]);
+    c.set_output(i, DataType::float32, joined);
   }
 }
 

@@ -8,7 +8,13 @@
 
 namespace linnet::ops {
 
-/// Of an operator that moves the channels of its first `inputs` inputs: nchw16c if they come so and all outputs can be, too.
+constexpr std::size_t kMostGatheredInputs = 32;  // bits of LayoutRule::blocked_inputs
+
+/// float32 [N,C,H,W] with a known C above 0.
+bool has_channels(const graph::TensorDesc& desc);
+
+/// Of an operator that moves the channels of its first `inputs` inputs: nchw16c if they come so and all outputs can be, too, at no
+/// more than twice the memory.
 LayoutRule layout_channel_gather(const NodeContext& context, std::size_t inputs);
 
 /// Makes the step write the channels of the first `inputs` inputs, joined, to the outputs one after the other: where there are C,

@@ -20,15 +20,8 @@ std::int64_t axis_attribute(const NodeContext& c) {
   return c.attribute_int("axis", 0);
 }
 
-/// One extent of the result from two inputs; `along`: it is the axis that grows.
-Dim joined(const NodeContext& c, std::size_t input, const Dim& a, const Dim& b, bool along) {
-  if (along) return a.known() && b.known() ? Dim(base::checked_add(a.value, b.value, "Concat")) : Dim();
-  if (a.known() && b.known() && a.value != b.value) {
-    c.fail(ErrorCode::model, "the inputs differ beside the axis", c.input_label(input), std::to_string(a.value),
-           std::to_string(b.value));
-  }
-  if (a.known() || b.known()) return a.known() ? a : b;
-  return a.same_as(b) ? a : Dim();
+Dim sum(const Dim& a, const Dim& b) {
+  return a.known() && b.known() ? Dim(base::checked_add(a.value, b.value, "Concat")) : Dim();
 }
 
 void require_alike(const NodeContext& c, std::size_t i) {
@@ -81,7 +74,9 @@ void infer_concat(InferContext& c) {
   const std::size_t axis = c.axis(given, out.size());
   for (std::size_t i = 1; i < c.input_count(); ++i) {
     const DimList& dims = *c.input(i).shape;
-    for (std::size_t k = 0; k < out.size(); ++k) out[k] = joined(c, i, out[k], dims[k], k == axis);
+    for (std::size_t k = 0; k < out.size(); ++k) {
+      out[k] = k == axis ? sum(out[k], dims[k]) : joined_extent(c, i, out[k], dims[k]);
+    }
   }
   c.set_output(0, type, std::move(out));
 }

@@ -32,7 +32,7 @@ struct ChannelSpan {
 /// begin and end anywhere.
 std::vector<ChannelSpan> spans_of(const ConvProblem& p) {
   const std::int64_t in = p.in_channels / p.groups, out = p.out_channels / p.groups;
-  const bool whole = p.groups == 1 || (in % kBlock == 0 && out % kBlock == 0);
+  const bool whole = p.groups == 1 || out == 0 || (in % kBlock == 0 && out % kBlock == 0);
   const std::int64_t out_blocks = base::ceil_div(whole ? out : p.out_channels, kBlock);
   std::vector<ChannelSpan> spans;
   for (std::int64_t i = 0; i < (whole ? p.groups : out_blocks); ++i) {
@@ -145,7 +145,7 @@ void DirectConv::pack(PlanContext& context) {
         base::checked_add(floats, base::checked_mul(k, span.out_blocks * kBlock, "packed weights"), "packed weights");
   }
   const std::size_t bytes = base::to_size(base::checked_mul(floats, 4, "packed weights"), "packed weights");
-  const std::string what = std::string("direct ") + (plain ? "plain " : "blocked ") + std::to_string(problem.groups);
+  const std::string what = std::string("direct ") + (plain ? "plain" : "blocked " + std::to_string(problem.groups));
   const auto fill = [&](std::byte* to) {
     const ConvFilter filter(context);
     context.parallel_for(static_cast<std::int64_t>(spans.size()) * panels(), [&](std::int64_t i) {
@@ -260,23 +260,27 @@ void DirectConv::run_plain(const RunArgs& args, Range panel_range, std::int64_t 
   }
 }
 
-/// 1x1 with strides: brings the pixels of a strip together, then convolves them.
+/// 1x1 with strides: brings the pixels of a strip together, once for all spans that read them, then convolves them.
 void DirectConv::run_compact(const RunArgs& args, Range panel_range, std::int64_t image, Range rows) const {
   const std::int64_t per_span = panels(), width = problem.out_extent[1];
   float* const staged = reinterpret_cast<float*>(args.thread_scratch);
-  for (std::int64_t panel = panel_range.first; panel < panel_range.last;) {
-    const std::int64_t index = panel / per_span, last = std::min(panel_range.last, (index + 1) * per_span);
-    const ChannelSpan& span = spans[static_cast<std::size_t>(index)];
-    for (std::int64_t first = rows.first; first < rows.last; first += strip_rows) {
-      const std::int64_t count = std::min(strip_rows, rows.last - first);
+  for (std::int64_t first = rows.first; first < rows.last; first += strip_rows) {
+    const std::int64_t count = std::min(strip_rows, rows.last - first);
+    Range staged_blocks;
+    for (std::int64_t panel = panel_range.first; panel < panel_range.last;) {
+      const std::int64_t index = panel / per_span, last = std::min(panel_range.last, (index + 1) * per_span);
+      const ChannelSpan& span = spans[static_cast<std::size_t>(index)];
       kernels::ConvArguments c = arguments(args, span);
-      const float* const input = c.input + image * c.in_image + first * c.in_row;
-      for (std::int64_t b = 0; b < span.in_blocks; ++b) {
-        float* to = staged + b * strip_rows * width * kBlock;
-        for (std::int64_t y = 0; y < count; ++y) {
-          const float* from = input + b * operands.in.plane_stride + y * c.in_row;
-          for (std::int64_t x = 0; x < width; ++x, from += c.in_pixel, to += kBlock) std::copy_n(from, kBlock, to);
+      if (const Range wanted = {span.first_in, span.first_in + span.in_blocks}; wanted != staged_blocks) {
+        const float* const input = c.input + image * c.in_image + first * c.in_row;
+        for (std::int64_t b = 0; b < span.in_blocks; ++b) {
+          float* to = staged + b * strip_rows * width * kBlock;
+          for (std::int64_t y = 0; y < count; ++y) {
+            const float* from = input + b * operands.in.plane_stride + y * c.in_row;
+            for (std::int64_t x = 0; x < width; ++x, from += c.in_pixel, to += kBlock) std::copy_n(from, kBlock, to);
+          }
         }
+        staged_blocks = wanted;
       }
       c.input = staged;
       c.in_pixel = kBlock;
@@ -289,8 +293,8 @@ void DirectConv::run_compact(const RunArgs& args, Range panel_range, std::int64_
       c.panel_last = static_cast<int>(last - index * per_span);
       kernel()(c);
       activate(c);
+      panel = last;
     }
-    panel = last;
   }
 }
 

@@ -24,6 +24,16 @@ graph::Dim product(std::span<const graph::Dim> dims) {
   return known == 1 && !several ? *unknown : graph::Dim();
 }
 
+graph::Dim joined_extent(const NodeContext& context, std::size_t input, const graph::Dim& before,
+                         const graph::Dim& here) {
+  if (before.known() && here.known() && before.value != here.value) {
+    context.fail(ErrorCode::model, "the inputs differ beside the axis", context.input_label(input),
+                 std::to_string(before.value), std::to_string(here.value));
+  }
+  if (before.known() || here.known()) return before.known() ? before : here;
+  return before.same_as(here) ? before : graph::Dim();
+}
+
 std::vector<std::size_t> unique_axes(const NodeContext& context, const std::vector<std::int64_t>& axes,
                                      std::size_t rank) {
   std::vector<std::size_t> result;

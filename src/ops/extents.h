@@ -17,6 +17,11 @@ inline bool is_runtime_input(const NodeContext& context, std::size_t i) {
 /// The product, as far as it is known: a single symbol times ones stays that symbol.
 graph::Dim product(std::span<const graph::Dim> dims);
 
+/// An extent that tensors which are joined along another axis have in common: what the inputs before `input` say of it, and what
+/// that one does. Throws Error(model) where they differ.
+graph::Dim joined_extent(const NodeContext& context, std::size_t input, const graph::Dim& before,
+                         const graph::Dim& here);
+
 /// A list of axes, each at most once, made non-negative. Throws Error(model).
 std::vector<std::size_t> unique_axes(const NodeContext& context, const std::vector<std::int64_t>& axes,
                                      std::size_t rank);

@@ -158,7 +158,9 @@ void finish(PlanContext& c, const std::shared_ptr<MatrixProduct>& p) {
     for (const std::int64_t number : {p->k, p->n, p->b_row, p->b_column}) what += ' ' + std::to_string(number);
     p->weights = c.pack({1}, what, bytes, fill, base::AlignedBuffer::Fill::none);
     step.weight_bytes = bytes;
-    c.packed({1});
+    // An empty batch packs nothing: others will read the original.
+    if (p->b_count() > 0) c.packed({1});
+    else c.consumed(1);
   } else {
     step.shared_scratch_bytes = bytes;
     step.phases = 2;

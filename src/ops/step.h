@@ -106,6 +106,7 @@ struct Step {
 struct Range {
   std::int64_t first = 0, last = 0;
   [[nodiscard]] constexpr std::int64_t count() const noexcept { return last - first; }
+  friend constexpr bool operator==(const Range&, const Range&) = default;
 };
 constexpr Range split(std::int64_t n, int parts, int part) { return {n * part / parts, n * (part + 1) / parts}; }
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "ops/channel_gather.h"
 #include "ops/node_context.h"
 #include "passes/fused_operators.h"
 #include "passes/match.h"
@@ -20,13 +21,7 @@ using graph::kNoValue;
 using graph::NodeId;
 using graph::ValueId;
 
-constexpr std::size_t kMostInputs = 32;  // that can come in nchw16c
-
-bool has_channels(const Graph& graph, ValueId id) {
-  if (id == kNoValue) return false;
-  const graph::TensorDesc& desc = graph.value(id).desc;
-  return desc.type == DataType::float32 && desc.has_rank() && desc.shape->size() == 4 && (*desc.shape)[1].value > 0;
-}
+bool has_channels(const Graph& graph, ValueId id) { return id != kNoValue && ops::has_channels(graph.value(id).desc); }
 std::int64_t channels_of(const Graph& graph, ValueId id) { return (*graph.value(id).desc.shape)[1].value; }
 
 /// 0, 2, 1, 3, ...
@@ -93,7 +88,7 @@ void find_concat(const Graph& graph, Shuffle& shuffle) {
   const ValueId x = graph.node(shuffle.apart).inputs[0];
   const graph::Node* const concat = producer_of(graph, x);
   if (concat == nullptr || !is_onnx(*concat, "Concat") || !why_not_private(graph, x).empty()) return;
-  if (concat->inputs.size() > kMostInputs || !along_channels(graph, graph.value(x).producer)) return;
+  if (concat->inputs.size() > ops::kMostGatheredInputs || !along_channels(graph, graph.value(x).producer)) return;
   for (const ValueId input : concat->inputs) {
     if (!has_channels(graph, input)) return;
   }

@@ -27,9 +27,9 @@ using graph::ValueId;
 using ops::Halo;
 using ops::Placement;
 
-/// Zeroes the border of output 0 as part of the step: its interior and its border are written by the same phase, and no
+/// Zeroes the border of an output as part of the step: its interior and its border are written by the same phase, and no
 /// two threads touch the same plane's border.
-void write_border(ops::Step& step, const Placement& out, const kernels::Table& table) {
+void write_border(ops::Step& step, std::size_t output, const Placement& out, const kernels::Table& table) {
   const std::int64_t planes = out.shape[0] * out.channel_blocks();
   kernels::ZeroBorderArguments border;
   border.y = {nullptr, out.image_stride, out.plane_stride, out.row_stride};
@@ -41,13 +41,13 @@ void write_border(ops::Step& step, const Placement& out, const kernels::Table& t
   border.bottom = out.halo.bottom;
   border.right = out.halo.right;
   const int last_phase = step.phases - 1;
-  step.run = [inner = std::move(step.run), border, planes, last_phase, origin = out.origin,
+  step.run = [inner = std::move(step.run), border, planes, last_phase, output, origin = out.origin,
               zero = table.zero_border](const ops::RunArgs& args) {
     inner(args);
     if (args.phase != last_phase) return;
     const ops::Range mine = ops::split(planes, args.threads, args.thread);
     kernels::ZeroBorderArguments b = border;
-    b.y.data = args.out<float>(0) + origin;
+    b.y.data = args.out<float>(output) + origin;
     b.plane_begin = mine.first;
     b.plane_end = mine.last;
     zero(b);
@@ -267,9 +267,11 @@ ops::Step Planner::plan_step(NodeId id, const ops::PlanOptions& options) {
   const graph::Node& node = graph_.node(id);
   ops::Step step = ops::plan_node(graph_, id, *target_.table, options, weights_, placements_);
   release_packed(node, step);
-  const ValueId output = node.outputs[0];
-  if (output != kNoValue && step.run && placements_[at(output)].halo.any())
-    write_border(step, placements_[at(output)], *target_.table);
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    const ValueId output = node.outputs[i];
+    if (output != kNoValue && step.run && placements_[at(output)].halo.any())
+      write_border(step, i, placements_[at(output)], *target_.table);
+  }
   return step;
 }
 

@@ -148,8 +148,9 @@ TEST_CASE("an input that a call leaves out is left out where its function gives 
   outer.message(9, ProtoWriter().bytes(1, "my").number(2, 1));
   const OnnxNode again = call_of({"x", "z"}, "zz"), clip("Clip", {"x", "zz"}, {"y"}, "clip");
   for (const OnnxNode& node : {call, again, clip}) outer.message(7, node.proto());
-  for (const OnnxModel& model : {model_of({call, again, clip}, {hands_on}),
-                                 model_of({OnnxNode("G", {"x"}, {"y"}).domain("my")}, {hands_on, outer})}) {
+  for (const OnnxModel& model :
+       {model_of({call, again, clip}, {hands_on}), model_of({OnnxNode("Clip", {"x", "z"}, {"y"}), call}, {hands_on}),
+        model_of({OnnxNode("G", {"x"}, {"y"}).domain("my")}, {hands_on, outer})}) {
     const graph::Graph graph = load(model);
     REQUIRE(graph.order().size() == 1);
     CHECK(graph.node(graph.order()[0]).op_type == "Clip");
@@ -168,6 +169,8 @@ TEST_CASE("an input that a call leaves out is left out where its function gives 
   const Error captured = refused({call, if_of({"y"}, reads, body_of(kIdentity, {"o"}))}, hands_on);
   CHECK(captured.code() == ErrorCode::unsupported);
   CHECK(contains(captured.message(), "'z', which the call of a function leaves out"));
+  const Error before = refused({if_of({"y"}, reads, body_of(kIdentity, {"o"})), call}, hands_on);
+  CHECK(before.code() == ErrorCode::unsupported);
 }
 
 TEST_CASE("an initializer that cannot be read is refused behind a function that hands it on") {

@@ -60,7 +60,7 @@ TEST_CASE("Concat and Split take blocks apart where channels are no multiples of
   const auto image = [](std::int64_t channels, std::int64_t height, std::int64_t width) {
     return counting(kFloat, {2, channels, height, width});
   };
-  for (const auto& [a, b] : {std::pair{58, 58}, {3, 45}, {16, 20}, {24, 1}, {1, 1}}) {
+  for (const auto& [a, b] : {std::pair{58, 58}, {3, 45}, {16, 20}, {24, 9}, {17, 40}}) {
     const Tensor x = image(a, 5, 7), y = image(b, 5, 7);
     check_blocked(op_case("Concat", 13, {x, y, x}, axis(1)));
     check_blocked(op_case("Split", 13, {image(a + b, 9, 3), int64s({a, b})}, axis(-3), 2), 0b10);
@@ -70,11 +70,21 @@ TEST_CASE("Concat and Split take blocks apart where channels are no multiples of
   check_blocked(op_case("Split", 13, {image(300, 16, 40), int64s({150, 1, 149})}, axis(1), 3), 0b10);
 }
 
-TEST_CASE("Split keeps the plain layout along other axes and where a part is empty or unused", "[ops]") {
+TEST_CASE("Concat and Split keep the plain layout along other axes and where parts are narrow, empty or unused",
+          "[ops]") {
   const Tensor x = counting(kFloat, {1, 32, 4, 4});
   const auto plain = ops::LayoutRule::Preference::plain;
   CHECK(layout_rule(op_case("Split", 13, {x, int64s({1, 3})}, axis(2), 2), 0b10).preference == plain);
   CHECK(layout_rule(op_case("Split", 13, {x, int64s({32, 0})}, axis(1), 2), 0b10).preference == plain);
+  CHECK(layout_rule(op_case("Split", 13, {x, int64s({1, 1, 1, 1, 28})}, axis(1), 5), 0b10).preference == plain);
+  CHECK(layout_rule(
+            op_case("Concat", 13,
+                    {counting(kFloat, {1, 1, 4, 4}), counting(kFloat, {1, 2, 4, 4}), counting(kFloat, {1, 3, 4, 4})},
+                    axis(1)))
+            .preference == plain);
+  OpCase unused = op_case("Split", 13, {x, int64s({16, 16})}, axis(1), 2);
+  unused.node.outputs[1] = graph::kNoValue;
+  CHECK(layout_rule(unused, 0b10).preference == plain);
   CHECK(layout_rule(op_case("Split", 13, {counting(kFloat, {4, 32}), int64s({16, 16})}, axis(1), 2), 0b10).preference ==
         plain);
 }
@@ -98,6 +108,10 @@ TEST_CASE("ChannelShuffle interleaves the channels of groups", "[ops]") {
     }
   }
   check_blocked(shuffle({counting(kFloat, {1, 136, 28, 28})}, 4, {136}));
+  for (const Shape& other : {Shape{1, 58, 7, 3}, Shape{2, 58, 6, 3}, Shape{2, 58, 7, 1}})
+    CHECK(refusal(shuffle({x, counting(kFloat, other)}, 2, {116})) == ErrorCode::model);
+  for (const Shape& empty : {Shape{0, 4, 3, 3}, Shape{1, 4, 0, 3}, Shape{1, std::int64_t{1} << 40, 0, 1}})
+    CHECK(run(shuffle({counting(kFloat, empty)}, 2, {empty[1]}))[0].shape() == empty);
   CHECK(refusal(shuffle({x}, 3, {58})) == ErrorCode::model);
   CHECK(refusal(shuffle({x}, 2, {57})) == ErrorCode::model);
   CHECK(refusal(shuffle({counting(kFloat, {4, 4})}, 2, {4})) == ErrorCode::model);

@@ -34,8 +34,11 @@ graph::Graph graph_with_constants(const OpCase& c, std::uint32_t constants) {
       graph.add_input(node.inputs.back());
     }
   }
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) node.outputs[i] = graph.add_value("y" + std::to_string(i));
-  for (const graph::ValueId output : node.outputs) graph.add_output(output);
+  for (graph::ValueId& output : node.outputs) {
+    if (output == graph::kNoValue) continue;
+    output = graph.add_value("y" + std::to_string(output));
+    graph.add_output(output);
+  }
   graph.add_node(std::move(node));
   ops::infer_shapes(graph);
   return graph;
