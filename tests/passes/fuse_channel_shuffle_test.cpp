@@ -72,6 +72,46 @@ TEST_CASE("a shuffle joins and deals out by itself") {
   }
 }
 
+TEST_CASE("a shuffle leaves alone what joins or deals out something else") {
+  GraphBuilder b;
+  SECTION("a Concat of images") {
+    b.input("x", {1, 12, 5, 5})
+        .input("z", {1, 12, 5, 5})
+        .node("Concat", {"x", "z"}, {"both"}, {{"axis", std::int64_t{0}}});
+  }
+  SECTION("a Concat of too many") {
+    b.input("x", {2, 12, 5, 5});
+    std::vector<std::string> parts(33, "empty");
+    b.floats("empty", {2, 0, 5, 5}, {});
+    parts[0] = "x";
+    b.node("Concat", parts, {"both"}, {{"axis", std::int64_t{1}}});
+  }
+  SECTION("a Split of rows") {
+    b.input("both", {2, 12, 5, 5});
+    add_shuffle(b, "both");
+    b.ints("parts", {2, 3})
+        .node("Split", {"y", "parts"}, {"p", "q"}, {{"axis", std::int64_t{2}}})
+        .output("p")
+        .output("q");
+  }
+  SECTION("a Split with an empty part") {
+    b.input("both", {2, 12, 5, 5});
+    add_shuffle(b, "both");
+    b.ints("parts", {12, 0})
+        .node("Split", {"y", "parts"}, {"p", "q"}, {{"axis", std::int64_t{1}}})
+        .output("p")
+        .output("q");
+  }
+  if (b.graph.outputs.empty()) {
+    add_shuffle(b, "both");
+    b.output("y");
+  }
+  CHECK(check_pass(b.graph, kFuseChannelShuffle).applied == 1);
+  CHECK(writer(b.graph, "y").op_type == "ChannelShuffle");
+  CHECK(writer(b.graph, "y").inputs.size() == 1);
+  CHECK(writer(b.graph, "y").outputs.size() == 1);
+}
+
 TEST_CASE("what only looks like a shuffle stays") {
   GraphBuilder b = image();
   SECTION("where pixels take part") { add_shuffle(b, "x", {{2, 2, 30, 5}, {0, 2, 1, 3}, {2, 12, 5, 5}}); }

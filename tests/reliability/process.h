@@ -74,11 +74,12 @@ inline bool in_own_process(const std::string& name, int code = 0) {
   return true;
 }
 
+/// Memory of the process's own; pages of the program, which come as its code is first run, aside.
 inline std::int64_t resident_bytes() {
   std::ifstream stream("/proc/self/statm");
-  std::int64_t size = 0, resident = 0;
-  stream >> size >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
+  std::int64_t size = 0, resident = 0, of_files = 0;
+  stream >> size >> resident >> of_files;
+  return (resident - of_files) * sysconf(_SC_PAGESIZE);
 }
 
 inline void write_bytes(const std::filesystem::path& path, const std::vector<std::byte>& bytes) {
