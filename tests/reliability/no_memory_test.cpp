@@ -16,8 +16,11 @@ thread_local linnet::test::AllocationFailure<long, bool> g_failure;
 
 }  // namespace
 
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  return g_failure.fails() ? nullptr : std::malloc(bytes);
+}
 void* operator new(std::size_t bytes) {
-  void* const block = g_failure.fails() ? nullptr : std::malloc(bytes);
+  void* const block = operator new(bytes, std::nothrow);
   if (block == nullptr) throw std::bad_alloc();
   return block;
 }
