@@ -7,7 +7,10 @@
 #include "reliability/allocation_failure.h"
 #include "reliability/hostile.h"
 #include "support/data_dir.h"
+#include "support/sanitized.h"
 #include "support/temp_dir.h"
+
+#if !LINNET_THREAD_SANITIZED  // that sanitizer's operator new cannot be replaced
 
 namespace {
 
@@ -98,3 +101,5 @@ TEST_CASE("no function lets std::bad_alloc out") {
 }
 
 }  // namespace linnet::test::no_memory_test
+
+#endif
