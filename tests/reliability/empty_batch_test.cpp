@@ -54,7 +54,7 @@ std::vector<std::byte> other_blocked_steps() {
 
 TEST_CASE("a batch of none goes through every algorithm for convolutions") {
   const std::vector<std::byte> file = every_convolution();
-  for (const int threads : {1, 2, 5}) {
+  for (const int threads : {5, 2, 1}) {  // the largest team first: LLVM's OpenMP leaks as teams grow
     Session session(Model::load(file), with_batch_of_none(threads, {0, 3, 24, 24}));
     const std::set<std::string> planned = algorithms(session.plan());
     for (const std::string& algorithm : kConvolutionAlgorithms) {
@@ -69,7 +69,7 @@ TEST_CASE("a batch of none goes through every algorithm for convolutions") {
 
 TEST_CASE("a batch of none goes through pools and norms and what else is blocked") {
   const std::vector<std::byte> file = other_blocked_steps();
-  for (const int threads : {1, 2, 5}) {
+  for (const int threads : {5, 2, 1}) {  // the largest team first: LLVM's OpenMP leaks as teams grow
     Session session(Model::load(file), with_batch_of_none(threads, {0, 16, 12, 12}));
     CHECK(session.run(Tensor(DataType::float32, {0, 16, 12, 12})).at(0).shape() == Shape{0, 5});
     CHECK(session.run(Tensor(DataType::float32, {2, 16, 12, 12})).at(0).shape() == Shape{2, 5});
