@@ -67,9 +67,10 @@ struct BlockedChannelGather {
   void run_planes(const RunArgs& args, std::size_t output, const kernels::PlaneRange& range) const {
     const Output& out = outputs[output];
     std::array<kernels::ChannelSource, kMostBlocks * kernels::kBlock> channels;
+    const kernels::BlockedTarget y = target_view(out.placement, args.out<float>(output), out.extent.merged);
     kernels::GatherChannelsArguments k;
     k.x = channels.data();
-    k.y = target_view(out.placement, args.out<float>(output), out.extent.merged);
+    k.y = y;
     k.width = out.extent.width;
     k.row_begin = range.row_begin;
     k.row_end = range.row_end;
@@ -86,9 +87,8 @@ struct BlockedChannelGather {
             channels[static_cast<std::size_t>(c)] = {
                 x.data + image * x.image + channel / kernels::kBlock * x.plane + channel % kernels::kBlock, x.row};
           });
-      kernels::GatherChannelsArguments call = k;
-      call.y.data = row_of(k.y, out.extent.blocks, plane, 0);
-      table->gather_channels(call);
+      k.y.data = row_of(y, out.extent.blocks, plane, 0);
+      table->gather_channels(k);
     }
   }
 };

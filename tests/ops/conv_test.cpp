@@ -212,7 +212,7 @@ TEST_CASE("Conv in groups, of which a block of 16 channels holds one or several"
       check_blocked(grouped, 0b110);
     }
   }
-  // Groups and channels that no number of whole blocks holds: the last of the dense groups is smaller than the others.
+  // Groups that begin and end inside of blocks.
   struct Odd {
     std::int64_t groups, inputs, outputs, kernel, stride;
   };
