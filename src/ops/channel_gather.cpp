@@ -190,7 +190,7 @@ void infer_channel_shuffle(InferContext& c) {
              graph::to_string(input));
     channels = base::checked_add(channels, (*input.shape)[1].value, "channels");
     if (i == 0) joined = *input.shape;
-    for (const std::size_t axis : {0, 2, 3}) joined[axis] = joined_extent(c, i, joined[axis], (*input.shape)[axis]);
+    for (const std::size_t axis : {0U, 2U, 3U}) joined[axis] = joined_extent(c, i, joined[axis], (*input.shape)[axis]);
   }
   const std::vector<std::int64_t> split = c.attribute_ints("split");
   const std::int64_t dealt = std::accumulate(split.begin(), split.end(), std::int64_t{0});
