@@ -11,21 +11,16 @@
 
 namespace linnet::base {
 
-namespace {
-constexpr std::size_t kCacheLine = 64;
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
-}  // namespace
-
 void AlignedBuffer::Free::operator()(std::byte* p) const noexcept { std::free(p); }
 
 AlignedBuffer::AlignedBuffer(std::size_t bytes, Fill fill) : bytes_(bytes) {
-  const bool huge = bytes >= 2 * kHugePage;
-  const std::size_t alignment = huge ? kHugePage : kCacheLine;
-  const std::size_t rounded = (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
+  const bool huge = bytes >= kHugeFrom;
+  const std::size_t alignment = huge ? kHugePage : kLine;
+  const std::size_t rounded = (bytes + kLine - 1) / kLine * kLine;
   if (rounded < bytes)
     throw Error(ErrorCode::limit, "a buffer of " + std::to_string(bytes) + " bytes cannot be aligned");
   void* p = nullptr;
-  if (posix_memalign(&p, alignment, rounded == 0 ? kCacheLine : rounded) != 0) {
+  if (posix_memalign(&p, alignment, rounded == 0 ? kLine : rounded) != 0) {
     throw Error(ErrorCode::no_memory, "cannot allocate " + std::to_string(bytes) + " bytes");
   }
   data_.reset(static_cast<std::byte*>(p));

@@ -6,10 +6,11 @@
 
 namespace linnet::base {
 
-/// Throws Error(no_memory). Large buffers are asked to use huge pages where the system has them.
+/// Throws Error(no_memory). Buffers of kHugeFrom bytes and more are asked to use huge pages where the system has them.
 class AlignedBuffer {
  public:
   enum class Fill { none, zero };
+  static constexpr std::size_t kLine = 64, kHugePage = std::size_t{2} << 20, kHugeFrom = 2 * kHugePage;
 
   AlignedBuffer() = default;
   AlignedBuffer(std::size_t bytes, Fill fill);

@@ -7,25 +7,6 @@
 
 namespace linnet::ops {
 
-WeightStore::Buffer WeightStore::get(const std::string& key, std::size_t bytes,
-                                     const std::function<void(std::byte*)>& fill, base::AlignedBuffer::Fill memory) {
-  // Filling under the lock: two plans that are made at once for one model want the same buffers, and neither twice.
-  const std::lock_guard lock(mutex_);
-  Buffer& buffer = buffers_[key];
-  if (buffer == nullptr) {
-    auto made = std::make_shared<base::AlignedBuffer>(bytes, memory);
-    fill(made->data());
-    buffer = std::move(made);
-    bytes_ += bytes;
-  }
-  return buffer;
-}
-
-std::size_t WeightStore::bytes() const {
-  const std::lock_guard lock(mutex_);
-  return bytes_;
-}
-
 const Placement& PlanContext::placement_in(std::size_t i) const {
   static const Placement kOmitted;
   return has_input(i) ? placements_[static_cast<std::size_t>(node().inputs[i])] : kOmitted;

@@ -3,33 +3,15 @@
 
 #include <functional>
 #include <initializer_list>
-#include <map>
-#include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
-#include "base/aligned_buffer.h"
 #include "kernels/table.h"
 #include "ops/node_context.h"
 #include "ops/step.h"
+#include "ops/weight_store.h"
 
 namespace linnet::ops {
-
-/// Packed constants, of one shape-bound plan or shared by all of a model. Thread-safe.
-class WeightStore {
- public:
-  using Buffer = std::shared_ptr<const base::AlignedBuffer>;
-  /// The buffer under `key`, made by `fill` (given memory of `bytes`, zeroed or not) the first time.
-  Buffer get(const std::string& key, std::size_t bytes, const std::function<void(std::byte*)>& fill,
-             base::AlignedBuffer::Fill memory);
-  [[nodiscard]] std::size_t bytes() const;
-
- private:
-  mutable std::mutex mutex_;
-  std::map<std::string, Buffer> buffers_;
-  std::size_t bytes_ = 0;
-};
 
 struct PlanOptions {
   bool winograd = true;  // SessionOptions::convolution == auto
