@@ -23,7 +23,8 @@ Grid choose_grid(const GridCost& cost, int threads) {
     // Parts beyond the panels or pixels that there are get none, and make no other's share smaller.
     const double by_panels = static_cast<double>(std::clamp<std::int64_t>(cost.panels, 1, panel_parts));
     const double by_pixels = static_cast<double>(std::clamp<std::int64_t>(cost.pixel_units, 1, pixel_parts));
-    const double bytes = cost.weight_bytes / by_panels + (cost.input_bytes + cost.made_bytes) / by_pixels;
+    const double made = 2 * cost.made_bytes;  // written, then read
+    const double bytes = cost.weight_bytes / by_panels + (cost.input_bytes + made) / by_pixels;
     const double foreign_input = cost.input_bytes * (by_panels - 1) / by_panels;
     const double exchanged = panel_parts == 1 ? 0 : (foreign_input + cost.output_bytes / by_panels) / by_pixels;
     const double cycles =
