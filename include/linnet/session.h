@@ -43,7 +43,8 @@ struct SessionOptions {
   std::int64_t max_loop_trips = 1'000'000;  ///< refuse (Error `limit`) a Loop or Scan that takes more
   /// What planning computes of constants may take so many bytes more than these do, and all results of that, also those that are
   /// merely filled (ConstantOfShape), 32 times as many; twice as many, and 16 for each byte of the constants, may be read and
-  /// written for it. The rest is computed in each run, and a shape that depends on it is refused. Below 0: Error(usage).
+  /// written for it, and 16 million multiply-adds and 4 a byte be made. That is for all of a model, which shares it out where it
+  /// runs in parts. The rest is computed in each run, and a shape that depends on it is refused. Below 0: Error(usage).
   std::int64_t max_folded_bytes = std::int64_t{64} << 20;
   Tuning tuning;  ///< measured blockings (see linnet/tuning.h): they change the speed and never a bit
 };
@@ -73,7 +74,7 @@ struct StepReport {
 struct PlanReport {
   std::vector<PassReport> passes;
   std::vector<StepReport> steps;
-  std::size_t arena_bytes = 0;   ///< activations and scratch of one session, for the shapes planned last
+  std::size_t arena_bytes = 0;  ///< activations and scratch of one session, for the shapes planned last; parts share it
   std::size_t weight_bytes = 0;  ///< packed weights, shared by all sessions on the plan
   std::int64_t macs = 0;
   std::string isa;  ///< "avx2"

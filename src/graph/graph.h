@@ -112,6 +112,16 @@ struct Node {
 /// "Conv-13" or "com.microsoft.QLinearAdd-1".
 std::string op_label(const Node& node);
 
+/// What fold_constants remembers from stage to stage, so that its bounds hold for all stages together.
+struct Folding {
+  /// Bytes of the constants before any pass computed more of them; -1 until they have been counted. Bounds are in proportion to
+  /// these: in proportion to what it has made itself they would grow from stage to stage.
+  std::int64_t constant_bytes = -1;
+  std::int64_t graphs = 1;  // that share the bounds: a model that runs in parts has one for each
+  // Spent so far: bytes of results, those of them beyond the inputs', bytes read and written, and multiply-adds.
+  std::int64_t results = 0, growth = 0, work = 0, products = 0;
+};
+
 class Graph {
  public:
   // Facts of the file.
@@ -126,9 +136,7 @@ class Graph {
   /// By output: the extents that the file states. Files often get them wrong (an exported batch of 1), so nothing is concluded
   /// from them: described() tells them to people.
   std::map<ValueId, DimList> declared;
-  /// Bytes of the constants before any pass computed more of them; -1 until fold_constants has counted them. Work on constants
-  /// is in proportion to these: in proportion to what it has made itself it would grow from stage to stage.
-  std::int64_t constant_bytes = -1;
+  Folding folding;
 
   // Reading.
   [[nodiscard]] const Value& value(ValueId id) const { return values_[static_cast<std::size_t>(id)]; }

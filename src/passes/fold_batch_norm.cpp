@@ -168,7 +168,7 @@ std::string fold(Graph& graph, NodeId id, std::size_t x, std::int64_t& copies_le
 }  // namespace
 
 void fold_batch_norm(Graph& graph, PassContext& context) {
-  std::int64_t copies_left = kFreeCopies + kCopies * std::max<std::int64_t>(0, graph.constant_bytes);
+  std::int64_t copies_left = kFreeCopies + kCopies * std::max<std::int64_t>(0, graph.folding.constant_bytes);
   const std::vector<NodeId> order = graph.order();
   for (const NodeId id : order) {
     const graph::Node& node = graph.node(id);

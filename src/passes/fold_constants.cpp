@@ -7,7 +7,9 @@
 //     ConstantOfShape is exempt from the first two rules (whole weight sets are stored so), never from the budget;
 //   - work out of proportion: a Conv of two constants would let a small file keep the loader busy for hours, and so would
 //     thousands of Erf on one blown-up constant. All nodes together may read and write kWorkPerByte times the bytes of the
-//     model's constants beyond a floor; ConstantOfShape, which only fills, is exempt.
+//     model's constants beyond a floor; ConstantOfShape, which only fills, is exempt. Operators whose work is not linear may
+//     take kProductsPerByte multiply-adds a byte beyond another floor.
+// All bounds hold for the stages of a graph together (Graph::folding), and graphs that are parts of one model share them.
 // A value that the caller may override (an initializer that is also an input, IR version >= 4) is no constant here.
 #include <algorithm>
 #include <limits>
@@ -31,21 +33,23 @@ using graph::ValueId;
 
 // Of SessionOptions::max_folded_bytes:
 constexpr std::int64_t kFreeParts = 4;  // a result up to one part of so many is never out of proportion
-constexpr std::int64_t kBudgets = 32;   // all results of one run of the pass together may take so many times as much
+constexpr std::int64_t kBudgets = 32;   // all results together may take so many times as much
 constexpr std::int64_t kFreeWork = 2;   // all nodes together may read and write so many times as much, ...
 constexpr std::int64_t kMostFolded =
     std::numeric_limits<std::int64_t>::max() / (2 * kBudgets);  // no multiple overflows
 
 constexpr std::int64_t kWorkPerByte = 16;  // ... and so many bytes for each of the model's constants
 constexpr std::int64_t kMaxGrowth = 2;     // beyond what is free: bytes of results per byte of inputs
-constexpr std::int64_t kMaxProducts = std::int64_t{1} << 28;  // multiply-adds, bounded from above
+// Multiply-adds, bounded from above: some 10 ns each.
+constexpr std::int64_t kFreeProducts = std::int64_t{1} << 24, kProductsPerByte = 4;
+constexpr std::int64_t kTooManyProducts = std::int64_t{1} << 60;
 
 // Operators whose work is not linear in their inputs and outputs; those of other domains are all taken for such.
-constexpr std::string_view kHeavy[] = {"Attention",     "AveragePool", "Conv",       "ConvInteger", "ConvTranspose",
-                                       "DFT",           "DeformConv",  "Det",        "Einsum",      "GRU",
-                                       "Gemm",          "LRN",         "LSTM",       "LpPool",      "MatMul",
-                                       "MatMulInteger", "MaxPool",     "MaxRoiPool", "QLinearConv", "QLinearMatMul",
-                                       "RNN",           "Resize",      "RoiAlign",   "STFT",        "Upsample"};
+constexpr std::string_view kHeavy[] = {
+    "Attention", "AveragePool",   "Conv",    "ConvInteger", "ConvTranspose", "DFT",           "DeformConv",
+    "Det",       "Einsum",        "GRU",     "Gemm",        "LRN",           "LSTM",          "LpPool",
+    "MatMul",    "MatMulInteger", "MaxPool", "MaxRoiPool",  "QLinearConv",   "QLinearMatMul", "RNN",
+    "Resize",    "RoiAlign",      "STFT",    "TopK",        "Upsample"};
 
 // Operators that read no more of their inputs than they give out.
 constexpr std::string_view kNarrow[] = {"Expand",  "Flatten", "Gather", "GatherElements", "GatherND", "Identity",
@@ -56,36 +60,69 @@ bool is_one_of(const std::string_view (&names)[count], const graph::Node& node) 
   return std::find(std::begin(names), std::end(names), node.op_type) != std::end(names);
 }
 
-// Multiply-adds that a node on constants may take, bounded from above: each element of a result is a sum over at most all
-// elements of an input; an Einsum may sum over those of all inputs at once, a recurrent network need not give out all of its
-// states, and eliminating a matrix is cubic in its edge.
+std::int64_t times(std::int64_t a, std::int64_t b) {
+  return b != 0 && a > kTooManyProducts / b ? kTooManyProducts : a * b;
+}
+
+// The constant input of that number, or null.
+const Tensor* constant_input(const graph::Node& node, const Graph& graph, std::size_t i) {
+  const ValueId id = input_of(node, i);
+  return id == graph::kNoValue ? nullptr : &*graph.value(id).constant;
+}
+
+// Over how many elements an element of a result is a sum, at most.
+std::int64_t most_summed(const graph::Node& node, const Graph& graph) {
+  for (const std::string_view op : {"MatMul", "Gemm", "MatMulInteger", "QLinearMatMul"}) {
+    if (!is_onnx(node, op)) continue;
+    const Tensor* const a = constant_input(node, graph, 0);
+    std::int64_t edge = 1;
+    if (a != nullptr) {
+      for (const std::int64_t extent : a->shape()) edge = std::max(edge, extent);
+    }
+    return edge;
+  }
+  const bool quantized = is_onnx(node, "QLinearConv");
+  if (quantized || is_onnx(node, "Conv") || is_onnx(node, "ConvInteger")) {
+    const Tensor* const filters = constant_input(node, graph, quantized ? 3 : 1);
+    if (filters != nullptr && filters->rank() > 0)
+      return std::max<std::int64_t>(1, filters->size() / std::max<std::int64_t>(1, filters->shape()[0]));
+  }
+  std::int64_t largest = 1;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    if (const Tensor* const input = constant_input(node, graph, i)) largest = std::max(largest, input->size());
+  }
+  return largest;
+}
+
+// Multiply-adds that a node on constants may take, bounded from above. An Einsum may sum over the elements of all inputs at
+// once, a recurrent network need not give out all of its states, and eliminating a matrix is cubic in its edge.
 std::int64_t most_products(const graph::Node& node, const Graph& graph, std::int64_t results) {
-  constexpr std::int64_t kTooMany = kMaxProducts + 1;
-  const auto times = [](std::int64_t a, std::int64_t b) { return b != 0 && a > kTooMany / b ? kTooMany : a * b; };
-  std::int64_t largest = 1, all = 1;
-  for (const ValueId input : node.inputs) {
-    if (input == graph::kNoValue) continue;
-    const std::int64_t size = std::max<std::int64_t>(1, graph.value(input).constant->size());
-    largest = std::max(largest, size);
-    all = times(all, size);
-  }
+  const std::int64_t summed = most_summed(node, graph);
   for (const std::string_view op : {"Einsum", "RNN", "GRU", "LSTM"}) {
-    if (is_onnx(node, op)) return all;
+    if (!is_onnx(node, op)) continue;
+    std::int64_t all = 1;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      if (const Tensor* const input = constant_input(node, graph, i))
+        all = times(all, std::max<std::int64_t>(1, input->size()));
+    }
+    return all;
   }
-  return is_onnx(node, "Det") ? times(largest, largest) : times(results, largest);
+  return is_onnx(node, "Det") ? times(summed, summed) : times(results, summed);
 }
 
 class Folder {
  public:
   Folder(Graph& graph, PassContext& context)
-      : graph_(graph), context_(context), most_(std::min(context.max_folded_bytes(), kMostFolded)) {
-    std::int64_t constants = 0;
+      : graph_(graph),
+        context_(context),
+        spent_(graph.folding),
+        most_(std::min(context.max_folded_bytes(), kMostFolded)) {
+    if (spent_.constant_bytes >= 0) return;
+    spent_.constant_bytes = 0;
     for (ValueId id = 0; id < graph.value_count(); ++id) {
-      if (const auto& constant = graph.value(id).constant) constants += static_cast<std::int64_t>(constant->bytes());
+      if (const auto& constant = graph.value(id).constant)
+        spent_.constant_bytes += static_cast<std::int64_t>(constant->bytes());
     }
-    if (graph.constant_bytes < 0) graph.constant_bytes = constants;
-    growth_left_ = most_ + constants;
-    work_left_ = kFreeWork * most_ + kWorkPerByte * graph.constant_bytes;
   }
 
   void visit(NodeId id) {
@@ -111,10 +148,7 @@ class Folder {
     const auto* tensor = attribute == nullptr ? nullptr : std::get_if<Tensor>(attribute);
     if (tensor == nullptr) return false;
     // A constant of the file like any initializer; calls of one function share theirs.
-    if (seen_.insert(tensor->raw()).second) {
-      graph_.constant_bytes += static_cast<std::int64_t>(tensor->bytes());
-      work_left_ += kWorkPerByte * static_cast<std::int64_t>(tensor->bytes());
-    }
+    if (seen_.insert(tensor->raw()).second) spent_.constant_bytes += static_cast<std::int64_t>(tensor->bytes());
     become(id, {*tensor});
     return true;
   }
@@ -175,15 +209,29 @@ class Folder {
     if (bytes < 0) return "the size of its result is not known before it runs";
     if (!is_onnx(node, "ConstantOfShape")) {
       const std::int64_t given = input_bytes(id);
-      const bool grows = bytes > most_ / kFreeParts && (bytes / kMaxGrowth > given || bytes - given > growth_left_);
+      const bool grows = bytes > most_ / kFreeParts && (bytes / kMaxGrowth > given || bytes - given > growth_left());
       if (grows) return "its " + std::to_string(bytes) + " bytes are out of proportion to its inputs";
     }
-    if (bytes > kBudgets * most_ - folded_bytes_) return "the budget for folded constants is used up";
-    if (work_bytes(id, bytes) > work_left_) return "the budget for work on constants is used up";
-    const bool heavy = !node.domain.empty() || is_one_of(kHeavy, node);
-    if (heavy && most_products(node, graph_, bytes / 4) > kMaxProducts)
-      return "it is too much work to do while loading";
+    if (bytes > kBudgets * most_ / spent_.graphs - spent_.results) return "the budget for folded constants is used up";
+    if (work_bytes(id, bytes) > work_left()) return "the budget for work on constants is used up";
+    if (products(id, bytes) > products_left()) return "it is too much work to do while loading";
     return {};
+  }
+
+  [[nodiscard]] std::int64_t products(NodeId id, std::int64_t results) const {
+    const graph::Node& node = graph_.node(id);
+    return !node.domain.empty() || is_one_of(kHeavy, node) ? most_products(node, graph_, results / 4) : 0;
+  }
+
+  // What is left of the bounds.
+  [[nodiscard]] std::int64_t growth_left() const {
+    return (most_ + spent_.constant_bytes) / spent_.graphs - spent_.growth;
+  }
+  [[nodiscard]] std::int64_t work_left() const {
+    return (kFreeWork * most_ + kWorkPerByte * spent_.constant_bytes) / spent_.graphs - spent_.work;
+  }
+  [[nodiscard]] std::int64_t products_left() const {
+    return (kFreeProducts + kProductsPerByte * spent_.constant_bytes) / spent_.graphs - spent_.products;
   }
 
   void evaluate(NodeId id) {
@@ -195,10 +243,11 @@ class Folder {
       const std::vector<Tensor> results = ops::evaluate(graph_.node(id), inputs);
       std::int64_t bytes = 0;
       for (const Tensor& result : results) bytes += static_cast<std::int64_t>(result.bytes());
-      folded_bytes_ += bytes;
-      work_left_ -= work_bytes(id, bytes);
+      spent_.results += bytes;
+      spent_.work += work_bytes(id, bytes);
+      spent_.products += products(id, bytes);
       if (!is_onnx(graph_.node(id), "ConstantOfShape"))
-        growth_left_ -= std::max<std::int64_t>(0, bytes - input_bytes(id));
+        spent_.growth += std::max<std::int64_t>(0, bytes - input_bytes(id));
       become(id, results);
     } catch (const Error& error) {
       // Broken models are refused here as they would be at run time; what merely cannot be run ahead is left in place.
@@ -232,9 +281,8 @@ class Folder {
 
   Graph& graph_;
   PassContext& context_;
-  std::int64_t folded_bytes_ = 0;
-  const std::int64_t most_;  // SessionOptions::max_folded_bytes
-  std::int64_t growth_left_ = 0, work_left_ = 0;
+  graph::Folding& spent_;
+  const std::int64_t most_;     // SessionOptions::max_folded_bytes
   std::set<const void*> seen_;  // tensors of Constant nodes
 };
 

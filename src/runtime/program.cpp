@@ -37,6 +37,7 @@ bool is_aligned(const Tensor& tensor) {
 
 PreparedSegment::PreparedSegment(const Segment& segment, std::span<const Tensor> inputs, const ProgramOptions& options)
     : graph(segment.graph), plans(options.max_plans) {
+  graph.folding.graphs = *options.segments;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     graph::TensorDesc& desc = graph.value(graph.inputs[i]).desc;
     desc.type = inputs[i].type();
@@ -59,6 +60,7 @@ Program::Program(graph::Graph graph, const ProgramOptions& options) : graph_(std
   graph_.remove_dead();
   schedule_ = make_schedule(graph_, passes::is_enabled("fold_constants", options.target.disabled_passes));
   prepared_.resize(schedule_.segments.size());
+  *options.segments += static_cast<std::int64_t>(schedule_.segments.size());
   for (const NodeId id : graph_.order()) {
     for (ops::Body& body : ops::inferred_bodies(ops::NodeContext(graph_, id)))
       bodies_[id].push_back({std::string(body.name), std::make_unique<Program>(std::move(body.graph), options)});
@@ -100,10 +102,10 @@ void Program::report(PlanReport& report) const {
   }
 }
 
-ProgramRunner::ProgramRunner(const Program& program)
-    : program_(program), segments_(program.schedule().segments.size()) {
+ProgramRunner::ProgramRunner(const Program& program, std::shared_ptr<Arena> arena)
+    : program_(program), arena_(std::move(arena)), segments_(program.schedule().segments.size()) {
   for (const NodeId id : program.graph().order()) {
-    for (const Program::Body& body : program.bodies(id)) bodies_[id].emplace_back(*body.program);
+    for (const Program::Body& body : program.bodies(id)) bodies_[id].emplace_back(*body.program, arena_);
   }
 }
 
@@ -132,11 +134,12 @@ std::vector<Datum> ProgramRunner::run(std::span<const Datum> inputs, bool profil
 }
 
 void ProgramRunner::bind(SegmentState& state, std::shared_ptr<const plan::ShapePlan> plan) {
-  if (state.bound == plan) return;
+  std::byte* const memory = arena_->hold(plan->arena_bytes);
+  if (state.bound == plan && state.memory == memory) return;
   state.executor.reset();
   state.bound = std::move(plan);
-  state.executor = std::make_unique<Executor>(state.bound, state.arena.hold(state.bound->arena_bytes),
-                                              program_.options().target.threads);
+  state.memory = memory;
+  state.executor = std::make_unique<Executor>(state.bound, memory, program_.options().target.threads);
   state.profile.seconds.assign(state.bound->steps.size(), 0.0);
   state.profile.runs = 0;
 }
@@ -209,7 +212,7 @@ void ProgramRunner::report_steps(PlanReport& report) const {
     const SegmentState& state = segments_[at(item.segment)];
     if (state.bound == nullptr) continue;
     report.macs += state.bound->macs;
-    report.arena_bytes += state.bound->arena_bytes;
+    report.arena_bytes = std::max(report.arena_bytes, state.bound->arena_bytes);
     for (std::size_t i = 0; i < state.bound->steps.size(); ++i) {
       const plan::PlannedStep& s = state.bound->steps[i];
       report.steps.push_back({s.step.name, s.step.op, s.step.algorithm, s.step.kernel, s.output, s.step.macs,

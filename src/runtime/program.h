@@ -23,6 +23,8 @@ struct ProgramOptions {
   std::size_t max_plans = 4;        // kept by each segment
   std::int64_t max_loop_trips = 0;  // of one Loop or Scan
   std::int64_t max_loop_bytes = 0;  // of what one Loop collects and carries
+  /// Of the program and those of its subgraphs, counted as they are made: each is planned by itself.
+  std::shared_ptr<std::int64_t> segments = std::make_shared<std::int64_t>(0);
 };
 
 /// A segment with the passes done. The types and ranks of its inputs are those of a run: what dynamic nodes give is not known
@@ -70,7 +72,9 @@ class Program {
 /// Runs a program: one a session, and one a subgraph. One run at a time.
 class ProgramRunner {
  public:
-  explicit ProgramRunner(const Program& program);
+  /// `arena`: of the runner of the graph around it. One segment runs at a time, and what it gives out is copied, so one arena
+  /// serves them all.
+  explicit ProgramRunner(const Program& program, std::shared_ptr<Arena> arena = std::make_shared<Arena>());
 
   /// One datum an input of the graph, one an output. Throws Error.
   std::vector<Datum> run(std::span<const Datum> inputs, bool profiling, const RunOptions& options);
@@ -88,7 +92,7 @@ class ProgramRunner {
   struct SegmentState {
     std::shared_ptr<PreparedSegment> prepared;
     std::shared_ptr<const plan::ShapePlan> bound;
-    Arena arena;
+    const std::byte* memory = nullptr;  // the arena that the executor is bound to
     std::unique_ptr<Executor> executor;
     Profile profile;
   };
@@ -98,6 +102,7 @@ class ProgramRunner {
   void bind(SegmentState& state, std::shared_ptr<const plan::ShapePlan> plan);
 
   const Program& program_;
+  std::shared_ptr<Arena> arena_;
   std::vector<SegmentState> segments_;
   std::map<graph::NodeId, std::vector<ProgramRunner>> bodies_;
   std::vector<Datum> values_;  // of this run, by ValueId

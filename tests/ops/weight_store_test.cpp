@@ -19,7 +19,8 @@ constexpr std::size_t kMiB = std::size_t{1} << 20;
 
 /// A constant of so many bytes that all are `value`.
 WeightStore::Buffer put(WeightStore& store, const std::string& key, std::size_t bytes, int value) {
-  return store.get(key, bytes, [&](std::byte* to) { std::memset(to, value, bytes); }, AlignedBuffer::Fill::none);
+  return store.get(
+      key, bytes, [&](std::byte* to) { std::memset(to, value, bytes); }, AlignedBuffer::Fill::none);
 }
 
 TEST_CASE("A constant is packed once under its key") {
@@ -35,7 +36,8 @@ TEST_CASE("What is to be zeroed is zero where nothing is written, whatever lay t
   WeightStore store;
   (void)put(store, "large", 8 * kMiB - 100, 0xff);
   for (int i = 0; i < 20; ++i) {
-    const auto zeroed = store.get(std::to_string(i), 100, [](std::byte*) {}, AlignedBuffer::Fill::zero);
+    const auto zeroed = store.get(
+        std::to_string(i), 100, [](std::byte*) {}, AlignedBuffer::Fill::zero);
     for (std::size_t k = 0; k < 100; ++k) REQUIRE(zeroed->as<std::byte>()[k] == std::byte{0});
   }
 }
@@ -46,7 +48,8 @@ TEST_CASE("Packed constants are aligned, apart from each other, and outlive thei
     WeightStore store;
     std::size_t total = 0;
     // From a few bytes to more than a block, so that blocks of all kinds are begun, filled and left with room.
-    const std::size_t sizes[] = {1, 63, 64, 65, kMiB, 3 * kMiB, 5 * kMiB + 4, 0, 40 * kMiB, 7 * kMiB, 100, 2 * kMiB - 60};
+    const std::size_t sizes[] = {1, 63,        64,       65,  kMiB,         3 * kMiB, 5 * kMiB + 4,
+                                 0, 40 * kMiB, 7 * kMiB, 100, 2 * kMiB - 60};
     for (int round = 0; round < 3; ++round) {
       for (const std::size_t bytes : sizes) {
         held.push_back(put(store, std::to_string(held.size()), bytes, static_cast<int>(held.size())));
@@ -81,7 +84,8 @@ TEST_CASE("A constant that memory does not suffice for leaves the store as it wa
   const std::size_t most = std::numeric_limits<std::int64_t>::max();
   for (const std::size_t bytes : {most, most - 63, most / 2}) {
     try {
-      (void)store.get("x", bytes, [](std::byte*) {}, AlignedBuffer::Fill::none);
+      (void)store.get(
+          "x", bytes, [](std::byte*) {}, AlignedBuffer::Fill::none);
       FAIL("no error");
     } catch (const linnet::Error& error) {
       CHECK((error.code() == linnet::ErrorCode::no_memory || error.code() == linnet::ErrorCode::limit));

@@ -141,6 +141,45 @@ TEST_CASE("a caller may have more or less folded") {
   CHECK_FALSE(applied(0, 1));
 }
 
+TEST_CASE("what is bounded is bounded for all nodes, stages and parts of a model together") {
+  constexpr std::int64_t kMegabyte = 1 << 20;
+  const auto applied = [](graph::Graph& graph, passes::Stage stage) {
+    int count = 0;
+    for (const passes::PassResult& r : passes::run_passes(graph, stage, all_but({kFoldConstants}), kMegabyte))
+      count += r.applied;
+    return count;
+  };
+  GraphBuilder b;
+  b.opset = 12;
+  int left = 0;
+  SECTION("multiply-adds: 200 x 200 x 200 are 8 of 16 million") {
+    b.random("a", {200});
+    for (const char* y : {"p", "q", "r", "s", "t"})
+      b.node("Einsum", {"a", "a", "a"}, {y}, {{"equation", std::string("i,j,k->")}}).output(y);
+    left = 3;
+  }
+  SECTION("results: 32 MB") {
+    b.ints("shape", {kMegabyte / 4});
+    for (int i = 0; i < 40; ++i) {
+      const std::string y = "y" + std::to_string(i);
+      b.node("ConstantOfShape", {"shape"}, {y}).output(y);
+    }
+    left = 8;
+  }
+  const std::int64_t nodes = static_cast<std::int64_t>(b.graph.order().size());
+  graph::Graph part = b.graph;
+  CHECK(applied(b.graph, passes::Stage::model) == nodes - left);
+  CHECK(applied(b.graph, passes::Stage::shapes) == 0);
+  part.folding.graphs = 2;
+  CHECK(applied(part, passes::Stage::model) == (nodes - left) / 2);
+}
+
+TEST_CASE("a product of matrices is bounded by what it sums over, not by its inputs") {
+  GraphBuilder b;
+  b.random("a", {200, 200}).node("MatMul", {"a", "a"}, {"y"}).output("y");
+  CHECK(check_pass(b.graph, kFoldConstants).applied == 1);
+}
+
 TEST_CASE("a value that the caller may override is not folded into") {
   GraphBuilder b;
   b.floats("a", {2}, {1, 2}).overridable("a").node("Neg", {"a"}, {"y"}).output("y");

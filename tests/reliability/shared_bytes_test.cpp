@@ -290,4 +290,19 @@ TEST_CASE("domains that a file imports are not copied for each part of it") {
   CHECK(footprint_of([&] { (void)Plan(Model::load(file), one_thread()); }).bytes < 64 * kMegabyte);
 }
 
+TEST_CASE("parts of a model that run one after the other share an arena") {
+  constexpr int kParts = 24;
+  const auto nodes = chain(kParts, [](const std::string& in, const std::string& out) {
+    return std::vector{OnnxNode("Expand", {in, "shape"}, {out + "_e"}),
+                       OnnxNode("Sigmoid", {out + "_e"}, {out + "_s"}),
+                       OnnxNode("ReduceMax", {out + "_s"}, {out + "_m"}),
+                       OnnxNode("NonZero", {out + "_m"}, {out + "_n"}),
+                       OnnxNode("Cast", {out + "_n"}, {out + "_c"}).set("to", static_cast<int>(DataType::float32)),
+                       OnnxNode("ReduceSum", {out + "_c"}, {out})};
+  });
+  const OnnxModel model = model_of(nodes, {{"x", {1, 1}}}, {{"shape", tensor<std::int64_t>({2}, {1024, 1024})}});
+  const std::vector<std::byte> file = model.bytes();
+  CHECK(footprint_of([&] { (void)run(file, {tensor<float>({1, 1}, {1})}); }).bytes < 32 * kMegabyte);
+}
+
 }  // namespace linnet::test::shared_bytes_test
