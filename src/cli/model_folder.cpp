@@ -90,7 +90,9 @@ ModelFolder read_model_folder(const std::string& folder) {
     result.config = parse_config(read_text_file(config_path, kMaxConfigBytes, "config.json"), config_path.string());
   if (fs::is_directory(root / "sample_data")) {
     for (const fs::directory_entry& entry : fs::directory_iterator(root / "sample_data")) {
-      if (entry.is_regular_file() && is_picture(entry.path())) result.samples.push_back(entry.path().string());
+      std::error_code error;  // what cannot be looked at is a picture with an error of its own
+      if ((entry.is_regular_file(error) || error) && is_picture(entry.path()))
+        result.samples.push_back(entry.path().string());
     }
     std::sort(result.samples.begin(), result.samples.end());
   }

@@ -1,6 +1,7 @@
 // Files and folders that are not as the program would have them: its exit code is theirs, never "a defect".
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <string>
@@ -125,6 +126,22 @@ TEST_CASE("links to themselves and names that no system takes are trouble with f
   }
   check_refused({"verify", kModel, long_name}, ErrorCode::io);
   check_refused({"verify", "--suite", long_name}, ErrorCode::io);
+}
+
+TEST_CASE("one picture of a model folder that cannot be looked at does not keep the others from their answers") {
+  const Folder folder;
+  const fs::path samples = folder.path() / "sample_data";
+  link_to_itself(samples / "loop.png");
+  fs::create_symlink("nowhere", samples / "dangling.png");
+  link_to_itself(samples / "loop.txt");
+  fs::create_directory(samples / "folder.png");
+  const Ran ran = run_program({"classify", folder.path(), "--preset", "cifar10", "--json"});
+  INFO(ran.err);
+  CHECK(ran.code == exit_code(ErrorCode::io));
+  REQUIRE(ran.json()["results"].size() == 1);
+  CHECK(ran.json()["results"][0]["image"] == (samples / "ship.jpg").string());
+  for (const char* const name : {"loop.png", "dangling.png"}) CHECK(ran.err.find(name) != std::string::npos);
+  CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 2);
 }
 
 TEST_CASE("one case with broken links does not keep a suite from its others") {
