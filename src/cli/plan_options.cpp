@@ -111,7 +111,9 @@ SessionOptions session_options(const PlanFlags& flags, FileMayBeMissing tuning) 
   for (const std::string& text : flags.shapes) {
     const std::size_t colon = text.rfind(':');
     if (colon == std::string::npos || colon == 0) bad_shape(text);
-    options.input_shapes[text.substr(0, colon)] = parse_shape(text, colon + 1);
+    const std::string input = text.substr(0, colon);
+    if (!options.input_shapes.emplace(input, parse_shape(text, colon + 1)).second)
+      throw Error(ErrorCode::usage, "two shapes for one input", {.where = "--shape", .found = "'" + input + "' twice"});
   }
   return options;
 }

@@ -253,6 +253,19 @@ TEST_CASE("M30: options that are unknown, twice, empty or without a value are re
   CHECK(ran.out.empty());
 }
 
+TEST_CASE("M30: two shapes for one input are refused by its name") {
+  const Desk desk;
+  const std::string model = desk.write("relu.onnx", model_with({OnnxNode("Relu", {"x"}, {"y"})}, {"N", 3, 8, 8}));
+  for (const char* const second : {"x:2x3x8x8", "x:1x3x8x8"}) {
+    const Ran ran = run_program({"inspect", model, "--shape", "x:1x3x8x8", "--shape", second});
+    INFO(ran.out << ran.err);
+    CHECK(ran.code == exit_code(ErrorCode::usage));
+    CHECK(ran.out.empty());
+    CHECK(contains(ran.err, "'x'"));
+  }
+  CHECK(run_program({"inspect", model, "--shape", "x:2x3x8x8"}).code == 0);
+}
+
 TEST_CASE("L07: an interrupted program ends as others do, and leaves no half of an answer") {
   const Desk desk;
   const std::string out = shell_quoted((desk.dir.path() / "out").string());
