@@ -1,6 +1,7 @@
 #include "cli/program.h"
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <exception>
 #include <filesystem>
 #include <iostream>
@@ -38,6 +39,9 @@ int finished(int code) {
 }  // namespace
 
 int run_program(int argc, char** argv) {
+  // Where a file may not grow, write() fails instead, which is said, and tune removes what it has half written. A reader that is
+  // gone is another matter: SIGPIPE ends this program as it ends others.
+  std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app{"Linnet: runs ONNX vision models on the CPU.", "linnet"};
   app.set_version_flag("--version", std::string(kVersion));
   app.require_subcommand(1);

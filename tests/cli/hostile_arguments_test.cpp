@@ -168,6 +168,30 @@ TEST_CASE("M27: an answer that cannot be written is an error") {
   }
 }
 
+TEST_CASE("M27: where files may not grow, that is an error, and tune leaves nothing beside its file") {
+  const Desk desk;
+  const std::string folder = "cd " + shell_quoted(desk.dir.path().string()) + " && ulimit -f 0 && ";
+  const std::string model = shell_quoted(kModel);
+  for (const std::string& verb : {std::string("ops"), "classify " + model + " " + shell_quoted(kShip)}) {
+    INFO(verb);
+    CHECK(shell(folder + "\"$LINNET\" " + verb + " >out 2>/dev/null") == exit_code(ErrorCode::io));
+  }
+  // From the slowest blockings, so that there is something to write.
+  SessionOptions options;
+  options.threads = 1;
+  for (const StepReport& step : Plan(Model::load(kModel), options).report().steps)
+    if (!step.tuning_key.empty())
+      options.tuning.blockings[step.tuning_key] = {.tiles = 1, .chunk = 1, .panel_parts = 1};
+  save_tuning(desk.dir.path() / "tuning", options.tuning);
+  const std::string before = read_text(desk.dir.path() / "tuning");
+  const int code =
+      shell(folder + "\"$LINNET\" tune " + model + " --threads 1 --seconds 1 --tuning tuning >/dev/null 2>&1");
+  CHECK((code == exit_code(ErrorCode::io) || code == 0));  // 0: it found nothing faster
+  CHECK(read_text(desk.dir.path() / "tuning") == before);
+  std::filesystem::remove(desk.dir.path() / "out");
+  CHECK(std::distance(std::filesystem::directory_iterator(desk.dir.path()), {}) == 1);
+}
+
 TEST_CASE("M28: the locale changes no number") {
   const auto everything = [] {
     std::ostringstream text;
