@@ -60,7 +60,9 @@ void compare_elements(std::span<const T> a, std::span<const T> b, std::span<cons
     if (close || result.status == CaseStatus::failed) continue;
     result.status = CaseStatus::failed;
     std::ostringstream text;
-    text << where << " element " << i << " is " << std::setprecision(9) << x << ", expected " << y;
+    // As themselves, since a double does not hold all of 64 bits; the sign makes numbers of bytes and truths.
+    text << where << " element " << i << " is " << std::setprecision(std::numeric_limits<Wide>::max_digits10)
+         << +wide_a[i] << ", expected " << +wide_b[i];
     result.reason = text.str();
   }
 }

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "linnet/error.h"
@@ -31,6 +32,18 @@ void write_case(const fs::path& folder, const std::string& op, const Tensor& x, 
   write_text(folder / "model.onnx", onnx_single_node(OnnxNode(op, {"x"}, {"y"}), {"N"}).text());
   write_tensor(folder / "test_data_set_0" / "input_0.pb", x);
   write_tensor(folder / "test_data_set_0" / "output_0.pb", y);
+}
+
+/// What verify says of y = op(x), tensors of one extent.
+Json verify_one(const std::string& op, const Tensor& x, const Tensor& y) {
+  const TempDir dir;
+  OnnxModel model;
+  model.graph.name("g").input("x", x.type(), {"N"}).node(OnnxNode(op, {"x"}, {"y"}));
+  model.graph.output("y", y.type(), {"N"});
+  write_text(dir.path() / "model.onnx", model.text());
+  write_tensor(dir.path() / "test_data_set_0" / "input_0.pb", x);
+  write_tensor(dir.path() / "test_data_set_0" / "output_0.pb", y);
+  return run_program({"verify", dir.path(), "--json"}).json();
 }
 
 const Tensor kX = floats({-1, 2}), kRelu = floats({0, 2}), kWrong = floats({0, 2.5F});
@@ -175,27 +188,33 @@ TEST_CASE("verify refuses a data set that contradicts the model") {
 }
 
 TEST_CASE("verify compares integers exactly, sequences tensor by tensor, and counts the ULP of each type of float") {
-  const auto verify = [](const std::string& op, const Tensor& x, const Tensor& y) {
-    const TempDir dir;
-    OnnxModel model;
-    model.graph.name("g").input("x", x.type(), {"N"}).node(OnnxNode(op, {"x"}, {"y"}));
-    model.graph.output("y", y.type(), {"N"});
-    write_text(dir.path() / "model.onnx", model.text());
-    write_tensor(dir.path() / "test_data_set_0" / "input_0.pb", x);
-    write_tensor(dir.path() / "test_data_set_0" / "output_0.pb", y);
-    return run_program({"verify", dir.path(), "--json"}).json();
-  };
   const auto integers = [](std::int64_t last) {
     return Tensor::of<std::int64_t>({2}, std::vector<std::int64_t>{1, last});
   };
-  CHECK(verify("Abs", integers(-100000), integers(100000))["passed"] == 1);
-  CHECK(verify("Abs", integers(-100000), integers(100001))["failed"] == 1);
+  CHECK(verify_one("Abs", integers(-100000), integers(100000))["passed"] == 1);
+  CHECK(verify_one("Abs", integers(-100000), integers(100001))["failed"] == 1);
   const auto doubles = [](double last) { return Tensor::of<double>({1}, std::vector<double>{last}); };
-  CHECK(verify("Abs", doubles(-1), doubles(std::nextafter(1.0, 2.0)))["cases"][0]["max_ulp"] == 1);
+  CHECK(verify_one("Abs", doubles(-1), doubles(std::nextafter(1.0, 2.0)))["cases"][0]["max_ulp"] == 1);
   Tensor one(DataType::float16, {1}), next(DataType::float16, {1});
   one.mutable_data<Float16>()[0] = {0x3C00};
   next.mutable_data<Float16>()[0] = {0x3C01};
-  CHECK(verify("Abs", one, next)["cases"][0]["max_ulp"] == 1);
+  CHECK(verify_one("Abs", one, next)["cases"][0]["max_ulp"] == 1);
+}
+
+TEST_CASE("verify shows numbers that differ with all the digits that tell them apart") {
+  const auto reason = [](const auto& actual, const auto& expected) {
+    using T = std::decay_t<decltype(actual)>;
+    const Json json = verify_one("Identity", Tensor::of<T>({1}, {&actual, 1}), Tensor::of<T>({1}, {&expected, 1}));
+    return json["cases"][0]["reason"].get<std::string>();
+  };
+  const std::int64_t large = std::int64_t{1} << 62;
+  CHECK(reason(large, large + 1) == "output 'y' element 0 is 4611686018427387904, expected 4611686018427387905");
+  CHECK(reason(std::numeric_limits<std::uint64_t>::max(), std::uint64_t{0}) ==
+        "output 'y' element 0 is 18446744073709551615, expected 0");
+  CHECK(reason(std::int8_t{-65}, std::int8_t{66}) == "output 'y' element 0 is -65, expected 66");
+  CHECK(reason(true, false) == "output 'y' element 0 is 1, expected 0");
+  CHECK(reason(2.0, 2.5) == "output 'y' element 0 is 2, expected 2.5");
+  CHECK(reason(1.0, 1.0625 + 0x1p-40) == "output 'y' element 0 is 1, expected 1.0625000000009095");
 }
 
 TEST_CASE("verify says what it misses") {
