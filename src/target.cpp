@@ -34,6 +34,10 @@ std::string machine_of(const kernels::Cpu& cpu, int threads) {
               {.where = std::move(where), .expected = std::move(expected), .found = std::move(found)});
 }
 
+void require_limit(std::int64_t limit, const char* what, const char* where) {
+  if (limit < 0) out_of_range(what, where, "0 or more", std::to_string(limit));
+}
+
 CpuInfo info_of(const kernels::Cpu& cpu) {
   CpuInfo info;
   info.brand = cpu.brand;
@@ -73,14 +77,13 @@ plan::PlanTarget plan_target(const SessionOptions& options) {
     out_of_range("the number of threads", "SessionOptions::threads", "0 (automatic) to " + std::to_string(kMostThreads),
                  std::to_string(options.threads));
   }
-  if (options.max_arena_bytes < 0) {
-    out_of_range("the limit of the arena", "SessionOptions::max_arena_bytes", "0 or more",
-                 std::to_string(options.max_arena_bytes));
+  if (options.convolution != Convolution::automatic && options.convolution != Convolution::direct) {
+    out_of_range("the choice of convolutions", "SessionOptions::convolution", "automatic or direct",
+                 std::to_string(static_cast<int>(options.convolution)));
   }
-  if (options.max_folded_bytes < 0) {
-    out_of_range("the limit of folded constants", "SessionOptions::max_folded_bytes", "0 or more",
-                 std::to_string(options.max_folded_bytes));
-  }
+  require_limit(options.max_arena_bytes, "the limit of the arena", "SessionOptions::max_arena_bytes");
+  require_limit(options.max_loop_trips, "the limit of trips", "SessionOptions::max_loop_trips");
+  require_limit(options.max_folded_bytes, "the limit of folded constants", "SessionOptions::max_folded_bytes");
   const kernels::Cpu cpu = checked_cpu();
   plan::PlanTarget target;
   target.table = kernels::table(cpu.selected);

@@ -22,7 +22,7 @@
 namespace linnet {
 
 /// Limits and switches of loading. The defaults suit any honest vision model; no file can make the loader use memory
-/// or time out of proportion to its size.
+/// or time out of proportion to its size. Limits below 0: Error(usage).
 struct LoadOptions {
   /// Each file of external data, and the model file where it is less than protobuf's own limit of 2 GiB.
   std::int64_t max_file_bytes = std::int64_t{8} << 30;

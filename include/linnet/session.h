@@ -30,6 +30,7 @@ enum class Convolution : std::uint8_t {
   direct,     ///< the plain sum of products everywhere, for comparing with other engines
 };
 
+/// Limits below 0, and a convolution that is none of those above: Error(usage).
 struct SessionOptions {
   int threads = 0;  ///< 0: min(affinity mask, cgroup quota)
   Convolution convolution = Convolution::automatic;
@@ -37,14 +38,13 @@ struct SessionOptions {
   std::vector<std::string> outputs;           ///< any named tensors of the model; empty: the model's outputs
   std::map<std::string, Shape> input_shapes;  ///< shapes to plan for ahead; other shapes are planned at their first run
   std::size_t max_plans = 4;                  ///< shape-bound plans kept; the least recently used one goes
-  /// Refuse (Error `limit`) shapes that need a larger arena, and what one Loop or Scan collects and carries beyond it; below 0:
-  /// Error(usage).
+  /// Refuse (Error `limit`) shapes that need a larger arena, and what one Loop or Scan collects and carries beyond it.
   std::int64_t max_arena_bytes = std::int64_t{16} << 30;
   std::int64_t max_loop_trips = 1'000'000;  ///< refuse (Error `limit`) a Loop or Scan that takes more
   /// What planning computes of constants may take so many bytes more than these do, and all results of that, also those that are
   /// merely filled (ConstantOfShape), 32 times as many; twice as many, and 16 for each byte of the constants, may be read and
   /// written for it, and 16 million multiply-adds and 4 a byte be made. That is for all of a model, which shares it out where it
-  /// runs in parts. The rest is computed in each run, and a shape that depends on it is refused. Below 0: Error(usage).
+  /// runs in parts. The rest is computed in each run, and a shape that depends on it is refused.
   std::int64_t max_folded_bytes = std::int64_t{64} << 20;
   Tuning tuning;  ///< measured blockings (see linnet/tuning.h): they change the speed and never a bit
 };

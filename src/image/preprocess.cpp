@@ -167,6 +167,12 @@ void check_side(int value, const char* where) {
   if (value < 1 || value > kMaxSide) refuse_option(where, "1 to 16384 pixels", std::to_string(value));
 }
 
+/// `last` is the enumeration's last choice.
+template <typename Choice>
+void check_choice(Choice choice, Choice last, const char* where) {
+  if (choice > last) refuse_option(where, "one of its choices", std::to_string(static_cast<int>(choice)));
+}
+
 void check_channel_values(const std::vector<float>& values, int channels, const char* where, bool nonzero) {
   if (values.size() != 1 && std::cmp_not_equal(values.size(), channels)) {
     refuse_option(where, "one value, or one a channel", std::to_string(values.size()) + " values");
@@ -182,6 +188,12 @@ void check_channel_values(const std::vector<float>& values, int channels, const 
 
 void validate(const Preprocessing& steps) {
   if (steps.channels != 1 && steps.channels != 3) refuse_option("channels", "1 or 3", std::to_string(steps.channels));
+  check_choice(steps.resize, ResizeMode::shortest_side, "resize");
+  check_choice(steps.side_rounding, SideRounding::nearest, "side_rounding");
+  check_choice(steps.filter, ResizeFilter::bilinear_antialias, "filter");
+  check_choice(steps.crop_offset, CropOffset::half_minus_half, "crop_offset");
+  check_choice(steps.color, ColorOrder::bgr, "color");
+  check_choice(steps.layout, Layout::nhwc, "layout");
   if (steps.resize != ResizeMode::none) check_side(steps.resize_width, "resize");
   if (steps.resize == ResizeMode::exact) check_side(steps.resize_height, "resize");
   if (std::int64_t{steps.resize_width} * steps.resize_height > kMaxResizedPixels) {

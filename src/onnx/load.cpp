@@ -127,6 +127,25 @@ graph::Graph load(LoadContext& context, LoadNotes* notes) {
   return graph;
 }
 
+void require_limits(const LoadOptions& options) {
+  const std::pair<const char*, std::int64_t> limits[] = {{"max_file_bytes", options.max_file_bytes},
+                                                         {"max_object_bytes", options.max_object_bytes},
+                                                         {"max_nodes", options.max_nodes},
+                                                         {"max_tensor_bytes", options.max_tensor_bytes},
+                                                         {"max_call_nodes", options.max_call_nodes},
+                                                         {"max_rank", options.max_rank},
+                                                         {"max_name_bytes", options.max_name_bytes},
+                                                         {"max_attributes", options.max_attributes},
+                                                         {"max_attribute_bytes", options.max_attribute_bytes},
+                                                         {"max_depth", options.max_depth}};
+  for (const auto& [name, limit] : limits) {
+    if (limit >= 0) continue;
+    throw Error(
+        ErrorCode::usage, "a limit of loading is out of range",
+        {.where = std::string("LoadOptions::") + name, .expected = "0 or more", .found = std::to_string(limit)});
+  }
+}
+
 LoadContext make_context(const LoadOptions& options, Bytes bytes, std::string path, std::optional<std::string> folder) {
   if (!options.external_data_dir.empty()) folder = options.external_data_dir;
   return {.options = options,
@@ -176,6 +195,7 @@ Datum read_optional(const Message& message, LoadContext& context, std::string* n
 }  // namespace
 
 graph::Graph load_graph(const std::string& path, const LoadOptions& options, LoadNotes* notes) {
+  require_limits(options);
   const bool from_stdin = path == "-";
   const std::int64_t most = std::min(options.max_file_bytes, kMaxModelBytes);
   auto buffer = from_stdin ? base::FileBuffer::read_stdin(most) : base::FileBuffer::read(path, most);
@@ -189,6 +209,7 @@ graph::Graph load_graph(const std::string& path, const LoadOptions& options, Loa
 
 graph::Graph load_graph(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& path,
                         const LoadOptions& options, LoadNotes* notes) {
+  require_limits(options);
   if (std::cmp_greater(bytes.size(), options.max_file_bytes)) {
     throw Error(ErrorCode::limit, "the model is too large",
                 {.file = path,

@@ -218,6 +218,12 @@ TEST_CASE("fields that make no sense are refused") {
   CHECK(refused([](Preprocessing& s) { s.mean = {1, 2}; }));
   CHECK(refused([&](Preprocessing& s) { s.mean = {kNan}; }));
   CHECK(refused([](Preprocessing& s) { s.std = {1, 0, 1}; }));
+  CHECK(refused([](Preprocessing& s) { s.resize = ResizeMode{3}; }));
+  CHECK(refused([](Preprocessing& s) { s.side_rounding = SideRounding{2}; }));
+  CHECK(refused([](Preprocessing& s) { s.filter = ResizeFilter{2}; }));
+  CHECK(refused([](Preprocessing& s) { s.crop_offset = CropOffset{3}; }));
+  CHECK(refused([](Preprocessing& s) { s.color = ColorOrder{255}; }));
+  CHECK(refused([](Preprocessing& s) { s.layout = Layout{2}; }));
 }
 
 TEST_CASE("M15: odd pictures and extreme aspect ratios") {

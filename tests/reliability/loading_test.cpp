@@ -313,7 +313,9 @@ TEST_CASE("each limit of LoadOptions names its option") {
   options.max_depth = 2;
   CHECK(words(cube, options).find("max_depth") != std::string::npos);
   ProtoWriter function;
-  function.bytes(1, "F").bytes(10, "my").bytes(4, "u").bytes(5, "v").message(7, OnnxNode("Relu", {"u"}, {"v"}).proto());
+  function.bytes(1, "F").bytes(10, "my").bytes(4, "u").bytes(5, "v");
+  for (int i = 0; i < 20; ++i)
+    function.message(7, OnnxNode("Relu", {"u"}, {i == 0 ? "v" : "w" + std::to_string(i)}).proto());
   function.message(9, ProtoWriter().bytes(1, "").number(2, 13));
   OnnxModel calls = model_of({}, {{"x", {1}}});
   calls.import("my", 1).fields().message(25, function);
@@ -321,7 +323,7 @@ TEST_CASE("each limit of LoadOptions names its option") {
     calls.graph.node(OnnxNode("F", {"x"}, {i == 0 ? "y" : "v" + std::to_string(i)}).domain("my"));
   CHECK(words(calls, {}).empty());
   options = {};
-  options.max_call_nodes = -400;  // each 8 bytes of the file pay for a node
+  options.max_call_nodes = 0;  // each 8 bytes of the file pay for a node
   CHECK(words(calls, options).find("max_call_nodes") != std::string::npos);
 }
 

@@ -175,14 +175,37 @@ TEST_CASE("options that make no sense are refused before they are used") {
     CHECK_REFUSED([&] { (void)measure_peak_gflops(1, milliseconds); }, ErrorCode::usage, "milliseconds");
   CHECK(measure_peak_gflops(1, 0) >= 0);
   const auto file = model_of({OnnxNode("Relu", {"x"}, {"y"})}, {{"x", {"N"}}}).bytes();
-  for (const std::int64_t bytes : {std::int64_t{-1}, std::numeric_limits<std::int64_t>::min()}) {
-    SessionOptions options = one_thread();
-    options.max_arena_bytes = bytes;
-    CHECK_REFUSED([&] { (void)Plan(Model::load(file), options); }, ErrorCode::usage, "max_arena_bytes");
-    options = one_thread();
-    options.max_folded_bytes = bytes;
-    CHECK_REFUSED([&] { (void)Plan(Model::load(file), options); }, ErrorCode::usage, "max_folded_bytes");
+  for (const std::int64_t limit : {std::int64_t{-1}, std::numeric_limits<std::int64_t>::min()}) {
+    const std::pair<std::int64_t SessionOptions::*, const char*> of_sessions[] = {
+        {&SessionOptions::max_arena_bytes, "max_arena_bytes"},
+        {&SessionOptions::max_loop_trips, "max_loop_trips"},
+        {&SessionOptions::max_folded_bytes, "max_folded_bytes"}};
+    for (const auto& [member, name] : of_sessions) {
+      SessionOptions options = one_thread();
+      options.*member = limit;
+      CHECK_REFUSED([&] { (void)Plan(Model::load(file), options); }, ErrorCode::usage, name);
+    }
+    const std::pair<std::int64_t LoadOptions::*, const char*> of_loading[] = {
+        {&LoadOptions::max_file_bytes, "max_file_bytes"}, {&LoadOptions::max_object_bytes, "max_object_bytes"},
+        {&LoadOptions::max_nodes, "max_nodes"},           {&LoadOptions::max_tensor_bytes, "max_tensor_bytes"},
+        {&LoadOptions::max_call_nodes, "max_call_nodes"}, {&LoadOptions::max_name_bytes, "max_name_bytes"},
+        {&LoadOptions::max_attributes, "max_attributes"}, {&LoadOptions::max_attribute_bytes, "max_attribute_bytes"}};
+    for (const auto& [member, name] : of_loading) {
+      LoadOptions options;
+      options.*member = limit;
+      CHECK_REFUSED([&] { (void)Model::load(file, options); }, ErrorCode::usage, name);
+      CHECK_REFUSED([&] { (void)Model::load("no such file", options); }, ErrorCode::usage, name);
+    }
   }
+  for (const auto& [member, name] :
+       {std::pair(&LoadOptions::max_rank, "max_rank"), {&LoadOptions::max_depth, "max_depth"}}) {
+    LoadOptions options;
+    options.*member = -1;
+    CHECK_REFUSED([&] { (void)Model::load(file, options); }, ErrorCode::usage, name);
+  }
+  SessionOptions options = one_thread();
+  options.convolution = Convolution{77};
+  CHECK_REFUSED([&] { (void)Plan(Model::load(file), options); }, ErrorCode::usage, "convolution", "77");
 }
 
 TEST_CASE("tuning that could not be read again is not written") {
