@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <string>
 
 #include "base/checked_math.h"
@@ -19,10 +20,12 @@ namespace {
 using graph::Dim;
 using graph::DimList;
 
-std::int64_t nearest(ResizeRounding rounding, const ResizeAxis& axis, float at) {
+template <typename Real>
+std::int64_t nearest(ResizeRounding rounding, const ResizeAxis& axis, Real at) {
+  constexpr Real half = 0.5;
   switch (rounding) {
-    case ResizeRounding::round_prefer_floor: return static_cast<std::int64_t>(std::ceil(at - 0.5f));
-    case ResizeRounding::round_prefer_ceil: return static_cast<std::int64_t>(std::floor(at + 0.5f));
+    case ResizeRounding::round_prefer_floor: return static_cast<std::int64_t>(std::ceil(at - half));
+    case ResizeRounding::round_prefer_ceil: return static_cast<std::int64_t>(std::floor(at + half));
     case ResizeRounding::floor: return static_cast<std::int64_t>(std::floor(at));
     case ResizeRounding::ceil: return static_cast<std::int64_t>(std::ceil(at));
     case ResizeRounding::towards_grid:
@@ -33,12 +36,16 @@ std::int64_t nearest(ResizeRounding rounding, const ResizeAxis& axis, float at) 
 
 std::vector<std::int64_t> nearest_table(const ResizeOptions& o, const ResizeAxis& axis, std::int64_t stride) {
   std::vector<std::int64_t> table(static_cast<std::size_t>(axis.out));
+  const auto pixel_of = [&](float at, std::int64_t x) {
+    const std::optional<double> exact = axis.exact_source(o.transform, x);
+    return exact ? nearest(o.rounding, axis, *exact) : nearest(o.rounding, axis, at);
+  };
   for (std::size_t i = 0; i < table.size(); ++i) {
     const auto x = static_cast<std::int64_t>(i);
     const float at = axis.active(o.transform) ? axis.source<float>(o.transform, x) : static_cast<float>(x);
     if (!axis.active(o.transform)) table[i] = x * stride;
     else if (!axis.covers(o.transform, at)) table[i] = TableCopy::kFill;
-    else table[i] = std::clamp<std::int64_t>(nearest(o.rounding, axis, at), 0, axis.in - 1) * stride;
+    else table[i] = std::clamp<std::int64_t>(pixel_of(at, x), 0, axis.in - 1) * stride;
   }
   return table;
 }

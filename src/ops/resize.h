@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "ops/plan_context.h"
@@ -42,6 +43,7 @@ struct ResizeAxis {
   float scale = 1;
   float resized = 0;  // the length that the formulas use: of given scales the exact product, not its floor
   float roi_begin = 0, roi_end = 1;  // tf_crop_and_resize
+  bool sized = false;                // `out` was given, and the scale is their ratio
 
   /// Whether it moves anything.
   [[nodiscard]] bool active(ResizeTransform transform) const {
@@ -51,6 +53,9 @@ struct ResizeAxis {
   /// authors saw them chosen: in double, 3 * 1/3 would round down to another one. Weights come from double.
   template <typename Real>
   [[nodiscard]] Real source(ResizeTransform transform, std::int64_t x) const;
+  /// The same from the extents themselves, where they and not a scale were given: what lies halfway between two pixels is exactly
+  /// there. None for transforms that use no scale.
+  [[nodiscard]] std::optional<double> exact_source(ResizeTransform transform, std::int64_t x) const;
   /// False where the result is the extrapolation value.
   [[nodiscard]] bool covers(ResizeTransform transform, float at) const {
     return transform != ResizeTransform::tf_crop_and_resize || (at >= 0 && at <= static_cast<float>(in - 1));

@@ -109,6 +109,7 @@ void apply_sizes(const NodeContext& c, const std::vector<std::int64_t>& sizes, c
     axis.scale = axis.in > 0 ? axis.resized / static_cast<float>(axis.in) : 1;
     common = policy == Policy::not_larger ? std::min(common, axis.scale) : std::max(common, axis.scale);
   }
+  for (const std::size_t position : named) axes[position].sized = policy == Policy::stretch;
   if (policy == Policy::stretch) return;
   for (const std::size_t position : named) {
     ResizeAxis& axis = axes[position];
@@ -235,6 +236,22 @@ Real ResizeAxis::source(ResizeTransform transform, std::int64_t position) const 
       return begin * (length - 1) + x * (end - begin) * (length - 1) / (result - 1);
   }
   return 0;
+}
+
+std::optional<double> ResizeAxis::exact_source(ResizeTransform transform, std::int64_t x) const {
+  if (!sized) return std::nullopt;
+  const auto ratio = [&](double position) { return position * static_cast<double>(in) / static_cast<double>(out); };
+  const double centre = ratio(static_cast<double>(2 * x + 1)) / 2;
+  switch (transform) {
+    case ResizeTransform::half_pixel:
+    case ResizeTransform::half_pixel_symmetric: return centre - 0.5;
+    case ResizeTransform::pytorch_half_pixel: return out > 1 ? centre - 0.5 : 0;
+    case ResizeTransform::asymmetric: return ratio(static_cast<double>(x));
+    case ResizeTransform::tf_half_pixel_for_nn: return centre;
+    case ResizeTransform::align_corners:
+    case ResizeTransform::tf_crop_and_resize: break;
+  }
+  return std::nullopt;
 }
 
 template float ResizeAxis::source<float>(ResizeTransform, std::int64_t) const;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -59,6 +60,36 @@ TEST_CASE("A scale of a third finds the third pixel", "[ops]") {
   const OpCase c = by_scales(tensor<float>({6}, {0, 1, 2, 3, 4, 5}), {1.0f / 3},
                              with(transform("asymmetric"), {{"nearest_mode", std::string("floor")}}));
   CHECK(values<float>(run(c)[0]) == Floats{0, 3});
+}
+
+TEST_CASE("Nearest Resize to given sizes: what lies halfway between two pixels does so exactly", "[ops]") {
+  // Twice the distance from pixel 0, times 2 * out, in integers.
+  const auto pixel = [](std::int64_t in, std::int64_t out, bool half_pixel, bool prefer_floor, std::int64_t x) {
+    const std::int64_t at = half_pixel ? (2 * x + 1) * in - out : 2 * x * in;  // x_original * 2 * out
+    const std::int64_t shifted = prefer_floor ? at - out : at + out;           // minus or plus 1/2
+    const std::int64_t down = shifted >= 0 ? shifted / (2 * out) : -((-shifted + 2 * out - 1) / (2 * out));
+    const bool whole = shifted == down * 2 * out;
+    return std::clamp<std::int64_t>(prefer_floor && !whole ? down + 1 : down, 0, in - 1);
+  };
+  for (std::int64_t in = 1; in <= 30; ++in) {
+    Tensor x(kFloat, {in});
+    for (std::int64_t i = 0; i < in; ++i) x.mutable_data<float>()[static_cast<std::size_t>(i)] = static_cast<float>(i);
+    for (std::int64_t out = 1; out <= 30; ++out) {
+      if (in == out) continue;
+      for (const bool half_pixel : {false, true}) {
+        for (const bool prefer_floor : {false, true}) {
+          const char* const rounding = prefer_floor ? "round_prefer_floor" : "round_prefer_ceil";
+          const AttributeList list =
+              with(transform(half_pixel ? "half_pixel" : "asymmetric"), {{"nearest_mode", std::string(rounding)}});
+          const Tensor y = run(by_sizes(x, {out}, list)).at(0);
+          Floats expected;
+          for (std::int64_t i = 0; i < out; ++i)
+            expected.push_back(static_cast<float>(pixel(in, out, half_pixel, prefer_floor, i)));
+          CHECK(values<float>(y) == expected);
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("Linear and cubic Resize", "[ops]") {
