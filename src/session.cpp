@@ -203,11 +203,17 @@ std::vector<Datum> Session::State::take_data(std::span<const NamedDatum> given) 
 
 std::vector<Datum> Session::State::run_program(std::span<const NamedDatum> given, const RunOptions& options,
                                                std::span<const Tensor> outputs) {
-  std::vector<Datum> data = take_data(given);
-  for (Datum& datum : data) keep_apart(datum, outputs);
+  std::vector<ops::SharedDatum> data;
+  for (Datum& datum : take_data(given)) {
+    keep_apart(datum, outputs);
+    data.push_back(ops::share(std::move(datum)));
+  }
   if (runner == nullptr) runner = std::make_unique<runtime::ProgramRunner>(*chosen->program());
   if (profiling) ++profile.runs;
-  return runner->run(data, profiling, options);
+  std::vector<Datum> results;
+  for (const ops::SharedDatum& result : runner->run(std::move(data), profiling, options))
+    results.push_back(ops::take(result));
+  return results;
 }
 
 void Session::State::take_inputs(std::span<const NamedTensor> given) {

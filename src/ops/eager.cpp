@@ -64,7 +64,12 @@ constexpr ValueInputs kValueInputs[] = {
 
 const Datum& EagerContext::datum(std::size_t i) const {
   if (!has_input(i) || i >= inputs_.size()) fail(ErrorCode::model, "an input is missing", input_label(i));
-  return inputs_[i];
+  return *inputs_[i];
+}
+
+Datum EagerContext::take(std::size_t i) const {
+  (void)datum(i);
+  return ops::take(inputs_[i]);
 }
 
 const Tensor& EagerContext::tensor(std::size_t i) const {
@@ -104,7 +109,7 @@ bool is_dynamic(const graph::Node& node) {
   return def != nullptr && def->plan == nullptr;
 }
 
-std::vector<Datum> run_eager(const graph::Graph& graph, graph::NodeId id, std::span<const Datum> inputs) {
+std::vector<Datum> run_eager(const graph::Graph& graph, graph::NodeId id, std::span<const SharedDatum> inputs) {
   const OpDef& def = require_operator(graph, id);
   return def.run(EagerContext(graph, id, inputs));
 }

@@ -120,7 +120,8 @@ void run_alone(const NodeContext& context, const Step& step, std::span<const Ten
 
 /// For a dynamic operator: its results, which must be tensors.
 std::vector<Tensor> evaluate_dynamic(const graph::Graph& graph, graph::NodeId id, std::span<const Tensor> inputs) {
-  const std::vector<Datum> data(inputs.begin(), inputs.end());
+  std::vector<SharedDatum> data;
+  for (const Tensor& input : inputs) data.push_back(share(input));
   std::vector<Tensor> results;
   for (Datum& datum : run_eager(graph, id, data)) {
     if (results.size() == graph.node(id).outputs.size()) break;

@@ -34,6 +34,13 @@ Tensor list(const std::vector<std::int64_t>& values) {
   return Tensor::of<std::int64_t>({static_cast<std::int64_t>(values.size())}, values);
 }
 
+/// One result, which a list in braces would copy.
+std::vector<Datum> single(Datum result) {
+  std::vector<Datum> results;
+  results.push_back(std::move(result));
+  return results;
+}
+
 /// Each is a tensor of its own, some hundred bytes for as little as one.
 constexpr std::int64_t kMostParts = 1 << 18;
 
@@ -129,20 +136,24 @@ void infer_sequence_insert(InferContext& c) {
 }
 
 std::vector<Datum> run_sequence_insert(const EagerContext& c) {
-  Sequence sequence = c.sequence(0);
-  const std::size_t at = c.has_input(2) ? position(c, 2, sequence.size() + 1) : sequence.size();
-  sequence.insert(sequence.begin() + static_cast<std::ptrdiff_t>(at), c.tensor(1));
-  return {std::move(sequence)};
+  const std::size_t count = c.sequence(0).size(), at = c.has_input(2) ? position(c, 2, count + 1) : count;
+  const Tensor& tensor = c.tensor(1);
+  Datum result = c.take(0);
+  auto& sequence = std::get<Sequence>(result);
+  sequence.insert(sequence.begin() + static_cast<std::ptrdiff_t>(at), tensor);
+  return single(std::move(result));
 }
 
 void infer_sequence_erase(InferContext& c) { c.set(0, sequence_of(c.input(0).type)); }
 
 std::vector<Datum> run_sequence_erase(const EagerContext& c) {
-  Sequence sequence = c.sequence(0);
-  if (sequence.empty()) c.fail(ErrorCode::input, "nothing can be erased from an empty sequence", c.input_label(0));
-  const std::size_t at = c.has_input(1) ? position(c, 1, sequence.size()) : sequence.size() - 1;
+  const std::size_t count = c.sequence(0).size();
+  if (count == 0) c.fail(ErrorCode::input, "nothing can be erased from an empty sequence", c.input_label(0));
+  const std::size_t at = c.has_input(1) ? position(c, 1, count) : count - 1;
+  Datum result = c.take(0);
+  auto& sequence = std::get<Sequence>(result);
   sequence.erase(sequence.begin() + static_cast<std::ptrdiff_t>(at));
-  return {std::move(sequence)};
+  return single(std::move(result));
 }
 
 void infer_split_to_sequence(InferContext& c) { c.set(0, sequence_of(c.input(0).type)); }
@@ -196,7 +207,7 @@ void infer_optional(InferContext& c) {
 }
 
 std::vector<Datum> run_optional(const EagerContext& c) {
-  return {c.has_input(0) ? c.datum(0) : Datum(std::monostate())};
+  return single(c.has_input(0) ? c.take(0) : Datum(std::monostate()));
 }
 
 void infer_optional_has_element(InferContext& c) { c.set_output(0, DataType::boolean, {}); }
@@ -215,7 +226,7 @@ void infer_optional_get_element(InferContext& c) {
 std::vector<Datum> run_optional_get_element(const EagerContext& c) {
   if (std::holds_alternative<std::monostate>(c.datum(0)))
     c.fail(ErrorCode::input, "an empty optional has no element", c.input_label(0));
-  return {c.datum(0)};
+  return single(c.take(0));
 }
 
 }  // namespace linnet::ops

@@ -1,6 +1,7 @@
 #include "runtime/control_flow.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <utility>
@@ -10,6 +11,9 @@
 #include "runtime/slices.h"
 
 namespace linnet::runtime {
+
+using ops::share;
+using ops::SharedDatum;
 
 namespace {
 
@@ -23,57 +27,70 @@ Tensor scalar(bool value) {
 /// One node with subgraphs, being run.
 class ControlFlow {
  public:
-  ControlFlow(ProgramRunner& runner, graph::NodeId id, std::span<const Datum> inputs)
+  ControlFlow(ProgramRunner& runner, graph::NodeId id, std::vector<SharedDatum> inputs)
       : runner_(runner),
         id_(id),
-        inputs_(inputs),
-        context_(runner.program().graph(), id, inputs),
-        captures_(inputs.last(ops::capture_count(context_.node()))) {}
+        inputs_(std::move(inputs)),
+        context_(runner.program().graph(), id, inputs_),
+        captures_(std::span(inputs_).last(ops::capture_count(context_.node()))) {}
 
-  std::vector<Datum> run() {
-    if (context_.op_type() == "If") return run_body(context_.truth(0) ? 0 : 1, {});
+  std::vector<SharedDatum> run() {
+    if (context_.op_type() == "If") return run_if();
     if (context_.op_type() == "Loop") return run_loop();
     if (context_.op_type() == "Scan") return context_.opset() < 9 ? run_batched_scan() : run_scan();
     return run_sequence_map();
   }
 
  private:
-  std::vector<Datum> run_body(std::size_t index, std::vector<Datum> inputs);
-  std::vector<Datum> run_loop();
-  std::vector<Datum> run_scan();
-  std::vector<Datum> run_batched_scan();
-  std::vector<Datum> run_sequence_map();
+  std::vector<SharedDatum> run_body(std::size_t index, std::vector<SharedDatum> inputs);
+  std::vector<SharedDatum> run_turn(std::vector<SharedDatum> inputs);
+  std::vector<SharedDatum> run_if();
+  std::vector<SharedDatum> run_loop();
+  std::vector<SharedDatum> run_scan();
+  std::vector<SharedDatum> run_batched_scan();
+  std::vector<SharedDatum> run_sequence_map();
 
   struct Steps {
     std::int64_t count = 0;
     std::vector<bool> input_backwards;
     std::vector<std::size_t> input_axes;
   };
-  std::vector<Datum> scan_steps(const ops::ScanShape& shape, const Steps& steps, std::span<const Datum> states,
-                                std::span<const Tensor> scanned, std::vector<Sequence>& collected);
+  std::vector<SharedDatum> scan_steps(const ops::ScanShape& shape, const Steps& steps,
+                                      std::span<const SharedDatum> states, std::span<const Tensor> scanned,
+                                      std::vector<Sequence>& collected);
   std::vector<bool> directions(std::string_view name, std::size_t count) const;
   void collect(Sequence& list, const Datum& datum, std::size_t output);
   Tensor stacked(const Sequence& list, std::size_t output, std::size_t axis, bool backwards) const;
   Tensor nothing_collected(std::size_t output, std::size_t axis) const;
-  void require_bytes(std::span<const Datum> carried) const;
+  void require_bytes(std::span<const SharedDatum> carried) const;
   [[nodiscard]] const graph::Graph& body_graph() const { return runner_.body(id_, 0).program().graph(); }
 
   ProgramRunner& runner_;
   graph::NodeId id_;
-  std::span<const Datum> inputs_;
+  std::vector<SharedDatum> inputs_;
   ops::EagerContext context_;
-  std::span<const Datum> captures_;
+  std::span<SharedDatum> captures_;  // the last of inputs_
   std::size_t collected_bytes_ = 0;
 };
 
-std::vector<Datum> ControlFlow::run_body(std::size_t index, std::vector<Datum> inputs) {
-  inputs.insert(inputs.end(), captures_.begin(), captures_.end());
+std::vector<SharedDatum> ControlFlow::run_body(std::size_t index, std::vector<SharedDatum> inputs) {
   try {
-    return runner_.body(id_, index).run(inputs, runner_.profiling(), runner_.run_options());
+    return runner_.body(id_, index).run(std::move(inputs), runner_.profiling(), runner_.run_options());
   } catch (const Error& error) {
     const std::string& name = runner_.program().bodies(id_)[index].name;
     ops::rethrow_within(error, context_.graph().label(id_) + "/" + name);
   }
+}
+
+/// One of many: the captures stay.
+std::vector<SharedDatum> ControlFlow::run_turn(std::vector<SharedDatum> inputs) {
+  inputs.insert(inputs.end(), captures_.begin(), captures_.end());
+  return run_body(0, std::move(inputs));
+}
+
+std::vector<SharedDatum> ControlFlow::run_if() {
+  const std::size_t branch = context_.truth(0) ? 0 : 1;
+  return run_body(branch, {std::make_move_iterator(captures_.begin()), std::make_move_iterator(captures_.end())});
 }
 
 void ControlFlow::collect(Sequence& list, const Datum& datum, std::size_t output) {
@@ -88,11 +105,11 @@ void ControlFlow::collect(Sequence& list, const Datum& datum, std::size_t output
   list.push_back(*tensor);
 }
 
-void ControlFlow::require_bytes(std::span<const Datum> carried) const {
+void ControlFlow::require_bytes(std::span<const SharedDatum> carried) const {
   std::size_t bytes = collected_bytes_;
-  for (const Datum& datum : carried) {
-    if (const auto* tensor = std::get_if<Tensor>(&datum)) bytes += tensor->bytes();
-    if (const auto* sequence = std::get_if<Sequence>(&datum)) {
+  for (const SharedDatum& datum : carried) {
+    if (const auto* tensor = std::get_if<Tensor>(datum.get())) bytes += tensor->bytes();
+    if (const auto* sequence = std::get_if<Sequence>(datum.get())) {
       for (const Tensor& tensor : *sequence) bytes += tensor.bytes() + sizeof(Tensor);
     }
   }
@@ -119,33 +136,34 @@ Tensor ControlFlow::stacked(const Sequence& list, std::size_t output, std::size_
   return stack(Sequence(list.rbegin(), list.rend()), axis);
 }
 
-std::vector<Datum> ControlFlow::run_loop() {
+std::vector<SharedDatum> ControlFlow::run_loop() {
   const std::int64_t trips = context_.has_input(0) ? context_.integer(0) : std::numeric_limits<std::int64_t>::max();
   bool go_on = !context_.has_input(1) || context_.truth(1);
   const std::size_t carried_count = inputs_.size() - 2 - captures_.size();
-  const auto carried_inputs = inputs_.subspan(2, carried_count);
-  std::vector<Datum> carried(carried_inputs.begin(), carried_inputs.end());
+  const auto carried_inputs = std::span(inputs_).subspan(2, carried_count);
+  std::vector<SharedDatum> carried(std::make_move_iterator(carried_inputs.begin()),
+                                   std::make_move_iterator(carried_inputs.end()));
   std::vector<Sequence> collected(body_graph().outputs.size() - 1 - carried_count);
   const std::int64_t most = runner_.program().options().max_loop_trips;
   for (std::int64_t trip = 0; go_on && trip < trips; ++trip) {
     if (trip == most)
       context_.fail(ErrorCode::limit, "a loop does not end", {},
                     "at most " + std::to_string(most) + " trips (max_loop_trips)");
-    std::vector<Datum> inputs = {scalar(trip), scalar(true)};
+    std::vector<SharedDatum> inputs = {share(scalar(trip)), share(scalar(true))};
     std::move(carried.begin(), carried.end(), std::back_inserter(inputs));
-    std::vector<Datum> outputs = run_body(0, std::move(inputs));
-    const auto* condition = std::get_if<Tensor>(outputs.data());
+    std::vector<SharedDatum> outputs = run_turn(std::move(inputs));
+    const auto* condition = std::get_if<Tensor>(outputs[0].get());
     if (condition == nullptr || condition->type() != DataType::boolean || condition->size() != 1)
       context_.fail(ErrorCode::input, "the condition of a loop is not one truth value", "output 0 of the body",
-                    "bool[]", to_string(outputs[0]));
+                    "bool[]", to_string(*outputs[0]));
     go_on = condition->data<bool>()[0];
     for (std::size_t i = 0; i < carried_count; ++i) carried[i] = std::move(outputs[1 + i]);
     for (std::size_t i = 0; i < collected.size(); ++i)
-      collect(collected[i], outputs[1 + carried_count + i], carried_count + i);
+      collect(collected[i], *outputs[1 + carried_count + i], carried_count + i);
     require_bytes(carried);
   }
   for (std::size_t i = 0; i < collected.size(); ++i)
-    carried.emplace_back(stacked(collected[i], 1 + carried_count + i, 0, false));
+    carried.push_back(share(stacked(collected[i], 1 + carried_count + i, 0, false)));
   return carried;
 }
 
@@ -157,24 +175,24 @@ std::vector<bool> ControlFlow::directions(std::string_view name, std::size_t cou
 }
 
 /// All turns of a scan; gives the states, and adds to what is collected.
-std::vector<Datum> ControlFlow::scan_steps(const ops::ScanShape& shape, const Steps& steps,
-                                           std::span<const Datum> states, std::span<const Tensor> scanned,
-                                           std::vector<Sequence>& collected) {
+std::vector<SharedDatum> ControlFlow::scan_steps(const ops::ScanShape& shape, const Steps& steps,
+                                                 std::span<const SharedDatum> states, std::span<const Tensor> scanned,
+                                                 std::vector<Sequence>& collected) {
   // An axis of any length takes no memory beside one of none.
   const std::int64_t most = runner_.program().options().max_loop_trips;
   if (steps.count > most)
     context_.fail(ErrorCode::limit, "a scan has too many steps", {},
                   "at most " + std::to_string(most) + " (max_loop_trips)", std::to_string(steps.count));
-  std::vector<Datum> carried(states.begin(), states.end());
+  std::vector<SharedDatum> carried(states.begin(), states.end());
   for (std::int64_t step = 0; step < steps.count; ++step) {
-    std::vector<Datum> inputs = std::move(carried);
+    std::vector<SharedDatum> inputs = std::move(carried);
     for (std::size_t i = 0; i < scanned.size(); ++i) {
-      inputs.emplace_back(
-          slice(scanned[i], steps.input_axes[i], steps.input_backwards[i] ? steps.count - 1 - step : step));
+      inputs.push_back(
+          share(slice(scanned[i], steps.input_axes[i], steps.input_backwards[i] ? steps.count - 1 - step : step)));
     }
-    std::vector<Datum> outputs = run_body(0, std::move(inputs));
+    std::vector<SharedDatum> outputs = run_turn(std::move(inputs));
     for (std::size_t i = 0; i < shape.scan_outputs; ++i)
-      collect(collected[i], outputs[shape.states + i], shape.states + i);
+      collect(collected[i], *outputs[shape.states + i], shape.states + i);
     outputs.resize(shape.states);
     carried = std::move(outputs);
     require_bytes(carried);
@@ -182,7 +200,7 @@ std::vector<Datum> ControlFlow::scan_steps(const ops::ScanShape& shape, const St
   return carried;
 }
 
-std::vector<Datum> ControlFlow::run_scan() {
+std::vector<SharedDatum> ControlFlow::run_scan() {
   const ops::ScanShape shape = ops::scan_shape(context_);
   const std::vector<std::int64_t> axes =
       context_.attribute_ints("scan_input_axes", std::vector<std::int64_t>(shape.scan_inputs, 0));
@@ -200,7 +218,8 @@ std::vector<Datum> ControlFlow::run_scan() {
   }
   steps.input_backwards = directions("scan_input_directions", shape.scan_inputs);
   std::vector<Sequence> collected(shape.scan_outputs);
-  std::vector<Datum> results = scan_steps(shape, steps, inputs_.first(shape.states), scanned, collected);
+  std::vector<SharedDatum> results =
+      scan_steps(shape, steps, std::span(inputs_).first(shape.states), scanned, collected);
   const std::vector<std::int64_t> output_axes =
       context_.attribute_ints("scan_output_axes", std::vector<std::int64_t>(shape.scan_outputs, 0));
   const std::vector<bool> backwards = directions("scan_output_directions", shape.scan_outputs);
@@ -209,15 +228,15 @@ std::vector<Datum> ControlFlow::run_scan() {
         collected[i].empty() ? nothing_collected(shape.states + i, 0).rank() : collected[i][0].rank() + 1;
     const std::size_t axis =
         context_.axis(i < output_axes.size() ? output_axes[i] : 0, rank, "attribute 'scan_output_axes'");
-    results.emplace_back(stacked(collected[i], shape.states + i, axis, backwards[i]));
+    results.push_back(share(stacked(collected[i], shape.states + i, axis, backwards[i])));
   }
   return results;
 }
 
 /// Opset 8: axis 0 is a batch of sequences, each of its own length, scanned along axis 1.
-std::vector<Datum> ControlFlow::run_batched_scan() {
+std::vector<SharedDatum> ControlFlow::run_batched_scan() {
   const ops::ScanShape shape = ops::scan_shape(context_);
-  const auto batched = inputs_.subspan(1, shape.states + shape.scan_inputs);
+  const auto batched = std::span(inputs_).subspan(1, shape.states + shape.scan_inputs);
   for (std::size_t i = 0; i < batched.size(); ++i) {
     const std::size_t least = i < shape.states ? 1 : 2;
     const Tensor &x = context_.tensor(1 + i), &first = context_.tensor(1),
@@ -225,7 +244,7 @@ std::vector<Datum> ControlFlow::run_batched_scan() {
     if (x.rank() < least || x.shape()[0] != first.shape()[0] ||
         (least == 2 && x.shape()[1] != first_scanned.shape()[1]))
       context_.fail(ErrorCode::input, "the inputs of a Scan differ in batch or length", context_.input_label(1 + i), {},
-                    to_string(batched[i]));
+                    to_string(*batched[i]));
   }
   const Shape& extents = context_.tensor(1 + shape.states).shape();
   std::vector<Sequence> results(shape.states + shape.scan_outputs);
@@ -236,20 +255,20 @@ std::vector<Datum> ControlFlow::run_batched_scan() {
       const Tensor& lengths = context_.tensor(0);
       if (lengths.type() != DataType::int64 || lengths.size() != extents[0])
         context_.fail(ErrorCode::input, "there is one length a sequence", context_.input_label(0),
-                      std::to_string(extents[0]), to_string(inputs_[0]));
+                      std::to_string(extents[0]), to_string(*inputs_[0]));
       steps.count =
           std::clamp<std::int64_t>(lengths.data<std::int64_t>()[static_cast<std::size_t>(item)], 0, extents[1]);
     }
     steps.input_axes.assign(shape.scan_inputs, 0);
     steps.input_backwards = directions("directions", shape.scan_inputs);
-    std::vector<Datum> states;
+    std::vector<SharedDatum> states;
     Sequence scanned;
-    for (std::size_t i = 0; i < shape.states; ++i) states.emplace_back(slice(context_.tensor(1 + i), 0, item));
+    for (std::size_t i = 0; i < shape.states; ++i) states.push_back(share(slice(context_.tensor(1 + i), 0, item)));
     for (std::size_t i = 0; i < shape.scan_inputs; ++i)
       scanned.push_back(slice(context_.tensor(1 + shape.states + i), 0, item));
     std::vector<Sequence> collected(shape.scan_outputs);
     states = scan_steps(shape, steps, states, scanned, collected);
-    for (std::size_t i = 0; i < shape.states; ++i) collect(results[i], states[i], i);
+    for (std::size_t i = 0; i < shape.states; ++i) collect(results[i], *states[i], i);
     for (std::size_t i = 0; i < shape.scan_outputs; ++i) {
       // A shorter sequence is filled up with zeros.
       while (!collected[i].empty() && static_cast<std::int64_t>(collected[i].size()) < extents[1])
@@ -257,39 +276,41 @@ std::vector<Datum> ControlFlow::run_batched_scan() {
       collect(results[shape.states + i], stacked(collected[i], shape.states + i, 0, false), shape.states + i);
     }
   }
-  std::vector<Datum> outputs;
-  for (std::size_t i = 0; i < results.size(); ++i) outputs.emplace_back(stacked(results[i], i, 0, false));
+  std::vector<SharedDatum> outputs;
+  for (std::size_t i = 0; i < results.size(); ++i) outputs.push_back(share(stacked(results[i], i, 0, false)));
   return outputs;
 }
 
-std::vector<Datum> ControlFlow::run_sequence_map() {
+std::vector<SharedDatum> ControlFlow::run_sequence_map() {
   const std::size_t count = context_.sequence(0).size();
   std::vector<Sequence> results(body_graph().outputs.size());
   for (std::size_t item = 0; item < count; ++item) {
-    std::vector<Datum> inputs;
+    std::vector<SharedDatum> inputs;
     for (std::size_t i = 0; i + captures_.size() < inputs_.size(); ++i) {
-      const auto* sequence = std::get_if<Sequence>(&inputs_[i]);
+      const auto* sequence = std::get_if<Sequence>(inputs_[i].get());
       if (sequence != nullptr && sequence->size() != count)
         context_.fail(ErrorCode::input, "the sequences have different lengths", context_.input_label(i),
                       std::to_string(count), std::to_string(sequence->size()));
-      inputs.push_back(sequence == nullptr ? inputs_[i] : Datum((*sequence)[item]));
+      inputs.push_back(sequence == nullptr ? inputs_[i] : share((*sequence)[item]));
     }
-    const std::vector<Datum> outputs = run_body(0, std::move(inputs));
+    const std::vector<SharedDatum> outputs = run_turn(std::move(inputs));
     for (std::size_t i = 0; i < outputs.size(); ++i) {
-      const auto* tensor = std::get_if<Tensor>(&outputs[i]);
+      const auto* tensor = std::get_if<Tensor>(outputs[i].get());
       if (tensor == nullptr)
         context_.fail(ErrorCode::input, "a sequence holds tensors only", "output " + std::to_string(i), "a tensor",
-                      to_string(outputs[i]));
+                      to_string(*outputs[i]));
       results[i].push_back(*tensor);
     }
   }
-  return {results.begin(), results.end()};
+  std::vector<SharedDatum> outputs;
+  for (Sequence& result : results) outputs.push_back(share(std::move(result)));
+  return outputs;
 }
 
 }  // namespace
 
-std::vector<Datum> run_control_flow(ProgramRunner& runner, graph::NodeId id, std::span<const Datum> inputs) {
-  return ControlFlow(runner, id, inputs).run();
+std::vector<SharedDatum> run_control_flow(ProgramRunner& runner, graph::NodeId id, std::vector<SharedDatum> inputs) {
+  return ControlFlow(runner, id, std::move(inputs)).run();
 }
 
 }  // namespace linnet::runtime

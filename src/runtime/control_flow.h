@@ -9,6 +9,7 @@
 namespace linnet::runtime {
 
 /// Runs one node that has subgraphs. The last inputs are its captures. Errors inside name the path of nodes.
-std::vector<Datum> run_control_flow(ProgramRunner& runner, graph::NodeId id, std::span<const Datum> inputs);
+std::vector<ops::SharedDatum> run_control_flow(ProgramRunner& runner, graph::NodeId id,
+                                               std::vector<ops::SharedDatum> inputs);
 
 }  // namespace linnet::runtime

@@ -6,7 +6,6 @@
 
 #include "graph/index.h"
 #include "linnet/error.h"
-#include "ops/eager.h"
 #include "passes/pass.h"
 #include "runtime/cancellation.h"
 #include "runtime/control_flow.h"
@@ -17,6 +16,8 @@ using graph::at;
 using graph::kNoValue;
 using graph::NodeId;
 using graph::ValueId;
+using ops::share;
+using ops::SharedDatum;
 
 namespace {
 
@@ -109,25 +110,34 @@ ProgramRunner::ProgramRunner(const Program& program, std::shared_ptr<Arena> aren
   }
 }
 
-Datum ProgramRunner::value_of(ValueId id) const {
-  if (id == kNoValue) return std::monostate();
+SharedDatum ProgramRunner::value_of(ValueId id) const {
+  if (id == kNoValue) return share(std::monostate());
   const graph::Value& value = program_.graph().value(id);
-  return value.is_constant() ? Datum(*value.constant) : values_[at(id)];
+  if (value.is_constant()) return share(*value.constant);
+  return values_[at(id)] == nullptr ? share(Datum()) : values_[at(id)];
 }
 
-std::vector<Datum> ProgramRunner::run(std::span<const Datum> inputs, bool profiling, const RunOptions& options) {
+std::vector<SharedDatum> ProgramRunner::take_inputs(const Schedule::Item& item) {
+  const Schedule& schedule = program_.schedule();
+  std::vector<SharedDatum> inputs;
+  for (const ValueId id : reads(program_.graph(), schedule, item)) inputs.push_back(value_of(id));
+  for (const ValueId id : item.release) values_[at(id)] = nullptr;
+  return inputs;
+}
+
+std::vector<SharedDatum> ProgramRunner::run(std::vector<SharedDatum> inputs, bool profiling,
+                                            const RunOptions& options) {
   const graph::Graph& graph = program_.graph();
   profiling_ = profiling;
   options_ = options;
-  values_.assign(at(graph.value_count()), Datum());
-  for (std::size_t i = 0; i < inputs.size(); ++i) values_[at(graph.inputs[i])] = inputs[i];
+  values_.assign(at(graph.value_count()), nullptr);
+  for (std::size_t i = 0; i < inputs.size(); ++i) values_[at(graph.inputs[i])] = std::move(inputs[i]);
   for (const Schedule::Item& item : program_.schedule().items) {
     if (should_stop(options_)) throw_cancelled();
-    if (item.segment >= 0) run_segment(at(item.segment));
-    else run_node(item.node);
-    for (const ValueId id : item.release) values_[at(id)] = Datum();
+    if (item.segment >= 0) run_segment(at(item.segment), take_inputs(item));
+    else run_node(item.node, take_inputs(item));
   }
-  std::vector<Datum> outputs;
+  std::vector<SharedDatum> outputs;
   for (const ValueId id : graph.outputs) outputs.push_back(value_of(id));
   values_.clear();
   return outputs;
@@ -144,20 +154,19 @@ void ProgramRunner::bind(SegmentState& state, std::shared_ptr<const plan::ShapeP
   state.profile.runs = 0;
 }
 
-void ProgramRunner::run_segment(std::size_t index) {
+void ProgramRunner::run_segment(std::size_t index, const std::vector<SharedDatum>& given) {
   const Segment& segment = program_.schedule().segments[index];
   SegmentState& state = segments_[index];
   std::vector<Tensor> inputs;
   std::vector<Shape> shapes;
-  for (const ValueId id : segment.inputs) {
-    const Datum datum = value_of(id);
-    const auto* tensor = std::get_if<Tensor>(&datum);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const auto* tensor = std::get_if<Tensor>(given[i].get());
     if (tensor == nullptr) {
       throw Error(ErrorCode::input, "an operator that takes tensors gets something else",
                   {.file = program_.graph().file,
-                   .where = "value '" + program_.graph().value(id).name + "'",
+                   .where = "value '" + program_.graph().value(segment.inputs[i]).name + "'",
                    .expected = "a tensor",
-                   .found = to_string(datum)});
+                   .found = to_string(*given[i])});
     }
     inputs.push_back(is_aligned(*tensor) ? *tensor : tensor->clone());
     shapes.push_back(tensor->shape());
@@ -174,20 +183,18 @@ void ProgramRunner::run_segment(std::size_t index) {
     const plan::PlannedValue& output = state.bound->outputs[i];
     Tensor result(output.type, output.shape);
     if (output.bytes != 0) std::memcpy(result.mutable_raw(), state.executor->output(i), output.bytes);
-    values_[at(segment.outputs[i])] = std::move(result);
+    values_[at(segment.outputs[i])] = share(std::move(result));
   }
 }
 
-void ProgramRunner::run_node(NodeId id) {
+void ProgramRunner::run_node(NodeId id, std::vector<SharedDatum> inputs) {
   const graph::Graph& graph = program_.graph();
   const graph::Node& node = graph.node(id);
-  std::vector<Datum> inputs;
-  for (const ValueId input : node.inputs) inputs.push_back(value_of(input));
-  std::vector<Datum> results;
+  std::vector<SharedDatum> results;
   if (!program_.bodies(id).empty()) {
-    results = run_control_flow(*this, id, inputs);
+    results = run_control_flow(*this, id, std::move(inputs));
   } else if (ops::is_dynamic(node)) {
-    results = ops::run_eager(graph, id, inputs);
+    for (Datum& result : ops::run_eager(graph, id, inputs)) results.push_back(share(std::move(result)));
   } else {
     results.push_back(inputs[0]);  // Identity
   }

@@ -12,6 +12,7 @@
 #include "base/aligned_buffer.h"
 #include "linnet/datum.h"
 #include "ops/control_flow.h"
+#include "ops/eager.h"
 #include "plan/plan_cache.h"
 #include "runtime/executor.h"
 #include "runtime/schedule.h"
@@ -77,7 +78,7 @@ class ProgramRunner {
   explicit ProgramRunner(const Program& program, std::shared_ptr<Arena> arena = std::make_shared<Arena>());
 
   /// One datum an input of the graph, one an output. Throws Error.
-  std::vector<Datum> run(std::span<const Datum> inputs, bool profiling, const RunOptions& options);
+  std::vector<ops::SharedDatum> run(std::vector<ops::SharedDatum> inputs, bool profiling, const RunOptions& options);
   /// Adds the steps of what ran last, with the time that they have taken since clear_profile().
   void report_steps(PlanReport& report) const;
   void clear_profile();
@@ -96,16 +97,18 @@ class ProgramRunner {
     std::unique_ptr<Executor> executor;
     Profile profile;
   };
-  [[nodiscard]] Datum value_of(graph::ValueId id) const;
-  void run_segment(std::size_t index);
-  void run_node(graph::NodeId id);
+  [[nodiscard]] ops::SharedDatum value_of(graph::ValueId id) const;
+  /// What the item reads. What nothing reads after it, nothing else holds from here on.
+  std::vector<ops::SharedDatum> take_inputs(const Schedule::Item& item);
+  void run_segment(std::size_t index, const std::vector<ops::SharedDatum>& given);
+  void run_node(graph::NodeId id, std::vector<ops::SharedDatum> inputs);
   void bind(SegmentState& state, std::shared_ptr<const plan::ShapePlan> plan);
 
   const Program& program_;
   std::shared_ptr<Arena> arena_;
   std::vector<SegmentState> segments_;
   std::map<graph::NodeId, std::vector<ProgramRunner>> bodies_;
-  std::vector<Datum> values_;  // of this run, by ValueId
+  std::vector<ops::SharedDatum> values_;  // of this run, by ValueId
   bool profiling_ = false;
   RunOptions options_;
 };

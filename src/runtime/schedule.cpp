@@ -175,10 +175,7 @@ class Cutter {
 void note_releases(const Graph& graph, Schedule& schedule) {
   std::vector<std::ptrdiff_t> last(at(graph.value_count()), -1);
   for (std::size_t i = 0; i < schedule.items.size(); ++i) {
-    const Schedule::Item& item = schedule.items[i];
-    const std::vector<ValueId>& reads =
-        item.segment >= 0 ? schedule.segments[at(item.segment)].inputs : graph.node(item.node).inputs;
-    for (const ValueId id : reads) {
+    for (const ValueId id : reads(graph, schedule, schedule.items[i])) {
       if (id != kNoValue) last[at(id)] = static_cast<std::ptrdiff_t>(i);
     }
   }
@@ -189,6 +186,10 @@ void note_releases(const Graph& graph, Schedule& schedule) {
 }
 
 }  // namespace
+
+const std::vector<ValueId>& reads(const Graph& graph, const Schedule& schedule, const Schedule::Item& item) {
+  return item.segment >= 0 ? schedule.segments[at(item.segment)].inputs : graph.node(item.node).inputs;
+}
 
 bool needs_schedule(const Graph& graph, bool folded) {
   const auto is_tensor = [&](ValueId id) { return graph.value(id).desc.kind == ValueKind::tensor; };

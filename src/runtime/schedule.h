@@ -30,6 +30,10 @@ struct Schedule {
   std::vector<Item> items;  // in the order of execution
 };
 
+/// The values that an item reads, in the order of its inputs; those omitted are kNoValue.
+const std::vector<graph::ValueId>& reads(const graph::Graph& graph, const Schedule& schedule,
+                                         const Schedule::Item& item);
+
 /// Whether one plan, whatever the inputs' elements, cannot serve. `folded`: plans compute what follows from constants
 /// (the pass fold_constants).
 bool needs_schedule(const graph::Graph& graph, bool folded);

@@ -1,5 +1,6 @@
 // Scan at both of its definitions, SequenceMap, and what a loop refuses, from the file to the result.
 #include <catch2/catch.hpp>
+#include <ctime>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -202,6 +203,102 @@ TEST_CASE("A loop refuses a condition of two truth values, and results of differ
   CHECK(error.code() == ErrorCode::input);
   CHECK(contains(error.message(), "one type and shape"));
   CHECK(error.details().node == "loop");
+}
+
+OnnxGraph loop_body(const std::vector<OnnxNode>& nodes, const std::vector<std::string>& sequences,
+                    const std::vector<std::string>& results) {
+  OnnxGraph body;
+  for (const OnnxNode& node : nodes) body.node(node);
+  body.node(OnnxNode("Identity", {"go_in"}, {"go_out"}))
+      .input("i", kInt, {})
+      .input("go_in", kBool, {})
+      .output("go_out", kBool, {});
+  for (const std::string& name : sequences) body.fields().message(11, onnx_sequence_info(name, kFloat));
+  for (const std::string& name : results) body.fields().message(12, onnx_sequence_info(name, kFloat));
+  return body;
+}
+
+OnnxGraph branch(const OnnxNode& node, const std::string& result) {
+  OnnxGraph graph;
+  graph.node(node).fields().message(12, onnx_sequence_info(result, kFloat));
+  return graph;
+}
+
+/// The nodes make the sequence "grown"; gives its length, and checks that it took no time in its square. That of copies,
+/// one of the sequence a step, was 30 seconds and more.
+void check_growing(const std::vector<OnnxNode>& nodes, std::int64_t count) {
+  OnnxModel model;
+  for (const OnnxNode& node : nodes) model.graph.node(node);
+  model.graph.node(OnnxNode("SequenceLength", {"grown"}, {"length"}))
+      .initializer("n", tensor<std::int64_t>({}, {count}))
+      .initializer("one", tensor<std::int64_t>({}, {1}))
+      .input("x", kFloat, {1})
+      .output("length", kInt, {});
+  SessionOptions options;
+  options.threads = 1;
+  Session session(Model::load(model.bytes()), options);
+  const std::clock_t start = std::clock();
+  CHECK(session.run(tensor<float>({1}, {1}))[0].data<std::int64_t>()[0] == count);
+  CHECK(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC < 8);
+}
+
+TEST_CASE("A sequence that grows step by step is not copied at each", "[dynamic]") {
+  constexpr int kCount = 1 << 14;
+  const OnnxNode empty("SequenceEmpty", {}, {"list0"}), append("SequenceInsert", {"list", "x"}, {"longer"});
+  SECTION("in a chain") {
+    std::vector<OnnxNode> nodes = {empty};
+    for (int i = 0; i < kCount; ++i) {
+      const std::string next = i + 1 == kCount ? "grown" : "list" + std::to_string(i + 1);
+      nodes.emplace_back("SequenceInsert", std::vector<std::string>{"list" + std::to_string(i), "x"},
+                         std::vector<std::string>{next});
+    }
+    check_growing(nodes, kCount);
+  }
+  const auto check_loop = [&](const OnnxNode& step) {
+    check_growing(
+        {empty, OnnxNode("Loop", {"n", "", "list0"}, {"grown"}).set("body", loop_body({step}, {"list"}, {"longer"}))},
+        kCount);
+  };
+  SECTION("in a loop") { check_loop(append); }
+  SECTION("in the branch of a loop") {
+    check_loop(OnnxNode("If", {"go_in"}, {"longer"})
+                   .set("then_branch", branch(OnnxNode("SequenceInsert", {"list", "x"}, {"more"}), "more"))
+                   .set("else_branch", branch(OnnxNode("SequenceErase", {"list"}, {"less"}), "less")));
+  }
+  SECTION("in a loop in a loop") {
+    check_loop(
+        OnnxNode("Loop", {"one", "", "list"}, {"longer"})
+            .set("body", loop_body({OnnxNode("SequenceInsert", {"inner", "x"}, {"more"})}, {"inner"}, {"more"})));
+  }
+}
+
+TEST_CASE("A sequence that something else reads stays as it was", "[dynamic]") {
+  OnnxModel model;
+  model.graph.fields().message(11, onnx_sequence_info("given", kFloat));
+  model.graph.node(OnnxNode("SequenceInsert", {"given", "x"}, {"longer"}))
+      .node(OnnxNode("SequenceErase", {"given"}, {"shorter"}))
+      .node(OnnxNode("SequenceInsert", {"longer", "x"}, {"longest"}))
+      // The same sequence carried twice and read from outside.
+      .node(OnnxNode("Loop", {"n", "", "given", "given"}, {"grown", "kept"})
+                .set("body", loop_body({OnnxNode("SequenceInsert", {"list", "x"}, {"list_out"}),
+                                        OnnxNode("SequenceErase", {"longest"}, {"erased"}),
+                                        OnnxNode("SequenceErase", {"erased"}, {"same_out"}),
+                                        OnnxNode("Identity", {"same"}, {"unused"})},
+                                       {"list", "same"}, {"list_out", "same_out"})))
+      .node(OnnxNode("Identity", {"longest"}, {"copy"}))
+      .node(OnnxNode("SequenceErase", {"copy"}, {"again"}))
+      .initializer("n", tensor<std::int64_t>({}, {3}))
+      .input("x", kFloat, {1});
+  const std::vector<std::string> results = {"longer", "shorter", "longest", "grown", "kept", "again", "given", "given"};
+  for (const std::string& name : results) model.graph.fields().message(12, onnx_sequence_info(name, kFloat));
+  Session session(Model::load(model.bytes()));
+  const Tensor x = tensor<float>({1}, {1});
+  const std::vector<NamedDatum> inputs = {{"given", Sequence(4, x)}, {"x", x}};
+  for (int run = 0; run < 2; ++run) {
+    std::vector<std::size_t> lengths;
+    for (const Datum& result : session.run_data(inputs)) lengths.push_back(std::get<Sequence>(result).size());
+    CHECK(lengths == std::vector<std::size_t>{5, 3, 6, 7, 4, 5, 4, 4});
+  }
 }
 
 TEST_CASE("A profile shows the steps inside a body, and starts anew", "[dynamic]") {

@@ -87,6 +87,11 @@ ProtoWriter onnx_value_info(std::string_view name, DataType type, const std::vec
   return ProtoWriter().bytes(1, name).message(2, ProtoWriter().message(1, tensor_type));
 }
 
+ProtoWriter onnx_sequence_info(std::string_view name, DataType type) {
+  const ProtoWriter element = ProtoWriter().message(1, ProtoWriter().number(1, static_cast<int>(type)));
+  return ProtoWriter().bytes(1, name).message(2, ProtoWriter().message(4, ProtoWriter().message(1, element)));
+}
+
 OnnxNode::OnnxNode(std::string_view op_type, const std::vector<std::string>& inputs,
                    const std::vector<std::string>& outputs, std::string_view name) {
   for (const std::string& input : inputs) proto_.bytes(1, input);

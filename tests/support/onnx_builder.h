@@ -61,6 +61,8 @@ ProtoWriter onnx_external_tensor(std::string_view name, int data_type, const std
                                  const std::vector<std::pair<std::string, std::string>>& entries);
 /// A ValueInfoProto of a tensor.
 ProtoWriter onnx_value_info(std::string_view name, DataType type, const std::vector<OnnxDim>& dims);
+/// A ValueInfoProto of a sequence of tensors of any shape.
+ProtoWriter onnx_sequence_info(std::string_view name, DataType type);
 
 class OnnxGraph;
 
