@@ -130,6 +130,7 @@ std::vector<SharedDatum> ProgramRunner::run(std::vector<SharedDatum> inputs, boo
   const graph::Graph& graph = program_.graph();
   profiling_ = profiling;
   options_ = options;
+  if (should_stop(options_)) throw_cancelled();  // the body of a loop may have no item
   values_.assign(at(graph.value_count()), nullptr);
   for (std::size_t i = 0; i < inputs.size(); ++i) values_[at(graph.inputs[i])] = std::move(inputs[i]);
   for (const Schedule::Item& item : program_.schedule().items) {

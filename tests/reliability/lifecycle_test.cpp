@@ -226,16 +226,12 @@ TEST_CASE("L09: a deadline ends a run as a cancellation does") {
   CHECK(floats(session.run(x).at(0)) == expected);
 }
 
-TEST_CASE("L08 L09: a loop that never comes to a plan is left as soon as it is told to") {
-  // A body of nothing but operators that have no plan, and as many turns as hours.
-  OnnxGraph body;
-  body.input("i", DataType::int64, {}).input("c", DataType::boolean, {}).input("s", DataType::int64, {"M"});
-  body.node(OnnxNode("Identity", {"c"}, {"c_out"})).node(OnnxNode("NonZero", {"s"}, {"found"}));
-  body.node(OnnxNode("Identity", {"s"}, {"s_out"}));
-  body.output("c_out", DataType::boolean, {}).output("s_out", DataType::int64, {"M"});
+/// A loop over the body with more turns than anyone waits for, which carries the value `carried`.
+void check_left_when_told(const OnnxGraph& body, const std::vector<OnnxNode>& before, const char* carried) {
+  std::vector<OnnxNode> nodes = before;
+  nodes.push_back(OnnxNode("Loop", {"n", "", carried}, {"y"}).set("body", body));
   const OnnxModel model =
-      model_of({OnnxNode("Loop", {"n", "", "x"}, {"y"}).set("body", body)}, {{"x", {"M"}, DataType::int64}},
-               {{"n", tensor<std::int64_t>({}, {std::int64_t{1} << 40})}});
+      model_of(nodes, {{"x", {"M"}, DataType::int64}}, {{"n", tensor<std::int64_t>({}, {std::int64_t{1} << 24})}});
   const auto file = model.bytes();
   SessionOptions options = one_thread();
   options.max_loop_trips = std::int64_t{1} << 50;
@@ -255,6 +251,33 @@ TEST_CASE("L08 L09: a loop that never comes to a plan is left as soon as it is t
   REQUIRE(error.has_value());
   CHECK(error->code() == ErrorCode::cancelled);
   CHECK(Clock::now() - start < std::chrono::seconds(30));
+}
+
+TEST_CASE("L08 L09: a loop that never comes to a plan is left as soon as it is told to") {
+  // A body of nothing but operators that have no plan.
+  OnnxGraph body;
+  body.input("i", DataType::int64, {}).input("c", DataType::boolean, {}).input("s", DataType::int64, {"M"});
+  body.node(OnnxNode("Identity", {"c"}, {"c_out"})).node(OnnxNode("NonZero", {"s"}, {"found"}));
+  body.node(OnnxNode("Identity", {"s"}, {"s_out"}));
+  body.output("c_out", DataType::boolean, {}).output("s_out", DataType::int64, {"M"});
+  check_left_when_told(body, {}, "x");
+}
+
+TEST_CASE("L08 L09: a loop whose body does nothing is left as soon as it is told to") {
+  OnnxGraph body;
+  body.input("i", DataType::int64, {}).input("c", DataType::boolean, {}).input("s", DataType::int64, {"M"});
+  body.output("c", DataType::boolean, {}).output("s", DataType::int64, {"M"});
+  check_left_when_told(body, {}, "x");
+}
+
+TEST_CASE("L08 L09: a loop whose sequence grows and grows is left as soon as it is told to") {
+  OnnxGraph body;
+  body.input("i", DataType::int64, {}).input("c", DataType::boolean, {});
+  body.fields().message(11, onnx_sequence_info("s", DataType::int64));
+  body.node(OnnxNode("Identity", {"c"}, {"c_out"})).node(OnnxNode("SequenceInsert", {"s", "x"}, {"s_out"}));
+  body.output("c_out", DataType::boolean, {});
+  body.fields().message(12, onnx_sequence_info("s_out", DataType::int64));
+  check_left_when_told(body, {OnnxNode("SequenceConstruct", {"x"}, {"list"})}, "list");
 }
 
 TEST_CASE("L08: ResNet-50 is left within 50 ms of being told to, 99 times of 100", "[.nightly]") {
