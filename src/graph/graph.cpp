@@ -132,7 +132,12 @@ void Graph::clear_outputs() {
 void Graph::index_uses() {
   if (uses_) return;
   uses_.emplace();
-  for (Value& v : values_) v.consumers.clear();
+  uses_->places.resize(nodes_.size());
+  uses_->slots.resize(values_.size());
+  for (ValueId id = 0; id < value_count(); ++id) {
+    uses_->slots[at(id)].reserve(value(id).consumers.size());
+    value(id).consumers.clear();
+  }
   for (NodeId id = 0; id < node_count(); ++id) {
     for (std::size_t i = 0; i < node(id).inputs.size(); ++i) link(id, i);
   }

@@ -74,6 +74,8 @@ NodeCounts count_fields(const Message& node) {
 
 // A value's list of consumers: its first allocation, and a use in it while it doubles.
 constexpr std::size_t kConsumersBytes = block_bytes(1), kUseBytes = 3 * sizeof(NodeId);
+// A list in the graph's index of uses.
+constexpr std::size_t kPlacesBytes = sizeof(std::vector<std::size_t>);
 
 constexpr std::size_t larger(std::size_t room) { return room + room / 2 + 1; }
 
@@ -93,7 +95,7 @@ class GraphReader {
       if (!graph_.value(id).constant || context_.ir_version >= kFirstOverridableIr) graph_.add_input(id);
     }
     for_each(GraphProto::kNodeFieldNumber, "NodeProto", [this](const Message& m) { read_node(m); });
-    for (const ValueId id : left_out_) leave_out(id);
+    leave_out();
     require_sources();
     graph_.sort();
     for_each(GraphProto::kOutputFieldNumber, "ValueInfoProto", [this](const Message& m) { read_output(m); });
@@ -463,15 +465,30 @@ class GraphReader {
   }
 
   /// For nodes that stand before the call, too.
-  void leave_out(ValueId id) {
-    const std::vector<graph::NodeId> readers = graph_.value(id).consumers;
-    for (const graph::NodeId reader : readers) {
-      if (graph_.node(reader).attributes.has(kCaptures)) refuse_capture(graph_.value(id).name, message_);
-      for (std::size_t i = 0; i < graph_.node(reader).inputs.size(); ++i) {
-        if (graph_.node(reader).inputs[i] == id) graph_.set_input(reader, i, kNoValue);
+  void leave_out() {
+    if (left_out_.empty()) return;
+    for (NodeId id = 0; id < graph_.node_count(); ++id) {
+      const graph::Node& node = graph_.node(id);
+      if (!node.attributes.has(kCaptures)) continue;
+      for (const ValueId input : node.inputs) {
+        if (left_out_.contains(input)) refuse_capture(graph_.value(input).name, message_);
       }
     }
-    graph_.remove_node(graph_.value(id).producer);
+    charge_use_index();
+    for (const ValueId id : left_out_) {
+      graph_.replace_uses(id, kNoValue);
+      graph_.remove_node(graph_.value(id).producer);
+    }
+  }
+
+  /// What the graph's first edit makes: a list of places for each node and each value.
+  void charge_use_index() {
+    std::size_t bytes = (at(graph_.node_count()) + at(graph_.value_count())) * kPlacesBytes;
+    for (NodeId id = 0; id < graph_.node_count(); ++id)
+      bytes += block_bytes(graph_.node(id).inputs.size() * sizeof(std::size_t));
+    for (ValueId id = 0; id < graph_.value_count(); ++id)
+      bytes += block_bytes(graph_.value(id).consumers.size() * sizeof(std::size_t));
+    charge(bytes, message_);
   }
 
   [[noreturn]] static void refuse_capture(const std::string& name, const Message& message) {

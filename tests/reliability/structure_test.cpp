@@ -430,3 +430,20 @@ TEST_CASE("D21: names inside functions are found in linear time where the model 
   const std::vector<std::byte> file = model.bytes();
   CHECK(processor_seconds_of([&] { (void)Model::load(file); }) < kManySeconds);
 }
+
+TEST_CASE("D21: what calls leave out is left out in linear time, by nodes that stand before the calls") {
+  ProtoWriter function;  // hands its input on
+  function.bytes(1, "F").bytes(10, "my").bytes(4, "u").bytes(5, "u");
+  function.message(9, ProtoWriter().bytes(1, "").number(2, 13));
+  const auto check_refused = [&](const std::vector<std::string>& read, int calls) {
+    OnnxModel model = model_of({OnnxNode("Max", read, {"y"})}, {{"x", {2}}});
+    model.import("my", 1).fields().message(25, function);
+    for (int i = 0; i < calls; ++i) model.graph.node(OnnxNode("F", {""}, {"v" + number(i)}).domain("my"));
+    CHECK_REFUSED(model, ErrorCode::model, "a required input is missing");
+  };
+  std::vector<std::string> one(100'000, "v0"), many(50'000);
+  for (int i = 0; i < 50'000; ++i) many[static_cast<std::size_t>(i)] = "v" + number(i);
+  one[0] = "x";
+  check_refused(one, 1);
+  check_refused(many, 50'000);
+}
