@@ -4,6 +4,7 @@
 #include <bit>
 #include <vector>
 
+#include "graph/index.h"
 #include "ops/node_context.h"
 #include "passes/match.h"
 #include "passes/pass_list.h"
@@ -12,6 +13,7 @@ namespace linnet::passes {
 
 namespace {
 
+using graph::at;
 using graph::Graph;
 using graph::kNoNode;
 using graph::kNoValue;
@@ -97,17 +99,16 @@ ValueId same_input(const Graph& graph, NodeId id) {
 }
 
 // A graph output keeps its name: what wrote x writes it instead. Empty if that was possible.
-std::string rename_producer(Graph& graph, NodeId id, ValueId x) {
+std::string rename_producer(Graph& graph, NodeId id, ValueId x, std::vector<std::size_t>& places) {
   const ValueId output = graph.node(id).outputs[0];
   const graph::Value& source = graph.value(x);
   if (source.producer == kNoNode) return "the output '" + graph.value(output).name + "' copies an input or a constant";
   if (source.graph_output)
     return "'" + source.name + "' and '" + graph.value(output).name + "' are both outputs of the graph";
   const NodeId producer = source.producer;
-  const auto& outputs = graph.node(producer).outputs;
-  const auto slot = static_cast<std::size_t>(std::find(outputs.begin(), outputs.end(), x) - outputs.begin());
   graph.remove_node(id);
-  graph.set_output(producer, slot, output);
+  graph.set_output(producer, places[at(x)], output);
+  places[at(output)] = places[at(x)];
   graph.replace_uses(x, output);
   return {};
 }
@@ -116,6 +117,7 @@ std::string rename_producer(Graph& graph, NodeId id, ValueId x) {
 
 void eliminate_identities(Graph& graph, PassContext& context) {
   const std::vector<NodeId> order = graph.order();
+  std::vector<std::size_t> places = output_places(graph);
   for (const NodeId id : order) {
     const ValueId x = same_input(graph, id);
     if (x == kNoValue) continue;
@@ -125,7 +127,7 @@ void eliminate_identities(Graph& graph, PassContext& context) {
       continue;
     }
     if (graph.value(outputs[0]).graph_output) {
-      if (const std::string reason = rename_producer(graph, id, x); !reason.empty()) {
+      if (const std::string reason = rename_producer(graph, id, x, places); !reason.empty()) {
         context.refused(id, reason);
         continue;
       }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "graph/index.h"
 #include "ops/node_context.h"
 #include "passes/fused_operators.h"
 
@@ -31,6 +32,17 @@ const graph::Node* producer_of(const graph::Graph& graph, graph::ValueId id) {
   if (id == graph::kNoValue) return nullptr;
   const graph::NodeId producer = graph.value(id).producer;
   return producer == graph::kNoNode ? nullptr : &graph.node(producer);
+}
+
+std::vector<std::size_t> output_places(const graph::Graph& graph) {
+  std::vector<std::size_t> places(graph::at(graph.value_count()));
+  for (const graph::NodeId id : graph.order()) {
+    const std::vector<graph::ValueId>& outputs = graph.node(id).outputs;
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      if (outputs[i] != graph::kNoValue) places[graph::at(outputs[i])] = i;
+    }
+  }
+  return places;
 }
 
 graph::ValueId input_of(const graph::Node& node, std::size_t i) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "graph/graph.h"
 
@@ -21,6 +22,10 @@ std::string why_not_private(const graph::Graph& graph, graph::ValueId value);
 
 /// The node that writes `value`; null for an input, a constant or an omitted value.
 const graph::Node* producer_of(const graph::Graph& graph, graph::ValueId value);
+
+/// By value: its place among the outputs of the node that writes it; 0 where none does. For passes that replace outputs, which
+/// keep it true: a search for each of a node's 100,000 would take quadratic time.
+std::vector<std::size_t> output_places(const graph::Graph& graph);
 
 /// Input i of the node; kNoValue beyond the end of its list.
 graph::ValueId input_of(const graph::Node& node, std::size_t i);

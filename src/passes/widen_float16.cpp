@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/half.h"
+#include "graph/index.h"
 #include "ops/control_flow.h"
 #include "passes/match.h"
 #include "passes/narrow_types.h"
@@ -16,6 +17,7 @@ namespace linnet::passes {
 
 namespace {
 
+using graph::at;
 using graph::Graph;
 using graph::kNoNode;
 using graph::NodeId;
@@ -64,13 +66,9 @@ void widen_at_input(Graph& graph, ValueId id) {
 }
 
 // Whoever is inside has the value as `inside`, whoever is outside as `outside`.
-void cast_at_output(Graph& graph, ValueId id, DataType inside, DataType outside) {
-  const NodeId producer = graph.value(id).producer;
+void cast_at_output(Graph& graph, ValueId id, std::vector<std::size_t>& places, DataType inside, DataType outside) {
   const ValueId twin = add_twin(graph, id, inside);
-  const auto& outputs = graph.node(producer).outputs;
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    if (outputs[i] == id) graph.set_output(producer, i, twin);
-  }
+  graph.set_output(graph.value(id).producer, std::exchange(places[at(id)], 0), twin);
   graph.replace_uses(id, twin);
   add_cast(graph, twin, id, outside);
   graph.value(id).desc.type = outside;
@@ -97,8 +95,8 @@ bool keep_rounding(Graph& graph, NodeId id, const std::vector<DataType>& types) 
   bool kept = false;
   const std::vector<ValueId> outputs = graph.node(id).outputs;
   for (const ValueId output : outputs) {
-    if (output == graph::kNoValue || !is_narrow(types[static_cast<std::size_t>(output)])) continue;
-    graph.value(output).desc.type = types[static_cast<std::size_t>(output)];
+    if (output == graph::kNoValue || !is_narrow(types[at(output)])) continue;
+    graph.value(output).desc.type = types[at(output)];
     widen_at_input(graph, output);
     kept = true;
   }
@@ -120,10 +118,10 @@ void narrow_operand(Graph& graph, const NarrowOperand& operand) {
   graph.set_input(id, input, narrow);
 }
 
-bool wants_narrow(const graph::Node& node, std::size_t input) {
-  if (is_onnx(node, "BitCast")) return true;
-  const Graph* body = first_body(node);
-  const auto inside = body == nullptr ? std::nullopt : input_in_body(node, *body, input);
+// Of a BitCast, or a node with that body.
+bool wants_narrow(const graph::Node& node, const Graph* body, std::size_t input) {
+  if (body == nullptr) return true;
+  const auto inside = input_in_body(node, *body, input);
   return inside && body->value(body->inputs[*inside]).desc.kind == ValueKind::tensor;
 }
 
@@ -153,14 +151,42 @@ void open_map_body(Graph& graph, NodeId id) {
     if (is_narrow(type)) type = DataType::float32;
   }
   const std::vector<DataType> types = narrow_types(*copy);
+  std::vector<std::size_t> places = output_places(*copy);
   const std::vector<ValueId> outputs = copy->outputs;
   for (const ValueId output : outputs) {
-    const DataType type = types[static_cast<std::size_t>(output)];
+    const DataType type = types[at(output)];
     if (is_narrow(type) && copy->value(output).producer != kNoNode)
-      cast_at_output(*copy, output, type, DataType::float32);
+      cast_at_output(*copy, output, places, type, DataType::float32);
   }
   copy->sort();
   graph.attributes(id).set("body", std::shared_ptr<const Graph>(std::move(copy)));
+}
+
+// By value: 1 where keep_rounding casts it.
+std::vector<char> kept_values(const Graph& graph) {
+  std::vector<char> kept(at(graph.value_count()));
+  for (const NodeId id : graph.order()) {
+    if (!makes_narrow(graph.node(id))) continue;
+    for (const ValueId output : graph.node(id).outputs) {
+      if (output != graph::kNoValue) kept[at(output)] = 1;
+    }
+  }
+  return kept;
+}
+
+std::vector<NarrowOperand> narrow_operands(const Graph& graph, const std::vector<DataType>& types) {
+  std::vector<NarrowOperand> operands;
+  for (const NodeId id : graph.order()) {
+    const graph::Node& node = graph.node(id);
+    const Graph* const body = first_body(node);
+    if (body == nullptr && !is_onnx(node, "BitCast")) continue;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId input = node.inputs[i];
+      if (input != graph::kNoValue && is_narrow(types[at(input)]) && wants_narrow(node, body, i))
+        operands.push_back({id, i, types[at(input)]});
+    }
+  }
+  return operands;
 }
 
 }  // namespace
@@ -171,31 +197,19 @@ void widen_float16(Graph& graph, PassContext& context) {
   run_in_bodies(graph, types, context, widen_float16);
   const ValueId count = graph.value_count();
   const std::vector<NodeId> order = graph.order();
+  std::vector<std::size_t> places = output_places(graph);
   for (const NodeId id : order) open_map_body(graph, id);
-  const auto narrow = [&](ValueId id) {
-    return id != graph::kNoValue && is_narrow(types[static_cast<std::size_t>(id)]);
-  };
-  std::vector<NarrowOperand> narrow_operands;
-  for (const NodeId id : order) {
-    const graph::Node& node = graph.node(id);
-    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      if (narrow(node.inputs[i]) && wants_narrow(node, i))
-        narrow_operands.push_back({id, i, types[static_cast<std::size_t>(node.inputs[i])]});
-    }
-  }
-  const auto kept = [&](ValueId id) {  // by keep_rounding
-    const NodeId producer = graph.value(id).producer;
-    return producer != kNoNode && makes_narrow(graph.node(producer));
-  };
+  const std::vector<char> kept = kept_values(graph);
+  const std::vector<NarrowOperand> operands = narrow_operands(graph, types);
   for (ValueId id = 0; id < count; ++id) {
-    if (!narrow(id) || kept(id)) continue;
+    if (!is_narrow(types[at(id)]) || kept[at(id)] != 0) continue;
     graph::Value& value = graph.value(id);
     if (value.graph_input) {
       if (!value.consumers.empty()) widen_at_input(graph, id);
     } else if (value.constant) {
       widen_constant(graph, id, context);
     } else if (value.graph_output && value.producer != kNoNode) {
-      cast_at_output(graph, id, DataType::float32, types[static_cast<std::size_t>(id)]);
+      cast_at_output(graph, id, places, DataType::float32, types[at(id)]);
     } else if (is_narrow(value.desc.type)) {
       value.desc.type = DataType::float32;
     } else {
@@ -203,7 +217,7 @@ void widen_float16(Graph& graph, PassContext& context) {
     }
     context.applied();
   }
-  for (const NarrowOperand& operand : narrow_operands) {
+  for (const NarrowOperand& operand : operands) {
     narrow_operand(graph, operand);
     context.applied();
   }

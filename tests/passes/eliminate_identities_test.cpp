@@ -1,4 +1,5 @@
 #include "passes/graph_builder.h"
+#include "support/processor_seconds.h"
 
 using namespace linnet;
 using namespace linnet::test;
@@ -80,6 +81,21 @@ TEST_CASE("a graph output keeps its name: what is before the Identity writes it"
   CHECK(operators(b.graph) == "Relu Neg");
   CHECK(writer(b.graph, "y").op_type == "Relu");
   CHECK(input_name(b.graph, writer(b.graph, "z"), 0) == "y");
+}
+
+TEST_CASE("200,000 outputs of a node get the names of what copies them in linear time") {
+  GraphBuilder b;
+  b.input("x", {200'000});
+  std::vector<std::string> parts;
+  for (int i = 0; i < 200'000; ++i) parts.push_back("a" + std::to_string(i));
+  b.node("Split", {"x"}, parts, {{"num_outputs", std::int64_t{200'000}}}, 18);
+  for (int i = 0; i < 200'000; ++i) {
+    const std::string name = "y" + std::to_string(i);
+    b.node("Identity", {parts[static_cast<std::size_t>(i)]}, {name}).output(name);
+  }
+  CHECK(processor_seconds_of([&] { run_pass(b.graph, kEliminateIdentities); }) < 2 * kSlowness);
+  CHECK(operators(b.graph) == "Split");
+  CHECK(writer(b.graph, "y199999").outputs.at(199'999) == b.id("y199999"));
 }
 
 TEST_CASE("a chain of identities between input and output keeps one") {

@@ -4,6 +4,7 @@
 
 #include "passes/graph_builder.h"
 #include "passes/pass_list.h"
+#include "support/processor_seconds.h"
 
 using namespace linnet;
 using namespace linnet::test;
@@ -164,4 +165,20 @@ TEST_CASE("a float32 model is left alone") {
   GraphBuilder b;
   b.input("x", {2}).floats("c", {2}, {1, 2}).node("Add", {"x", "c"}, {"y"}).output("y");
   CHECK(check_pass(b.graph, kWidenFloat16).applied == 0);
+}
+
+TEST_CASE("100,000 outputs of a node are cast in linear time, each in its place") {
+  GraphBuilder b;
+  b.input("x", {100'000}, DataType::float16);
+  std::vector<std::string> names;
+  for (int i = 0; i < 100'000; ++i) names.push_back("y" + std::to_string(i));
+  b.node("Split", {"x"}, names, {{"num_outputs", std::int64_t{100'000}}}, 18);
+  for (const std::string& name : names) b.output(name);
+  CHECK(processor_seconds_of([&] { run_pass(b.graph, kWidenFloat16); }) < 2 * kSlowness);
+  for (const std::size_t i : {0, 1, 99'999}) {
+    const graph::ValueId wide = writer(b.graph, names[i]).inputs.at(0);
+    const graph::Node& split = b.graph.node(b.graph.value(wide).producer);
+    CHECK(split.op_type == "Split");
+    CHECK(split.outputs.at(i) == wide);
+  }
 }
