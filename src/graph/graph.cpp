@@ -4,6 +4,7 @@
 #include <queue>
 #include <utility>
 
+#include "base/joined.h"
 #include "graph/index.h"
 #include "linnet/error.h"
 
@@ -70,7 +71,7 @@ std::string Graph::unique_name(std::string_view stem) const {
   // has taken these very names is not walked through: each further guess is twice as far away.
   for (std::size_t n = values_.size(), step = 1; candidate.empty() || find_value(candidate) != kNoValue;
        n += step, step = 2 * step + 1) {
-    candidate = std::string(stem) + "#" + std::to_string(n);
+    candidate = base::joined(stem, "#", std::to_string(n));
   }
   return candidate;
 }

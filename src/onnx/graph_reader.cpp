@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/joined.h"
 #include "base/printable.h"
 #include "graph/index.h"
 #include "linnet_onnx.pb.h"
@@ -242,9 +243,8 @@ class GraphReader {
   /// A name inside a function means the caller's value, or one that this call alone has.
   ValueId named_in_call(std::string_view name, const Message& message) {
     if (const auto known = call_->names.find(name); known != call_->names.end()) return known->second;
-    const std::string stem = call_->label + "/" + std::string(name);
     charge(kScopeBytes + text_bytes(name.size()), message);
-    const ValueId id = add_value(graph_.unique_name(stem), message);
+    const ValueId id = add_value(graph_.unique_name(base::joined(call_->label, "/", name)), message);
     invented_.insert(id);
     call_->names.emplace(name, id);
     return id;
@@ -280,7 +280,7 @@ class GraphReader {
     MessageReader reader(message);
     while (reader.next()) read_node_field(reader, node, reasons);
     if (node.domain == "ai.onnx") node.domain.clear();
-    if (call_ != nullptr) node.name = call_->label + "/" + (node.name.empty() ? node.op_type : node.name);
+    if (call_ != nullptr) node.name = base::joined(call_->label, "/", node.name.empty() ? node.op_type : node.name);
     const auto version = context_.imports->find(node.domain);
     node.opset = version == context_.imports->end() ? 0 : version->second;
     if (Function* function = called(node)) return expand(*function, node, reasons, message);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/half.h"
+#include "base/joined.h"
 #include "graph/index.h"
 #include "ops/control_flow.h"
 #include "passes/match.h"
@@ -42,7 +43,7 @@ Tensor widened(const Tensor& narrow) {
 
 NodeId add_cast(Graph& graph, ValueId from, ValueId to, DataType type) {
   graph::Node cast;
-  cast.name = graph.value(to).name + "/Cast";
+  cast.name = base::joined(graph.value(to).name, "/Cast");
   cast.op_type = "Cast";
   cast.opset = 13;
   cast.inputs = {from};

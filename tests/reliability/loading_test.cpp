@@ -273,6 +273,27 @@ TEST_CASE("B07 C06: an attribute that a function's nodes refer to is paid for ea
   CHECK(load(model.bytes()).code == ErrorCode::limit);
 }
 
+TEST_CASE("B07: the long names of what calls write out are paid for as they are kept") {
+  ProtoWriter function;
+  function.bytes(1, "F").bytes(10, "my").bytes(4, "t0").bytes(5, "t64");
+  for (int i = 0; i < 64; ++i)
+    function.message(7, OnnxNode("Relu", {"t" + std::to_string(i)}, {"t" + std::to_string(i + 1)}, "n").proto());
+  function.message(9, ProtoWriter().bytes(1, "").number(2, 13));
+  const auto outcome_of = [&](int calls) {
+    OnnxModel model = model_of({}, {{"x", {1}}});
+    model.import("my", 1).fields().message(25, function);
+    std::string from = "x";
+    for (int i = 1; i <= calls; ++i) {
+      const std::string to = i == calls ? "y" : "v" + std::to_string(i);
+      model.graph.node(OnnxNode("F", {from}, {to}, std::to_string(i) + std::string(4000, 'n')).domain("my"));
+      from = to;
+    }
+    return load(model.bytes());
+  };
+  CHECK(outcome_of(110).nodes == 64 * 110);
+  CHECK(outcome_of(320).code == ErrorCode::limit);
+}
+
 TEST_CASE("D21: outputs behind one chain of reshapes are described in linear time") {
   constexpr int kChain = 30'000;
   OnnxModel model(8, 13);
