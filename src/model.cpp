@@ -140,12 +140,23 @@ void forget_weights(graph::Graph& graph) {
   }
 }
 
+/// What widen_float16 adds to a graph for a value that it casts: another value, and a node with its attribute; their names; and
+/// a list each for the node's inputs and outputs, the value's consumers, and the places of both in the index of uses.
+std::size_t cast_bytes(const graph::Value& value) {
+  constexpr std::size_t kLists = 5, kSuffixes = 20;
+  return graph::Graph::bytes_for(1, 1) + onnx::block_bytes(sizeof(graph::Attributes::Entry)) +
+         2 * onnx::text_bytes(value.name.size() + kSuffixes) + kLists * onnx::block_bytes(1) +
+         2 * sizeof(std::vector<std::size_t>);
+}
+
 /// Operators infer the types that they compute in, and 16-bit floats are computed in float32: so where the model has any, its
 /// values are inferred on a copy, widened as the passes will do it.
 void infer_widened(graph::Graph& graph, onnx::LoadNotes& notes) {
   const std::vector<DataType> types = passes::narrow_types(graph);
-  // For the copy, the room that it needs for casts, and their places among the uses.
-  for (int copies = 0; copies < 2; ++copies) notes.budget.charge_copy(graph.file);
+  const std::size_t copy = notes.budget.charge_copy(graph.file);
+  std::size_t beside = copy;  // what moves while there is room made for casts, and then the index of its uses
+  for (const graph::ValueId id : passes::cast_values(graph, types)) beside += cast_bytes(graph.value(id));
+  notes.budget.charge(beside, graph.file);
   graph::Graph wide = graph;
   forget_weights(wide);
   passes::PassContext context(wide);
@@ -160,6 +171,7 @@ void infer_widened(graph::Graph& graph, onnx::LoadNotes& notes) {
     const DataType narrow = types[graph::at(id)];
     if (desc.type == DataType::undefined) desc.type = passes::is_narrow(narrow) ? narrow : inferred.type;
   }
+  notes.budget.release(copy + beside);
 }
 
 /// What the ValueInfos of these take, whose texts are their own.

@@ -39,8 +39,12 @@ class Budget {
   void charge(std::size_t object_bytes, const Message& message);
   /// The same for what no one message asks for.
   void charge(std::size_t object_bytes, const std::string& file);
-  /// All that has been made is about to be copied.
-  void charge_copy(const std::string& file) { charge(static_cast<std::size_t>(charged_), file); }
+  /// All that has been made is about to be copied. What that takes, for release().
+  std::size_t charge_copy(const std::string& file) {
+    const auto bytes = static_cast<std::size_t>(charged_);
+    charge(bytes, file);
+    return bytes;
+  }
   /// Objects that were charged are gone.
   void release(std::size_t object_bytes) { charged_ -= static_cast<std::int64_t>(object_bytes); }
   void add_nodes(std::size_t count, const Message& message);

@@ -19,6 +19,9 @@ bool has_narrow(const graph::Graph& graph);
 /// 16 bits wide may be left out.
 std::vector<DataType> narrow_types(const graph::Graph& graph);
 
+/// The values for each of which widen_float16 makes a cast and what that reads or writes; perhaps too many.
+std::vector<graph::ValueId> cast_values(const graph::Graph& graph, const std::vector<DataType>& types);
+
 /// The 16-bit type that the node makes whatever its inputs are, as an attribute of Cast, EyeLike, ... says; else undefined.
 DataType made_by_attribute(const graph::Node& node);
 

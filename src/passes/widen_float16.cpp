@@ -192,6 +192,19 @@ std::vector<NarrowOperand> narrow_operands(const Graph& graph, const std::vector
 
 }  // namespace
 
+std::vector<ValueId> cast_values(const Graph& graph, const std::vector<DataType>& types) {
+  const std::vector<char> kept = kept_values(graph);
+  std::vector<ValueId> values;
+  for (ValueId id = 0; id < graph.value_count(); ++id) {
+    const graph::Value& value = graph.value(id);
+    if (is_narrow(types[at(id)]) && (value.graph_input || value.graph_output || kept[at(id)] != 0))
+      values.push_back(id);
+  }
+  for (const auto& [node, input, type] : narrow_operands(graph, types))
+    values.push_back(graph.node(node).inputs[input]);
+  return values;
+}
+
 void widen_float16(Graph& graph, PassContext& context) {
   if (!has_narrow(graph)) return;
   const std::vector<DataType> types = narrow_types(graph);
@@ -202,6 +215,8 @@ void widen_float16(Graph& graph, PassContext& context) {
   for (const NodeId id : order) open_map_body(graph, id);
   const std::vector<char> kept = kept_values(graph);
   const std::vector<NarrowOperand> operands = narrow_operands(graph, types);
+  const std::size_t casts = cast_values(graph, types).size();
+  graph.reserve(casts, casts);  // the lists of a large graph do not double
   for (ValueId id = 0; id < count; ++id) {
     if (!is_narrow(types[at(id)]) || kept[at(id)] != 0) continue;
     graph::Value& value = graph.value(id);

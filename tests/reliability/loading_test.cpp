@@ -294,6 +294,20 @@ TEST_CASE("B07: the long names of what calls write out are paid for as they are 
   CHECK(outcome_of(320).code == ErrorCode::limit);
 }
 
+TEST_CASE("B07: the casts of a node's outputs of 16-bit floats are paid for") {
+  const ProtoWriter half = ProtoWriter().message(1, ProtoWriter().number(1, 10));
+  for (const int count : {30'000, 58'000}) {
+    Names names;
+    for (int i = 0; i < count; ++i) names.push_back("o" + std::to_string(i));
+    OnnxModel model(10, 18);
+    model.graph.name("g").input("x", DataType::float16, {count});
+    model.graph.node(OnnxNode("Split", {"x"}, names).set("axis", 0).set("num_outputs", count));
+    for (const std::string& name : names)
+      model.graph.fields().message(12, ProtoWriter().bytes(1, name).message(2, half));
+    CHECK(load(model.bytes()).code.has_value() == (count == 58'000));
+  }
+}
+
 TEST_CASE("D21: outputs behind one chain of reshapes are described in linear time") {
   constexpr int kChain = 30'000;
   OnnxModel model(8, 13);
