@@ -283,7 +283,7 @@ class GraphReader {
     if (call_ != nullptr) node.name = base::joined(call_->label, "/", node.name.empty() ? node.op_type : node.name);
     const auto version = context_.imports->find(node.domain);
     node.opset = version == context_.imports->end() ? 0 : version->second;
-    if (Function* function = called(node)) return expand(*function, node, reasons, message);
+    if (Function* function = called(node)) return expand(*function, std::move(node), reasons, message);
     if (!overload_.empty()) reasons.push_back("the model has no function of the overload " + quote_name(overload_));
     if (!bodies_.empty()) connect_bodies(node, message);
     if (node.op_type.empty())
@@ -387,7 +387,7 @@ class GraphReader {
   }
 
   /// Writes the function's nodes in the place of the call.
-  void expand(Function& function, const graph::Node& node, std::vector<std::string>& reasons, const Message& message) {
+  void expand(Function& function, graph::Node node, std::vector<std::string>& reasons, const Message& message) {
     if (!bodies_.empty()) message.fail(ErrorCode::unsupported, "a call of a function with a subgraph as an attribute");
     if (node.outputs.empty())
       message.fail(ErrorCode::model,
@@ -396,7 +396,7 @@ class GraphReader {
                    "at least 1 output", "0");
     require_few_attributes(node.attributes.entries().size() + function.defaults.size(), message);
     Call call;
-    call.label = node.name.empty() ? node.op_type + "#" + std::to_string(graph_.value_count()) : node.name;
+    call.label = node.name.empty() ? node.op_type + "#" + std::to_string(graph_.value_count()) : std::move(node.name);
     const Nesting level(context_, message);
     const std::size_t bytes = scope_bytes(function, node) + call.label.size();
     charge(bytes, message);

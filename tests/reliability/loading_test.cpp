@@ -294,6 +294,27 @@ TEST_CASE("B07: the long names of what calls write out are paid for as they are 
   CHECK(outcome_of(320).code == ErrorCode::limit);
 }
 
+TEST_CASE("B07: the long names of calls inside calls are there once while these are written out") {
+  constexpr int kCalls = 60;
+  OnnxModel model = model_of({}, {{"x", {1}}});
+  model.import("my", 1);
+  for (int i = 0; i <= kCalls; ++i) {
+    ProtoWriter function;
+    function.bytes(1, "F" + std::to_string(i)).bytes(10, "my").bytes(4, "t0").bytes(5, "t64");
+    if (i < kCalls) {
+      const OnnxNode call("F" + std::to_string(i + 1), {"t0"}, {"t64"}, std::string(4000, 'n'));
+      function.message(7, OnnxNode(call).domain("my").proto());
+    }
+    for (int k = 0; i == kCalls && k < 200; ++k)
+      function.message(7, OnnxNode("Relu", {"t" + std::to_string(k)}, {"t" + std::to_string(k + 1)}).proto());
+    for (const char* domain : {"", "my"})
+      function.message(9, ProtoWriter().bytes(1, domain).number(2, *domain == 0 ? 13 : 1));
+    model.fields().message(25, function);
+  }
+  model.graph.node(OnnxNode("F0", {"x"}, {"y"}).domain("my"));
+  CHECK(load(model.bytes()).code == ErrorCode::limit);
+}
+
 TEST_CASE("B07: the casts of a node's outputs of 16-bit floats are paid for") {
   const ProtoWriter half = ProtoWriter().message(1, ProtoWriter().number(1, 10));
   for (const int count : {30'000, 58'000}) {
