@@ -58,7 +58,8 @@ struct ConcatStep {
 StridedCopy plain_part(const PlanContext& c, std::size_t i, std::size_t axis, std::int64_t at) {
   const Shape& shape = c.placement_in(i).shape;
   const std::vector<std::int64_t> from = dense_strides(shape), to = dense_strides(c.placement_out(0).shape);
-  return {c, element_bytes(c.placement_in(i).type), copy_axes(shape, from, to), 0, at * to[axis]};
+  const std::int64_t offset = c.placement_in(i).elements() == 0 ? 0 : at * to[axis];
+  return {c, element_bytes(c.placement_in(i).type), copy_axes(shape, from, to), 0, offset};
 }
 
 }  // namespace

@@ -119,6 +119,7 @@ void plan_slice(PlanContext& c) {
   for (const Cut& cut : read_cuts(c, shape.size())) {
     const Taken taken = take(cut, in.shape[cut.axis]);
     shape[cut.axis] = taken.count;
+    if (in.elements() == 0) continue;  // extents beside one of zero may be of any size
     offset += taken.first * from[cut.axis];
     from[cut.axis] *= taken.step;
   }

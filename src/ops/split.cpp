@@ -94,7 +94,8 @@ void plan_split(PlanContext& c) {
   for (const Dim& part : parts) {
     Shape shape = in.shape;
     shape[axis] = part.value;
-    copies.emplace_back(c, element_bytes(in.type), copy_axes(shape, from, dense_strides(shape)), at * from[axis], 0);
+    const std::int64_t offset = in.elements() == 0 ? 0 : at * from[axis];
+    copies.emplace_back(c, element_bytes(in.type), copy_axes(shape, from, dense_strides(shape)), offset, 0);
     at += part.value;
   }
   c.step().algorithm = "strided_copy";

@@ -57,9 +57,10 @@ std::vector<std::int64_t> dense_strides(const Shape& shape) {
 StridedCopy::StridedCopy(const NodeContext& context, std::size_t element_bytes, std::vector<Axis> axes,
                          std::int64_t src_offset, std::int64_t dst_offset) {
   const auto width = static_cast<std::int64_t>(element_bytes);
-  // Not a product of overflowing extents beside one of zero.
-  const bool empty = std::any_of(axes.begin(), axes.end(), [](const Axis& axis) { return axis.size == 0; });
-  elements_ = empty ? 0 : 1;
+  unit_ = width;
+  // Beside an extent of zero others may be of any size: nothing is multiplied with them.
+  if (std::any_of(axes.begin(), axes.end(), [](const Axis& axis) { return axis.size == 0; })) return;
+  elements_ = 1;
   for (Axis& axis : axes) {
     elements_ *= axis.size;  // at most the elements of dst, which are counted already
     axis.src_stride *= width;
@@ -67,8 +68,6 @@ StridedCopy::StridedCopy(const NodeContext& context, std::size_t element_bytes, 
   }
   src_offset_ = src_offset * width;
   dst_offset_ = dst_offset * width;
-  unit_ = width;
-  if (empty) return;
   // Stable: axes that dst has together stay together. Then writing is sequential, and reading is what jumps.
   std::stable_sort(axes.begin(), axes.end(), [](const Axis& a, const Axis& b) { return a.dst_stride > b.dst_stride; });
   axes_ = merged(axes);

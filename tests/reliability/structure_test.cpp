@@ -81,6 +81,23 @@ TEST_CASE("D03: huge extents beside one of 0 are an empty tensor") {
   CHECK((error->code() == ErrorCode::model || error->code() == ErrorCode::limit));
 }
 
+TEST_CASE("D03: inputs of huge extents beside one of 0 are joined to nothing, and nothing is cut from nothing") {
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  for (const int axis : {0, 1}) {
+    const OnnxModel model =
+        model_of({OnnxNode("Concat", {"x", "x", "x"}, {"y"}).set("axis", axis)}, {{"x", {1, 0, most / 4}}});
+    CHECK(run(model, {Tensor(DataType::float32, {1, 0, most / 4})}).at(0).size() == 0);
+  }
+  const Tensor tall(DataType::float32, {most / 4, 0, 4});
+  const OnnxModel halves = model_of({OnnxNode("Split", {"x", "sizes"}, {"a", "y"})}, {{"x", {most / 4, 0, 4}}},
+                                    {{"sizes", tensor<std::int64_t>({2}, {most / 4 - 1, 1})}});
+  CHECK(run(halves, {tall}).at(0).size() == 0);
+  const OnnxModel rest =
+      model_of({OnnxNode("Slice", {"x", "start", "end"}, {"y"})}, {{"x", {most / 4, 0, 4}}},
+               {{"start", tensor<std::int64_t>({1}, {most / 4 - 1})}, {"end", tensor<std::int64_t>({1}, {most})}});
+  CHECK(run(rest, {tall}).at(0).size() == 0);
+}
+
 TEST_CASE("D04: a payload of another size than the extents ask for is refused with both sizes") {
   CHECK_REFUSED(with_tensor(onnx_tensor_header("w", 1, {108}).bytes(9, "1234")), ErrorCode::model, "w", "expected 432",
                 "found 4");
