@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/checked_math.h"
 #include "linnet/error.h"
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -16,7 +17,7 @@ void AlignedBuffer::Free::operator()(std::byte* p) const noexcept { std::free(p)
 AlignedBuffer::AlignedBuffer(std::size_t bytes, Fill fill) : bytes_(bytes) {
   const bool huge = bytes >= kHugeFrom;
   const std::size_t alignment = huge ? kHugePage : kLine;
-  const std::size_t rounded = (bytes + kLine - 1) / kLine * kLine;
+  const std::size_t rounded = round_up(bytes, kLine);
   if (rounded < bytes)
     throw Error(ErrorCode::limit, "a buffer of " + std::to_string(bytes) + " bytes cannot be aligned");
   void* p = nullptr;

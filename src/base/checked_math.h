@@ -58,5 +58,7 @@ inline std::size_t to_size(std::int64_t value, std::string_view what) {
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
 /// The multiple of b at or above a, for a >= 0, b > 0.
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
+/// The same for bytes in memory. Beyond the largest size it wraps around, to less than a.
+constexpr std::size_t round_up(std::size_t a, std::size_t b) { return (a + b - 1) / b * b; }
 
 }  // namespace linnet::base

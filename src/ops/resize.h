@@ -49,8 +49,9 @@ struct ResizeAxis {
   [[nodiscard]] bool active(ResizeTransform transform) const {
     return in != out || scale != 1 || transform == ResizeTransform::tf_crop_and_resize;
   }
-  /// Where position x of the result lies in the input, computed in float or double. Pixels are chosen by float, as the models'
-  /// authors saw them chosen: in double, 3 * 1/3 would round down to another one. Weights come from double.
+  /// Where position x of the result lies in the input, computed in float or double. Where a scale is given, pixels are
+  /// chosen by float, as the models' authors saw them chosen: in double, 3 * 1/3 would round down to another one. Weights come from
+  /// double.
   template <typename Real>
   [[nodiscard]] Real source(ResizeTransform transform, std::int64_t x) const;
   /// The same from the extents themselves, where they and not a scale were given: what lies halfway between two pixels is exactly

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/checked_math.h"
+
 namespace linnet::ops {
 
 namespace {
@@ -11,8 +13,6 @@ namespace {
 using base::AlignedBuffer;
 
 constexpr std::size_t kMostBlock = 16 * AlignedBuffer::kHugePage;
-
-constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 }  // namespace
 
@@ -39,12 +39,12 @@ WeightStore::Place WeightStore::place(std::size_t bytes) {
   if (found == blocks_.end()) {
     const std::size_t wanted = std::max(bytes, std::min(bytes_, kMostBlock));
     const bool huge = wanted >= AlignedBuffer::kHugeFrom;
-    const std::size_t size = huge ? round_up(wanted, AlignedBuffer::kHugePage) : bytes;
+    const std::size_t size = huge ? base::round_up(wanted, AlignedBuffer::kHugePage) : bytes;
     auto block = std::make_shared<AlignedBuffer>(size, AlignedBuffer::Fill::none);
     if (!huge) return {std::move(block)};
     found = blocks_.insert(blocks_.end(), {std::move(block)});
   }
-  return {found->block, std::exchange(found->offset, found->offset + round_up(bytes, AlignedBuffer::kLine))};
+  return {found->block, std::exchange(found->offset, found->offset + base::round_up(bytes, AlignedBuffer::kLine))};
 }
 
 std::size_t WeightStore::bytes() const {

@@ -40,7 +40,7 @@ constexpr std::int64_t kMostFolded =
 
 constexpr std::int64_t kWorkPerByte = 16;  // ... and so many bytes for each of the model's constants
 constexpr std::int64_t kMaxGrowth = 2;     // beyond what is free: bytes of results per byte of inputs
-// Multiply-adds, bounded from above: some 10 ns each.
+// Multiply-adds, bounded from above. One took 13 ns in an Einsum and 15 in an LRN, 60 in a Conv of one large filter.
 constexpr std::int64_t kFreeProducts = std::int64_t{1} << 24, kProductsPerByte = 4;
 constexpr std::int64_t kTooManyProducts = std::int64_t{1} << 60;
 

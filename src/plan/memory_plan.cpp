@@ -16,7 +16,7 @@
 namespace linnet::plan {
 
 namespace {
-std::size_t aligned(std::size_t bytes) { return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment; }
+std::size_t aligned(std::size_t bytes) { return base::round_up(bytes, kArenaAlignment); }
 
 /// The largest buffer first, each at the lowest offset where nothing alive at the same time lies: close to the least that
 /// is possible, in time that is quadratic.

@@ -396,9 +396,7 @@ void Planner::assign_buffers() {
     shared = std::max(shared, step.shared_scratch_bytes);
     per_thread = std::max(per_thread, step.thread_scratch_bytes);
   }
-  const auto aligned = [](std::size_t bytes) {
-    return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
-  };
+  const auto aligned = [](std::size_t bytes) { return base::round_up(bytes, kArenaAlignment); };
   plan_->shared_scratch_offset = memory_.arena_bytes;
   plan_->thread_scratch_offset = plan_->shared_scratch_offset + aligned(shared);
   // A page and a line apart, so that equal offsets of two threads' scratch do not compete for the same cache sets; and beyond the

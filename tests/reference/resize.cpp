@@ -28,7 +28,14 @@ struct Axis {
   double scale = 1;
   double start = 0;
   double end = 1;
-  double exact = 1;  // the output extent before it was made whole
+  double exact = 1;    // the output extent before it was made whole
+  bool sized = false;  // the extents are given, and the scale is their ratio
+
+  /// A length of the output in the input. From the extents where they are given: a rounded scale would move what lies exactly
+  /// between two pixels.
+  [[nodiscard]] double unscaled(double length) const {
+    return sized ? length * static_cast<double>(input) / static_cast<double>(output) : length / scale;
+  }
 };
 
 struct Settings {
@@ -60,10 +67,10 @@ Settings settings_of(const Call& call) {
 double original_coordinate(const Call& call, const std::string& transformation, const Axis& axis, double x) {
   const auto length_original = static_cast<double>(axis.input);
   const auto length_resized = static_cast<double>(axis.output);
-  if (transformation == "half_pixel") return (x + 0.5) / axis.scale - 0.5;
-  if (transformation == "asymmetric") return x / axis.scale;
-  if (transformation == "pytorch_half_pixel") return axis.output > 1 ? (x + 0.5) / axis.scale - 0.5 : 0.0;
-  if (transformation == "tf_half_pixel_for_nn") return (x + 0.5) / axis.scale;
+  if (transformation == "half_pixel") return axis.unscaled(x + 0.5) - 0.5;
+  if (transformation == "asymmetric") return axis.unscaled(x);
+  if (transformation == "pytorch_half_pixel") return axis.output > 1 ? axis.unscaled(x + 0.5) - 0.5 : 0.0;
+  if (transformation == "tf_half_pixel_for_nn") return axis.unscaled(x + 0.5);
   // The text divides by length_resized, ONNX's own implementation by the product of scale and length.
   const bool divides = transformation == "align_corners" || transformation == "tf_crop_and_resize";
   if (divides && axis.output > 1 && std::fabs(axis.exact - length_resized) > 1e-5 * length_resized)
@@ -73,7 +80,7 @@ double original_coordinate(const Call& call, const std::string& transformation, 
   }
   if (transformation == "half_pixel_symmetric") {
     const double adjustment = length_resized / (axis.scale * length_original);
-    return length_original / 2 * (1 - adjustment) + (x + 0.5) / axis.scale - 0.5;
+    return length_original / 2 * (1 - adjustment) + axis.unscaled(x + 0.5) - 0.5;
   }
   call.require(transformation == "tf_crop_and_resize", "coordinate_transformation_mode '" + transformation + "'");
   if (axis.output == 1) return 0.5 * (axis.start + axis.end) * (length_original - 1);
@@ -161,6 +168,7 @@ void apply_sizes(const Call& call, const std::vector<std::int64_t>& sizes, const
     const auto length = static_cast<double>(axis.input);
     axis.output = policy == "stretch" ? sizes[i] : static_cast<std::int64_t>(std::floor(common * length + 0.5));
     axis.scale = policy == "stretch" ? static_cast<double>(axis.output) / length : common;
+    axis.sized = policy == "stretch";
     axis.exact = policy == "stretch" ? static_cast<double>(axis.output) : common * length;
   }
 }
