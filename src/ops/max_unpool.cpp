@@ -27,8 +27,9 @@ DimList pooled_shape(const NodeContext& c) {
       y.emplace_back();
       continue;
     }
-    const std::int64_t extent = base::checked_mul(x[i + 2].value - 1, w.strides[i], "an output extent") -
-                                (w.pads_begin[i] + w.pads_end[i]) + w.kernel[i];
+    constexpr const char* kWhat = "an output extent";
+    const std::int64_t last = base::checked_mul(x[i + 2].value - 1, w.strides[i], kWhat);  // where its window begins
+    const std::int64_t extent = base::checked_add(last - (w.pads_begin[i] + w.pads_end[i]), w.kernel[i], kWhat);
     if (extent < 0) {
       c.fail(ErrorCode::model, "the output extent is negative", "spatial axis " + std::to_string(i), "0 or more",
              std::to_string(extent));

@@ -58,10 +58,12 @@ TEST_CASE("Windows beyond 64 bits are refused", "[ops]") {
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
   const graph::TensorDesc filter = desc(DataType::float32, {1, 1, 2});
   const auto code = [&](const char* op, std::int64_t extent, const AttributeList& attributes) {
+    const graph::TensorDesc x = desc(DataType::float32, {1, 1, extent});
+    std::vector<graph::TensorDesc> inputs = {x, filter};
+    if (op == std::string("MaxPool")) inputs = {x};
+    if (op == std::string("MaxUnpool")) inputs = {x, desc(DataType::int64, {1, 1, extent})};
     try {
-      (void)infer(op_case(op, 11, {}, attributes), op == std::string("MaxPool")
-                                                       ? std::vector{desc(DataType::float32, {1, 1, extent})}
-                                                       : std::vector{desc(DataType::float32, {1, 1, extent}), filter});
+      (void)infer(op_case(op, 11, {}, attributes), inputs);
     } catch (const Error& error) {
       return error.code();
     }
@@ -75,6 +77,7 @@ TEST_CASE("Windows beyond 64 bits are refused", "[ops]") {
   CHECK(code("Conv", kMost, {{"dilations", List{2}}, same}) == ErrorCode::limit);
   CHECK(code("MaxPool", kMost, {{"kernel_shape", List{2}}, {"strides", List{1000}}, {"ceil_mode", std::int64_t{1}}}) ==
         ErrorCode::limit);
+  CHECK(code("MaxUnpool", kMost, {{"kernel_shape", List{std::int64_t{1} << 16}}}) == ErrorCode::limit);
 }
 
 TEST_CASE("ConvTranspose by phases", "[ops]") {
