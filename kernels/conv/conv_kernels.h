@@ -6,17 +6,22 @@
 
 namespace linnet::kernels::LINNET_ISA {
 
-/// Offsets of the pixels of one tile.
+/// Where a tile is: all of its pixels, or the first one of pixels along a row. That one comes with the count in one cache line:
+/// all tiles of a block are looked up anew for each panel.
 struct TilePixels {
-  ptrdiff_t in[kTilePixels], out[kTilePixels], residual[kTilePixels];
   int count;
+  PixelOffsets of[kIndirectPixels];
 };
 
 /// Goes through the pixels of a call in tiles: along the rows of each image, or across row ends.
 class TileCursor {
  public:
   TileCursor(const ConvArguments& c, bool strided, int most)
-      : c_(c), most_(most), runs_(strided ? c.rows : 1), run_pixels_(strided ? c.width : c.rows * c.width) {
+      : c_(c),
+        strided_(strided),
+        most_(most),
+        runs_(strided ? c.rows : 1),
+        run_pixels_(strided ? c.width : c.rows * c.width) {
     if (c.rows == 0 || c.width == 0) image_ = c.images;
   }
   bool done() const { return image_ == c_.images; }
@@ -38,10 +43,11 @@ class TileCursor {
  private:
   void place(int first, TilePixels& p) const {
     int y = first / c_.width, x = first % c_.width;
-    for (int m = 0; m < p.count; ++m) {
-      p.in[m] = image_ * c_.in_image + y * c_.in_row + x * c_.in_pixel;
-      p.out[m] = image_ * c_.out_image + y * c_.out_row + x * 16;
-      p.residual[m] = image_ * c_.residual_image + y * c_.residual_row + x * 16;
+    const int places = strided_ ? 1 : p.count;
+    for (int m = 0; m < places; ++m) {
+      p.of[m].in = image_ * c_.in_image + y * c_.in_row + x * c_.in_pixel;
+      p.of[m].out = image_ * c_.out_image + y * c_.out_row + x * 16;
+      p.of[m].residual = image_ * c_.residual_image + y * c_.residual_row + x * 16;
       if (++x == c_.width) {
         x = 0;
         ++y;
@@ -50,6 +56,7 @@ class TileCursor {
   }
 
   const ConvArguments& c_;
+  const bool strided_;
   const int most_, runs_, run_pixels_;
   int image_ = 0, run_ = 0, first_ = 0;
 };
@@ -95,17 +102,19 @@ static inline Walk choose_walk(const ConvArguments& c) {
 template <int Block>
 static inline Tile chunk_of_panel(const ConvArguments& c, int panel, int vectors, int first, int count) {
   const ptrdiff_t channel = static_cast<ptrdiff_t>(panel) * kTileVectors;
-  const bool begins = first == 0, ends = first + count == c.blocks;
+  const bool ends = first + count == c.blocks;
   Tile t;
+  t.input = c.input;
   t.taps = c.taps + first;
   t.blocks = count;
   t.tail = 0;
   t.weights = c.weights + channel * 16 * Block * c.blocks + static_cast<ptrdiff_t>(first) * Block * vectors * 16;
   t.output = c.output + channel * c.out_plane;
   t.out_plane = c.out_plane;
-  t.init = begins ? c.bias + channel * 16 : nullptr;
-  t.residual = !begins ? t.output : (c.residual != nullptr ? c.residual + channel * c.residual_plane : nullptr);
-  t.residual_plane = begins ? c.residual_plane : c.out_plane;
+  t.init = c.bias + channel * 16;
+  t.residual = c.residual != nullptr ? c.residual + channel * c.residual_plane : nullptr;
+  t.residual_plane = c.residual_plane;
+  t.resumes = first > 0;
   t.lo = ends ? c.lo : -__builtin_inff();
   t.hi = ends ? c.hi : __builtin_inff();
   return t;
@@ -120,7 +129,8 @@ static inline void conv_block(const ConvArguments& c, const Walk& walk, const Ti
     const int vectors = vectors_left < kTileVectors ? vectors_left : kTileVectors;
     for (int first = 0; first < c.blocks; first += c.chunk) {
       const int blocks = c.blocks - first < c.chunk ? c.blocks - first : c.chunk;
-      Tile t = chunk_of_panel<Block>(c, panel, vectors, first, blocks);
+      const Tile of_panel = chunk_of_panel<Block>(c, panel, vectors, first, blocks);
+      Tile t = of_panel;
       const bool last = panel + 1 == c.panel_last && first + blocks == c.blocks;
       const ptrdiff_t floats = static_cast<ptrdiff_t>(blocks) * Block * vectors * 16;
       t.fetch_near = true;
@@ -128,10 +138,13 @@ static inline void conv_block(const ConvArguments& c, const Walk& walk, const Ti
       for (int i = 0; i < count; ++i) {
         const TilePixels& p = tiles[i];
         prefetch.assign(t);
-        t.input = walk.strided ? c.input + p.in[0] : c.input;
-        t.in_pixels = p.in;
-        t.out_pixels = p.out;
-        t.residual_pixels = first == 0 ? p.residual : p.out;
+        if (walk.strided) {
+          t.input = of_panel.input + p.of[0].in;
+          t.output = of_panel.output + p.of[0].out;
+          if (t.residual != nullptr) t.residual = of_panel.residual + p.of[0].residual;
+        } else {
+          t.pixels = p.of;
+        }
         if (vectors == kTileVectors && !kGrouped) {
           dispatch_tile<kGrouped ? 1 : kTileVectors, Block>(c, walk.strided, p.count, t);
         } else {

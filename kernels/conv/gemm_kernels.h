@@ -25,28 +25,22 @@ static inline void gemm_panel(const GemmArguments& g, const ptrdiff_t* taps, int
   const int vectors = vectors_left < kTileVectors ? vectors_left : kTileVectors;
   const ptrdiff_t column = static_cast<ptrdiff_t>(panel) * kTileVectors * 16;
   const int columns = g.n - column < vectors * 16 ? static_cast<int>(g.n - column) : vectors * 16;
-  const bool partial = columns < vectors * 16, begins = first == 0, ends = first + blocks == g.k / 16;
-  const float* const start = begins ? g.residual : g.c;
-  const ptrdiff_t start_row = begins ? g.residual_row : g.c_row;
+  const bool partial = columns < vectors * 16, ends = first + blocks == g.k / 16;
   constexpr int kStagedRow = kTileVectors * 16;
   float staged[kIndirectPixels * kStagedRow] = {};
-  ptrdiff_t in[kIndirectPixels], out[kIndirectPixels], residual[kIndirectPixels];
+  PixelOffsets pixels[kIndirectPixels];
   for (int m = 0; m < kIndirectPixels; ++m) {
-    in[m] = m * g.a_row;
-    out[m] = m * (partial ? kStagedRow : g.c_row);
-    residual[m] = m * (partial ? kStagedRow : start_row);
+    pixels[m] = {m * g.a_row, m * (partial ? kStagedRow : g.c_row), m * (partial ? kStagedRow : g.residual_row)};
   }
   Tile t;
   t.taps = taps;
   t.blocks = blocks;
   t.tail = ends ? g.k % 16 : 0;
   t.weights = g.weights + column * g.k + static_cast<ptrdiff_t>(first) * 16 * vectors * 16;
-  t.init = begins && g.bias != nullptr ? g.bias + column : nullptr;
-  t.residual_plane = 16;
-  t.residual_pixels = residual;
-  t.out_plane = 16;
-  t.out_pixels = out;
-  t.in_pixels = in;
+  t.init = g.bias != nullptr ? g.bias + column : nullptr;
+  t.resumes = first > 0;
+  t.residual_plane = t.out_plane = 16;
+  t.pixels = pixels;
   t.lo = ends ? g.lo : -__builtin_inff();
   t.hi = ends ? g.hi : __builtin_inff();
   // Of the next panel, if these rows give the time for it. Beyond the last one nothing is read: it is but asked for.
@@ -57,12 +51,14 @@ static inline void gemm_panel(const GemmArguments& g, const ptrdiff_t* taps, int
     count = next_tile(rows, kIndirectPixels);
     float* const to = g.c + row * g.c_row + column;
     t.input = g.a + row * g.a_row + static_cast<ptrdiff_t>(first) * 16;
-    t.residual = start == nullptr ? nullptr : start + row * start_row + column;
+    t.residual = g.residual == nullptr ? nullptr : g.residual + row * g.residual_row + column;
     t.output = to;
     prefetch.assign(t);
     if (partial) {
-      if (t.residual != nullptr) {
-        copy_columns(staged, kStagedRow, t.residual, start_row, count, columns);
+      if (t.resumes) {
+        copy_columns(staged, kStagedRow, to, g.c_row, count, columns);
+      } else if (t.residual != nullptr) {
+        copy_columns(staged, kStagedRow, t.residual, g.residual_row, count, columns);
         t.residual = staged;
       }
       t.output = staged;

@@ -25,6 +25,11 @@ constexpr int kGroupPixels = kTilePixels < 8 ? (kTilePixels < 4 ? kTilePixels : 
 // core's line fill buffers.
 constexpr int kFetchSlots = 8;
 
+/// Where a pixel of a tile is, from the tile's input, output and residual.
+struct PixelOffsets {
+  ptrdiff_t in, out, residual;
+};
+
 struct Tile {
   const float* input;
   const ptrdiff_t* taps;
@@ -32,26 +37,28 @@ struct Tile {
   int tail;  // k left over after the blocks (0..15), at offset 0 of one more tap
   const float* weights;
   const float* init;      // bias: one value a channel; null: start from `residual` alone, or zero
-  const float* residual;  // null: none; laid out as the output
+  const float* residual;  // null: none
   ptrdiff_t residual_plane;
+  bool resumes;  // starts from the output, a partial sum, instead of `init` and `residual`
   float* output;
   ptrdiff_t out_plane;
   float lo, hi;
-  const ptrdiff_t* in_pixels;   // Indirect only: offset of each pixel
-  const ptrdiff_t* out_pixels;  // offset of each pixel in the output
-  const ptrdiff_t* residual_pixels;
+  const PixelOffsets* pixels;  // Indirect only
   const float* fetch =
       nullptr;  // the weights that are wanted next: so many lines of them are asked for in each slot of a block
   int fetch_lines = 0;
   bool fetch_near = false;  // into L1; else L2, where what is at work fills L1
 };
 
-/// Pixels a constant number of floats apart: one address register and constant displacements.
+/// Pixels a constant number of floats apart, side by side in the output and the residual: one address register and constant
+/// displacements.
 template <int Stride>
 struct Strided {
   const float* base;
   inline __attribute__((always_inline)) Strided(const Tile& t, ptrdiff_t tap) : base(t.input + tap) {}
   inline __attribute__((always_inline)) const float* at(int m) const { return base + m * Stride; }
+  static inline __attribute__((always_inline)) ptrdiff_t out(const Tile&, int m) { return m * 16; }
+  static inline __attribute__((always_inline)) ptrdiff_t residual(const Tile&, int m) { return m * 16; }
 };
 
 /// Pixels anywhere: tiles that cross rows, odd strides, matrices. One address register a pixel.
@@ -60,9 +67,11 @@ struct Indirect {
   const float* pixel[M];
   inline __attribute__((always_inline)) Indirect(const Tile& t, ptrdiff_t tap) {
 #pragma GCC unroll 16
-    for (int m = 0; m < M; ++m) pixel[m] = t.input + t.in_pixels[m] + tap;
+    for (int m = 0; m < M; ++m) pixel[m] = t.input + t.pixels[m].in + tap;
   }
   inline __attribute__((always_inline)) const float* at(int m) const { return pixel[m]; }
+  static inline __attribute__((always_inline)) ptrdiff_t out(const Tile& t, int m) { return t.pixels[m].out; }
+  static inline __attribute__((always_inline)) ptrdiff_t residual(const Tile& t, int m) { return t.pixels[m].residual; }
 };
 
 template <int M, int NV, class Pixels>
@@ -110,20 +119,28 @@ static inline __attribute__((always_inline)) void set_zero(f32x16 (&sums)[A][B][
 template <int M, int NV, class Pixels, int Block>
 static __attribute__((noinline)) void tile(const Tile& t) {
   f32x16 acc[M][NV];  // in registers: every index below is a constant after unrolling
-  const f32x16 nothing = f32x16::set(t.residual != nullptr ? -0.0f : 0.0f);  // -0 + r is r, which may be -0 itself
-#pragma GCC unroll 4
-  for (int v = 0; v < NV; ++v) {
-    const f32x16 start = t.init != nullptr ? f32x16::load(t.init + v * 16) : nothing;
-#pragma GCC unroll 16
-    for (int m = 0; m < M; ++m) acc[m][v] = start;
-  }
-  if (t.residual != nullptr) {
+  if (t.resumes) {
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
-      for (int v = 0; v < NV; ++v) {
-        const f32x16 r = f32x16::load(t.residual + t.residual_pixels[m] + v * t.residual_plane);
-        acc[m][v] = f32x16::add(acc[m][v], r);
+      for (int v = 0; v < NV; ++v) acc[m][v] = f32x16::load(t.output + Pixels::out(t, m) + v * t.out_plane);
+    }
+  } else {
+    const f32x16 nothing = f32x16::set(t.residual != nullptr ? -0.0f : 0.0f);  // -0 + r is r, which may be -0 itself
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+      const f32x16 start = t.init != nullptr ? f32x16::load(t.init + v * 16) : nothing;
+#pragma GCC unroll 16
+      for (int m = 0; m < M; ++m) acc[m][v] = start;
+    }
+    if (t.residual != nullptr) {
+#pragma GCC unroll 16
+      for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; ++v) {
+          const f32x16 r = f32x16::load(t.residual + Pixels::residual(t, m) + v * t.residual_plane);
+          acc[m][v] = f32x16::add(acc[m][v], r);
+        }
       }
     }
   }
@@ -164,7 +181,7 @@ static __attribute__((noinline)) void tile(const Tile& t) {
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) {
-      f32x16::store(t.output + t.out_pixels[m] + v * t.out_plane, f32x16::min(hi, f32x16::max(lo, acc[m][v])));
+      f32x16::store(t.output + Pixels::out(t, m) + v * t.out_plane, f32x16::min(hi, f32x16::max(lo, acc[m][v])));
     }
   }
 }

@@ -20,16 +20,15 @@ struct WinogradProduct {
 template <int NV>
 static inline void winograd_multiply(const WinogradProduct& p, const float* v, int tiles, const float* weights,
                                      const float* next, int lines, float* out) {
-  ptrdiff_t out_pixels[kTilePixels];
-  for (int i = 0; i < kTilePixels; ++i) out_pixels[i] = i * 16;
   Tile t;
   t.taps = p.taps;
   t.blocks = p.blocks;
   t.tail = p.tail;
   t.weights = weights;
   t.init = nullptr;
-  t.residual_plane = t.out_plane = p.out_plane;
-  t.residual_pixels = t.out_pixels = out_pixels;
+  t.residual = nullptr;
+  t.resumes = p.resumes;
+  t.out_plane = p.out_plane;
   t.lo = -__builtin_inff();
   t.hi = __builtin_inff();
   t.fetch_near = p.blocks * 16 * NV * 16 <= kNearFloats;
@@ -40,7 +39,6 @@ static inline void winograd_multiply(const WinogradProduct& p, const float* v, i
     prefetch.assign(t);
     t.input = v + static_cast<ptrdiff_t>(done) * 16;
     t.output = out + static_cast<ptrdiff_t>(done) * 16;
-    t.residual = p.resumes ? t.output : nullptr;
     run_tile<kTilePixels, NV, Contiguous, 16>(count, t);
     done += count;
   }
