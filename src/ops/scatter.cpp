@@ -1,5 +1,5 @@
 // ScatterElements (and its elder, Scatter) and ScatterND: a copy of the data, then the updates.
-#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <string>
 #include <type_traits>
@@ -30,13 +30,20 @@ Reduction read_reduction(const NodeContext& c) {
 }
 
 template <typename T>
+bool is_nan(T x) {
+  if constexpr (std::is_floating_point_v<T>) return std::isnan(x);
+  return false;
+}
+
+template <typename T>
 T reduced(Reduction reduction, T old, T update) {
   switch (reduction) {
     case Reduction::none: return update;
     case Reduction::add: return wrapping_add(old, update);
     case Reduction::mul: return wrapping_mul(old, update);
-    case Reduction::min: return std::min(old, update);
-    case Reduction::max: return std::max(old, update);
+    // A NaN stays, whichever it is, as in Min and Max.
+    case Reduction::min: return old <= update || is_nan(old) ? old : update;
+    case Reduction::max: return old >= update || is_nan(old) ? old : update;
   }
   return update;
 }

@@ -1,4 +1,6 @@
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
 
 #include "support/op_case.h"
 
@@ -78,6 +80,14 @@ TEST_CASE("ScatterElements writes or reduces in the order of the indices", "[ops
   CHECK(scatter("mul") == Floats{1, 60, 3, 4, 100});
   CHECK(scatter("max") == Floats{1, 10, 3, 4, 20});
   CHECK(scatter("min") == Floats{1, 2, 3, 4, 5});
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const char* extreme : {"min", "max"}) {
+    const OpCase c =
+        op_case("ScatterElements", 18, {tensor<float>({2}, {1, nan}), int64s({0, 1}), tensor<float>({2}, {nan, 1})},
+                reduction(extreme));
+    const Floats got = values<float>(run(c)[0]);
+    CHECK((std::isnan(got[0]) && std::isnan(got[1])));
+  }
   CHECK(values<float>(run(op_case("Scatter", 9, {x, at, updates}, axis(1)))[0]) == Floats{1, 3, 3, 4, 20});
   CHECK(refusal(op_case("ScatterElements", 16, {x, at, updates}, reduction("min"))) == ErrorCode::model);
   CHECK(refusal(op_case("ScatterElements", 13, {x, at, counting(kFloat, {3})}, axis(1))) == ErrorCode::model);
