@@ -127,7 +127,8 @@ static inline void conv_block(const ConvArguments& c, const Walk& walk, const Ti
   for (int panel = c.panel_first; panel < c.panel_last; ++panel) {
     const int vectors_left = c.out_blocks - panel * kTileVectors;
     const int vectors = vectors_left < kTileVectors ? vectors_left : kTileVectors;
-    for (int first = 0; first < c.blocks; first += c.chunk) {
+    int first = 0;
+    do {  // once without any k: bias and residual are the sum
       const int blocks = c.blocks - first < c.chunk ? c.blocks - first : c.chunk;
       const Tile of_panel = chunk_of_panel<Block>(c, panel, vectors, first, blocks);
       Tile t = of_panel;
@@ -151,7 +152,8 @@ static inline void conv_block(const ConvArguments& c, const Walk& walk, const Ti
           dispatch_tile<1, Block>(c, walk.strided, p.count, t);
         }
       }
-    }
+      first += c.chunk;
+    } while (first < c.blocks);
   }
 }
 
