@@ -44,6 +44,7 @@ struct Planes {
   [[nodiscard]] std::int64_t count() const { return images * pixels; }  // of a channel
   template <typename Visit>
   void each(std::int64_t channel, const Visit& visit) const {
+    if (pixels == 0) return;  // of 2^40 images, perhaps
     for (std::int64_t image = 0; image < images; ++image) {
       const std::int64_t start = (image * channels + channel) * pixels;
       for (std::int64_t i = start; i < start + pixels; ++i) visit(i);

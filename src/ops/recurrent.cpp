@@ -214,6 +214,11 @@ void plan_recurrent(PlanContext& c) {
   k.steps = x.shape[k.batch_first ? 1 : 0];
   k.batch = x.shape[k.batch_first ? 0 : 1];
   k.inputs = x.shape[2];
+  constexpr std::int64_t kMostEmptyRows = 1 << 18;
+  if (k.inputs == 0 && k.rows() > kMostEmptyRows) {
+    c.fail(ErrorCode::limit, "so many steps over nothing", c.input_label(kRecurrentX),
+           "at most " + std::to_string(kMostEmptyRows), std::to_string(k.rows()));
+  }
   k.hidden = c.placement_in(kRecurrentR).shape[2];
   k.directions = directions_of(c);
   k.functions = recurrent_functions(c, k.directions);

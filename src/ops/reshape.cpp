@@ -91,6 +91,12 @@ std::vector<std::int64_t> read_axes(const NodeContext& c) {
   return c.opset() >= 13 ? c.constant_ints(1) : c.attribute_ints("axes");
 }
 
+/// Each tensor after it would have as many extents: nodes by the thousand, gigabytes. numpy allows 64.
+void require_rank(const NodeContext& c, std::int64_t rank) {
+  if (rank > 64)
+    c.fail(ErrorCode::limit, "a shape has too many extents", c.input_label(1), "at most 64", std::to_string(rank));
+}
+
 void require_known_shape(const PlanContext& c) {
   if (is_runtime_input(c, 1)) (void)c.constant_ints(1);  // throws
 }
@@ -105,13 +111,13 @@ void infer_reshape(InferContext& c) {
     if (!shape.has_rank() || shape.shape->size() != 1 || !(*shape.shape)[0].known())
       return c.set_output_unknown_rank(0, input.type);
     const std::int64_t rank = (*shape.shape)[0].value;
-    // A shape of a million entries is no rank that anything could be done with.
-    if (rank > 1024)
-      c.fail(ErrorCode::limit, "a shape has too many extents", c.input_label(1), "at most 1024", std::to_string(rank));
+    require_rank(c, rank);
     return c.set_output(0, input.type, unknown_dims(static_cast<std::size_t>(rank)));
   }
   std::size_t hole = 0;
-  DimList target = explicit_extents(c, c.constant_ints(1), hole);
+  const std::vector<std::int64_t> wanted = c.constant_ints(1);
+  require_rank(c, std::ssize(wanted));
+  DimList target = explicit_extents(c, wanted, hole);
   if (hole < target.size() && input.has_rank()) target[hole] = deduced(c, *input.shape, target, hole);
   check_count(c, input, target);
   c.set_output(0, input.type, std::move(target));

@@ -27,7 +27,8 @@ class WindowWalk {
   /// visit(tap, offset) for every tap of window `index` that lies inside the input, in row-major order of the taps.
   template <typename Visit>
   void each_inside(std::int64_t index, const Visit& visit) const {
-    descend(0, index, 0, 0, visit);
+    if (in_pixels_ > 0)
+      descend(0, index, 0, 0, visit);  // else rows without a pixel would be gone through, 2^40 perhaps
   }
   /// The taps of window `index` that lie inside the input or its padding: what an average that counts the padding divides by.
   [[nodiscard]] std::int64_t taps_with_padding(std::int64_t index) const;

@@ -46,10 +46,12 @@ constexpr std::int64_t kTooManyProducts = std::int64_t{1} << 60;
 
 // Operators whose work is not linear in their inputs and outputs; those of other domains are all taken for such.
 constexpr std::string_view kHeavy[] = {
-    "Attention", "AveragePool",   "Conv",    "ConvInteger", "ConvTranspose", "DFT",           "DeformConv",
-    "Det",       "Einsum",        "GRU",     "Gemm",        "LRN",           "LSTM",          "LpPool",
-    "MatMul",    "MatMulInteger", "MaxPool", "MaxRoiPool",  "QLinearConv",   "QLinearMatMul", "RNN",
-    "Resize",    "RoiAlign",      "STFT",    "TopK",        "Upsample"};
+    "Attention",  "AveragePool", "Conv",          "ConvInteger", "ConvTranspose", "DeformConv",    "Det",
+    "Einsum",     "Gemm",        "LRN",           "LpPool",      "MatMul",        "MatMulInteger", "MaxPool",
+    "MaxRoiPool", "QLinearConv", "QLinearMatMul", "Resize",      "STFT",          "TopK",          "Upsample"};
+
+// Operators whose work neither their inputs nor their outputs tell: lengths, samples and steps can be many for next to no bytes.
+constexpr std::string_view kUnbounded[] = {"Col2Im", "DFT", "GRU", "LSTM", "RNN", "RoiAlign"};
 
 // Operators that read no more of their inputs than they give out.
 constexpr std::string_view kNarrow[] = {"Expand",  "Flatten", "Gather", "GatherElements", "GatherND", "Identity",
@@ -95,11 +97,10 @@ std::int64_t most_summed(const graph::Node& node, const Graph& graph) {
 }
 
 // Multiply-adds that a node on constants may take, bounded from above. An Einsum may sum over the elements of all inputs at
-// once, a recurrent network need not give out all of its states, and eliminating a matrix is cubic in its edge.
+// once, and eliminating a matrix is cubic in its edge.
 std::int64_t most_products(const graph::Node& node, const Graph& graph, std::int64_t results) {
   const std::int64_t summed = most_summed(node, graph);
-  for (const std::string_view op : {"Einsum", "RNN", "GRU", "LSTM"}) {
-    if (!is_onnx(node, op)) continue;
+  if (is_onnx(node, "Einsum")) {
     std::int64_t all = 1;
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       if (const Tensor* const input = constant_input(node, graph, i))
@@ -205,6 +206,7 @@ class Folder {
 
   [[nodiscard]] std::string why_not(NodeId id) const {
     const graph::Node& node = graph_.node(id);
+    if (node.domain.empty() && is_one_of(kUnbounded, node)) return "its work is not known before it runs";
     const std::int64_t bytes = result_bytes(id);
     if (bytes < 0) return "the size of its result is not known before it runs";
     if (!is_onnx(node, "ConstantOfShape")) {

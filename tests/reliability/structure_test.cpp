@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "reliability/hostile.h"
 #include "support/processor_seconds.h"
@@ -406,6 +407,48 @@ TEST_CASE("D03: constants of huge extents without an element are computed at onc
   const std::vector<OnnxNode> selection = {fill, OnnxNode("ConstantOfShape", {"m"}, {"scores"}),
                                            OnnxNode("NonMaxSuppression", {"t", "scores", "k"}, {"y"})};
   CHECK(shape_of(model_of(selection, {}, boxes)) == Shape{0, 3});
+  CHECK(shape_of(model_of({fill, OnnxNode("GlobalLpPool", {"t"}, {"y"})}, {}, {empty({1, 1, huge, 0})})) ==
+        Shape{1, 1, 1, 1});
+  const std::vector<OnnxNode> training = {
+      fill, OnnxNode("BatchNormalization", {"t", "one", "one", "one", "one"}, {"n", "y", ""}).set("training_mode", 1)};
+  CHECK(shape_of(model_of(training, {}, {empty({huge, 1, 0}), {"one", floats_of({1})}}, 15)) == Shape{1});
+}
+
+TEST_CASE("D03: a convolution over no channels gives its bias") {
+  for (const char* op : {"Conv", "ConvTranspose"}) {
+    const Shape filter = op == std::string("Conv") ? Shape{18, 0, 3, 3} : Shape{0, 18, 3, 3};
+    Tensor bias(DataType::float32, {18});
+    std::iota(bias.mutable_data<float>().begin(), bias.mutable_data<float>().end(), -3.0F);
+    const OnnxModel model = model_of({OnnxNode(op, {"x", "w", "b"}, {"c"}), OnnxNode("Relu", {"c"}, {"y"})},
+                                     {{"x", {1, 0, 20, 20}}}, {{"w", Tensor(DataType::float32, filter)}, {"b", bias}});
+    const Tensor y = run(model, {Tensor(DataType::float32, {1, 0, 20, 20})}).at(0);
+    const auto got = y.data<float>();
+    const std::size_t pixels = got.size() / 18;
+    bool right = pixels > 0;
+    for (std::size_t i = 0; i < got.size(); ++i)
+      right = right && got[i] == std::max(0.0F, bias.data<float>()[i / pixels]);
+    CHECK(right);
+  }
+}
+
+TEST_CASE("F23: work that a few bytes of constants do not tell is left for the run") {
+  const auto plan = [](const std::vector<OnnxNode>& nodes, const Constants& constants) {
+    const std::vector<std::byte> file = model_of(nodes, {}, constants, 18).bytes();
+    return processor_seconds_of([&] { (void)Plan(Model::load(file), one_thread()); });
+  };
+  const OnnxNode signal("ConstantOfShape", {"s"}, {"t"});
+  const auto shape = [](const Ints& extents) {
+    return std::pair("s", tensor<std::int64_t>({static_cast<std::int64_t>(extents.size())}, extents));
+  };
+  CHECK(plan({signal, OnnxNode("DFT", {"t"}, {"y"})}, {shape({1, 160'001, 1})}) < kManySeconds);
+  OnnxNode regions("RoiAlign", {"t", "boxes", "images"}, {"y"});
+  regions.set("sampling_ratio", 16384).set("output_height", 30).set("output_width", 30);
+  CHECK(plan({signal, regions},
+             {shape({1, 1, 2, 2}), {"boxes", floats_of({1, 4})}, {"images", tensor<std::int64_t>({1}, {0})}}) <
+        kManySeconds);
+  const std::int64_t n = 1 << 18;
+  CHECK(plan({signal, OnnxNode("Col2Im", {"t", "n", "n"}, {"y"})},
+             {shape({1, n, 1}), {"n", tensor<std::int64_t>({1}, {n})}}) < kManySeconds);
 }
 
 TEST_CASE("D03: steps over an axis that takes no memory, and parts of next to none, are limited") {
@@ -424,6 +467,13 @@ TEST_CASE("D03: steps over an axis that takes no memory, and parts of next to no
                           OnnxNode("SequenceLength", {"q"}, {"y"})},
                          {}, empty),
                 ErrorCode::limit, "split1", "parts");
+  CHECK_REFUSED(model_of({fill, OnnxNode("Unique", {"t"}, {"y"}, "unique1").set("axis", 0)}, {}, empty),
+                ErrorCode::limit, "unique1", "slices");
+  const Constants steps = {{"s", tensor<std::int64_t>({3}, {std::int64_t{1} << 40, 1, 0})},
+                           {"w", floats_of({1, 1, 0})},
+                           {"r", floats_of({1, 1, 1})}};
+  CHECK_REFUSED(model_of({fill, OnnxNode("RNN", {"t", "w", "r"}, {"", "y"}, "rnn1").set("hidden_size", 1)}, {}, steps),
+                ErrorCode::limit, "rnn1", "steps over nothing");
 }
 
 TEST_CASE("F23: what a constant's operator refuses while it is folded names the node and its inputs") {
