@@ -62,6 +62,8 @@ class ControlFlow {
   void collect(Sequence& list, const Datum& datum, std::size_t output);
   Tensor stacked(const Sequence& list, std::size_t output, std::size_t axis, bool backwards) const;
   Tensor nothing_collected(std::size_t output, std::size_t axis) const;
+  [[nodiscard]] bool tells_rank(std::size_t output) const;
+  Shape collected_shape(std::size_t output, const std::vector<SharedDatum>& carried);
   void require_bytes(std::span<const SharedDatum> carried) const;
   [[nodiscard]] const graph::Graph& body_graph() const { return runner_.body(id_, 0).program().graph(); }
 
@@ -120,6 +122,24 @@ void ControlFlow::require_bytes(std::span<const SharedDatum> carried) const {
   }
 }
 
+bool ControlFlow::tells_rank(std::size_t output) const {
+  return body_graph().described(body_graph().outputs[output]).has_rank();
+}
+
+/// Of what a turn would give, where none is made and the body does not tell: that of one turn made for it, if it can be made.
+Shape ControlFlow::collected_shape(std::size_t output, const std::vector<SharedDatum>& carried) {
+  std::vector<SharedDatum> inputs = {share(scalar(std::int64_t{0})), share(scalar(true))};
+  inputs.insert(inputs.end(), carried.begin(), carried.end());
+  try {
+    const std::vector<SharedDatum> outputs = run_turn(std::move(inputs));
+    const auto* tensor = std::get_if<Tensor>(outputs[output].get());
+    return tensor == nullptr ? Shape() : tensor->shape();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::input) throw;
+    return {};
+  }
+}
+
 /// No turn was made: extents that the body does not tell are 0.
 Tensor ControlFlow::nothing_collected(std::size_t output, std::size_t axis) const {
   const graph::TensorDesc desc = body_graph().described(body_graph().outputs[output]);
@@ -162,9 +182,18 @@ std::vector<SharedDatum> ControlFlow::run_loop() {
       collect(collected[i], *outputs[1 + carried_count + i], carried_count + i);
     require_bytes(carried);
   }
-  for (std::size_t i = 0; i < collected.size(); ++i)
-    carried.push_back(share(stacked(collected[i], 1 + carried_count + i, 0, false)));
-  return carried;
+  std::vector<SharedDatum> results = carried;
+  for (std::size_t i = 0; i < collected.size(); ++i) {
+    const std::size_t output = 1 + carried_count + i;
+    if (!collected[i].empty() || tells_rank(output)) {
+      results.push_back(share(stacked(collected[i], output, 0, false)));
+    } else {
+      Shape shape = collected_shape(output, carried);
+      shape.insert(shape.begin(), 0);
+      results.push_back(share(Tensor(body_graph().described(body_graph().outputs[output]).type, std::move(shape))));
+    }
+  }
+  return results;
 }
 
 std::vector<bool> ControlFlow::directions(std::string_view name, std::size_t count) const {

@@ -205,6 +205,26 @@ TEST_CASE("A loop refuses a condition of two truth values, and results of differ
   CHECK(error.details().node == "loop");
 }
 
+TEST_CASE("What a loop of no turns collects has the extents of what a turn would give", "[dynamic]") {
+  OnnxGraph body;
+  body.node(OnnxNode("Identity", {"go_in"}, {"go_out"})).node(OnnxNode("Gather", {"w", "at"}, {"row"}));
+  body.input("i", kInt, {}).input("go_in", kBool, {}).output("go_out", kBool, {});
+  const ProtoWriter of_float = ProtoWriter().message(1, ProtoWriter().number(1, static_cast<int>(kFloat)));
+  body.fields().message(12, ProtoWriter().bytes(1, "row").message(2, of_float));  // its shape is not told
+  OnnxModel model;
+  model.graph.node(OnnxNode("Loop", {"n", ""}, {"all"}, "loop").set("body", body))
+      .node(OnnxNode("Shape", {"all"}, {"y"}));
+  model.graph.input("n", kInt, {}).input("w", kFloat, {2, 3}).input("at", kInt, {"K"}).output("y", kInt, {"R"});
+  Session session(Model::load(model.bytes()));
+  const auto shape = [&](std::int64_t trips, const Tensor& at) {
+    return values<std::int64_t>(
+        session.run({{"n", tensor<std::int64_t>({}, {trips})}, {"w", Tensor(kFloat, {2, 3})}, {"at", at}})[0]);
+  };
+  CHECK(shape(2, int64s({1, 0})) == std::vector<std::int64_t>{2, 2, 3});
+  CHECK(shape(0, int64s({1, 0})) == std::vector<std::int64_t>{0, 2, 3});
+  CHECK(shape(0, int64s({9})) == std::vector<std::int64_t>{0});  // no turn can be made
+}
+
 OnnxGraph loop_body(const std::vector<OnnxNode>& nodes, const std::vector<std::string>& sequences,
                     const std::vector<std::string>& results) {
   OnnxGraph body;
