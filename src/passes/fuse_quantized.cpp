@@ -1,18 +1,22 @@
 // Models of "QDQ" form state each integer operator as DequantizeLinear, the operator in float, QuantizeLinear. Each such
 // group becomes the one integer operator, so that tensors stay integer and sums are exact, as in ONNX Runtime:
 //   Conv -> QLinearConv       MatMul -> QLinearMatMul       Add -> QLinearAdd       GlobalAveragePool -> QLinearGlobalAveragePool
-//   Reshape, Transpose, MaxPool, ... between equal scales, known to be above 0 -> the same on integers
+//   Reshape, Transpose, MaxPool, ... between equal scales -> the same on integers
+// where the scales are constants of no extreme size and a sum cannot leave int32; other groups stay floats.
 // A Relu before a QuantizeLinear that saturates at zero anyway is dropped. It runs before fold_constants, which would turn
 // quantised weights into floats.
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/checked_math.h"
 #include "ops/node_context.h"
 #include "passes/match.h"
 #include "passes/pass_list.h"
@@ -46,6 +50,16 @@ bool is_single(const Graph& graph, ValueId value) {
   return shape.empty() || shape == Shape{1};
 }
 
+/// Whether scales are known to be such that integers and floats mean the same: by one below 0 larger bytes are smaller numbers,
+/// divided by 0 they are lost, and within these bounds no product of two scales and no ratio to a third overflows or loses
+/// bits, however the operators that follow compute it.
+bool is_plain_scale(const Graph& graph, ValueId value) {
+  const graph::Value& scale = graph.value(value);
+  if (!scale.is_constant() || scale.constant->type() != DataType::float32) return false;
+  const auto scales = scale.constant->data<float>();
+  return std::all_of(scales.begin(), scales.end(), [](float s) { return s >= 0x1p-40f && s <= 0x1p40f; });
+}
+
 /// What DequantizeLinear makes `value` of, if it does.
 std::optional<Quantized> dequantized(const Graph& graph, ValueId value) {
   const Node* node = producer_of(graph, value);
@@ -55,27 +69,25 @@ std::optional<Quantized> dequantized(const Graph& graph, ValueId value) {
   return Quantized{node->inputs[0], node->inputs[1], node->inputs[2], context.attribute_int("axis", 1)};
 }
 
+bool has_one_scale(const Graph& graph, const Quantized& q) {
+  return is_single(graph, q.scale) && is_single(graph, q.zero);
+}
+
 /// The same, of bytes with one scale.
 std::optional<Quantized> dequantized_bytes(const Graph& graph, ValueId value) {
   const std::optional<Quantized> q = dequantized(graph, value);
-  return q && is_byte(graph, q->value) && is_single(graph, q->scale) ? q : std::nullopt;
+  return q && is_byte(graph, q->value) && has_one_scale(graph, *q) && is_plain_scale(graph, q->scale) ? q
+                                                                                                      : std::nullopt;
 }
 
-/// Bytes with one scale, or one a slice of `axis`.
+/// Bytes with one scale, or one a slice of `axis`. The only axis of a vector is the one that is summed over.
 std::optional<Quantized> dequantized_weights(const Graph& graph, ValueId value, std::int64_t axis) {
   const std::optional<Quantized> q = dequantized(graph, value);
-  if (!q || !is_byte(graph, q->value) || !graph.value(q->value).desc.has_rank()) return std::nullopt;
+  if (!q || !is_byte(graph, q->value) || !is_plain_scale(graph, q->scale) || !graph.value(q->value).desc.has_rank())
+    return std::nullopt;
   const auto rank = static_cast<std::int64_t>(graph.value(q->value).desc.shape->size());
   const auto from_front = [rank](std::int64_t i) { return i < 0 ? i + rank : i; };
-  return is_single(graph, q->scale) || from_front(q->axis) == from_front(axis) ? q : std::nullopt;
-}
-
-/// Whether a single scale is known to be above 0 and such that a byte comes back as it was: by one below 0 larger bytes are
-/// smaller numbers, times one too large they are infinite, and divided by 0 they are lost.
-bool is_plain_scale(const Graph& graph, ValueId value) {
-  const std::optional<float> scale = constant_scalar(graph, value);
-  constexpr float kMost = std::numeric_limits<float>::max() / 256;
-  return scale && *scale > 0 && *scale <= kMost;
+  return has_one_scale(graph, *q) || (rank >= 2 && from_front(q->axis) == from_front(axis)) ? q : std::nullopt;
 }
 
 /// One value, or two constants of equal bytes.
@@ -87,14 +99,44 @@ bool equal(const Graph& graph, ValueId a, ValueId b) {
          std::memcmp(x.constant->raw(), y.constant->raw(), x.constant->bytes()) == 0;
 }
 
-/// The int32 bias of a convolution whose scale is x's times w's; none where it is another.
+/// Whether a sum of so many products of two bytes, less their zero points, stays within int32 when it begins at `first`.
+/// Floats have no such bound.
+bool sum_fits(std::int64_t products, std::int64_t first) {
+  constexpr std::int64_t kMostProduct = 255 * 255, kMost = std::numeric_limits<std::int32_t>::max();
+  return products <= (kMost - std::min(std::abs(first), kMost)) / kMostProduct;
+}
+
+/// The product of the extents of a filter's inputs and pixels; none where one is not known.
+std::optional<std::int64_t> filter_taps(const Graph& graph, ValueId w) {
+  const graph::TensorDesc& desc = graph.value(w).desc;
+  if (!desc.is_static() || desc.shape->empty()) return std::nullopt;
+  const Shape shape = desc.static_shape();
+  return base::checked_product(std::span(shape).subspan(1), "a filter");
+}
+
+/// The extent that a product of matrices sums over; none where it is not known.
+std::optional<std::int64_t> summed_extent(const Graph& graph, ValueId a, ValueId b) {
+  const graph::TensorDesc &x = graph.value(a).desc, &y = graph.value(b).desc;
+  if (x.has_rank() && !x.shape->empty() && x.shape->back().known()) return x.shape->back().value;
+  if (!y.has_rank() || y.shape->empty()) return std::nullopt;
+  const graph::Dim& rows = (*y.shape)[y.shape->size() < 2 ? 0 : y.shape->size() - 2];
+  return rows.known() ? std::optional(rows.value) : std::nullopt;
+}
+
+/// The int32 bias of a convolution whose scale is x's times w's and which leaves room for the sum; none where it is another.
 std::optional<ValueId> integer_bias(const Graph& graph, ValueId bias, const Quantized& x, const Quantized& w) {
-  if (bias == kNoValue) return kNoValue;
+  const std::optional<std::int64_t> taps = filter_taps(graph, w.value);
+  if (!taps) return std::nullopt;
+  if (bias == kNoValue) return sum_fits(*taps, 0) ? std::optional(kNoValue) : std::nullopt;
   const Node* node = producer_of(graph, bias);
   if (node == nullptr || !is_onnx(*node, "DequantizeLinear")) return std::nullopt;
   const graph::Value &of_b = graph.value(node->inputs[1]), &of_x = graph.value(x.scale), &of_w = graph.value(w.scale);
-  if (graph.value(node->inputs[0]).desc.type != DataType::int32) return std::nullopt;
-  if (!of_b.is_constant() || !of_x.is_constant() || !of_w.is_constant()) return std::nullopt;
+  const graph::Value& integers = graph.value(node->inputs[0]);
+  if (!integers.is_constant() || integers.constant->type() != DataType::int32 || !of_b.is_constant())
+    return std::nullopt;
+  const auto firsts = integers.constant->data<std::int32_t>();
+  if (!std::all_of(firsts.begin(), firsts.end(), [&](std::int32_t first) { return sum_fits(*taps, first); }))
+    return std::nullopt;
   const auto b_scale = of_b.constant->data<float>(), w_scale = of_w.constant->data<float>();
   if (b_scale.size() != w_scale.size()) return std::nullopt;
   for (std::size_t i = 0; i < b_scale.size(); ++i) {
@@ -128,6 +170,8 @@ std::optional<Node> integer_operator(const Graph& graph, const Node& node, const
   if (is_onnx(node, "MatMul")) {
     const auto a = dequantized_bytes(graph, input_of(node, 0)), b = dequantized_weights(graph, input_of(node, 1), -1);
     if (!a || !b) return std::nullopt;
+    const std::optional<std::int64_t> k = summed_extent(graph, a->value, b->value);
+    if (!k || !sum_fits(*k, 0)) return std::nullopt;
     result.op_type = "QLinearMatMul";
     result.inputs = {a->value, a->scale, a->zero, b->value, b->scale, b->zero, y.scale, y.zero};
     return result;
@@ -157,8 +201,7 @@ std::optional<Node> moved_integers(const Graph& graph, const Node& node, const Q
       std::any_of(std::begin(kMovers), std::end(kMovers), [&](std::string_view op) { return is_onnx(node, op); });
   if (!moves || node.outputs.size() != 1 || (is_onnx(node, "MaxPool") && node.opset < 12)) return std::nullopt;
   const auto x = dequantized_bytes(graph, input_of(node, 0));
-  if (!x || !is_plain_scale(graph, y.scale) || !equal(graph, x->scale, y.scale) || !equal(graph, x->zero, y.zero))
-    return std::nullopt;
+  if (!x || !equal(graph, x->scale, y.scale) || !equal(graph, x->zero, y.zero)) return std::nullopt;
   Node result = node;
   result.inputs[0] = x->value;
   return result;
@@ -168,8 +211,7 @@ std::optional<Node> moved_integers(const Graph& graph, const Node& node, const Q
 ValueId before_relu(const Graph& graph, ValueId value, const Quantized& y) {
   const Node* relu = producer_of(graph, value);
   const graph::Value& zero = graph.value(y.zero);
-  if (relu == nullptr || !is_onnx(*relu, "Relu") || !why_not_private(graph, value).empty() || !zero.is_constant() ||
-      !is_plain_scale(graph, y.scale))
+  if (relu == nullptr || !is_onnx(*relu, "Relu") || !why_not_private(graph, value).empty() || !zero.is_constant())
     return value;
   const bool lowest = zero.constant->type() == DataType::uint8 ? zero.constant->data<std::uint8_t>()[0] == 0
                                                                : zero.constant->data<std::int8_t>()[0] == -128;
@@ -179,7 +221,7 @@ ValueId before_relu(const Graph& graph, ValueId value, const Quantized& y) {
 bool fuse(Graph& graph, NodeId id) {
   const Node& quantize = graph.node(id);
   const Quantized y{quantize.outputs[0], quantize.inputs[1], input_of(quantize, 2)};
-  if (y.zero == kNoValue || !is_byte(graph, y.zero) || !is_single(graph, y.scale) || !is_single(graph, y.zero))
+  if (y.zero == kNoValue || !is_byte(graph, y.zero) || !has_one_scale(graph, y) || !is_plain_scale(graph, y.scale))
     return false;
   const ValueId x = before_relu(graph, quantize.inputs[0], y);
   const Node* producer = producer_of(graph, x);

@@ -114,6 +114,31 @@ TEST_CASE("fuse_quantized leaves what is not the same") {
     b.input("float", {1, 2, 5, 5}).node("Conv", {"float", "w", "b"}, {"c"});
     b.quantize("c", "y").output("y.q");
   }
+  SECTION("a vector with a scale for each of the elements that are summed") {
+    b.input("a.q", {3, 2}, DataType::uint8);
+    b.scale("a", 0.5f, 120).weights("v", {2}).dequantize("a");
+    b.floats("v.s", {2}, {0.25f, 16}).constant("v.z", Tensor::of<std::uint8_t>({2}, std::vector<std::uint8_t>{1, 2}));
+    b.node("DequantizeLinear", {"v.q", "v.s", "v.z"}, {"v"}, {{"axis", std::int64_t{0}}});
+    b.node("MatMul", {"a", "v"}, {"c"});
+    b.quantize("c", "y").output("y.q");
+  }
+  SECTION("a bias that leaves no room for the sum") {
+    constexpr std::int32_t kLow = std::numeric_limits<std::int32_t>::min(), kHigh = -(kLow + 1);
+    b.constant("far.q", Tensor::of<std::int32_t>({3}, std::vector<std::int32_t>{kLow, kHigh, 0}));
+    b.node("DequantizeLinear", {"far.q", "b.s"}, {"far"}).node("Conv", {"x", "w", "far"}, {"c"});
+    b.quantize("c", "y").output("y.q");
+  }
+  SECTION("a bias that is not known") {
+    b.input("later.q", {3}, DataType::int32);
+    b.node("DequantizeLinear", {"later.q", "b.s"}, {"later"}).node("Conv", {"x", "w", "later"}, {"c"});
+    b.quantize("c", "y").output("y.q");
+  }
+  SECTION("a sum of more products than 32 bits hold for certain") {
+    b.input("a.q", {1, 33026}, DataType::uint8).input("v.q", {33026, 1}, DataType::uint8);
+    b.scale("a", 1, 0).scale("v", 1, 0).scale("far", 0x1p24f, 0).dequantize("a").dequantize("v");
+    b.node("MatMul", {"a", "v"}, {"c"});
+    b.quantize("c", "far").output("far.q");
+  }
   CHECK(check_pass(b.graph, kFuseQuantized).applied == 0);
 }
 
@@ -136,6 +161,39 @@ TEST_CASE("fuse_quantized takes no scale for above 0 that is not") {
   }
   b.quantize("f", "x", "y.q").output("y.q");
   CHECK(run_pass(b.graph, kFuseQuantized).applied == 0);
+}
+
+TEST_CASE("fuse_quantized leaves groups with scales whose products or ratios a float may not hold") {
+  const float from = GENERATE(1e-22f, 3e36f, 0.5f), to = from == 0.5f ? GENERATE(1e-45f, 0.0f, 2e38f) : 1.0f;
+  QuantizedBuilder b;
+  b.input("x.q", {1, 2, 4, 4}, DataType::uint8);
+  b.weights("w", {3, 2, 3, 3})
+      .scale("x", from, 0)
+      .scale("w", from, 0)
+      .scale("y", to, 0)
+      .dequantize("x")
+      .dequantize("w");
+  SECTION("Conv") { b.node("Conv", {"x", "w"}, {"f"}); }
+  SECTION("MatMul") { b.node("MatMul", {"x", "x"}, {"f"}); }
+  SECTION("Add") { b.node("Add", {"x", "x"}, {"f"}); }
+  SECTION("GlobalAveragePool") { b.node("GlobalAveragePool", {"x"}, {"f"}); }
+  b.quantize("f", "y").output("y.q");
+  CHECK(run_pass(b.graph, kFuseQuantized).applied == 0);
+}
+
+TEST_CASE("fuse_quantized takes the scales that models have") {
+  const float scale = GENERATE(1e-6f, 1e3f);
+  QuantizedBuilder b;
+  b.input("x.q", {1, 2, 4, 4}, DataType::uint8);
+  b.weights("w", {3, 2, 3, 3})
+      .scale("x", scale, 0)
+      .scale("w", scale, 0)
+      .scale("y", scale, 0)
+      .dequantize("x")
+      .dequantize("w");
+  b.node("Conv", {"x", "w"}, {"f"});
+  b.quantize("f", "y").output("y.q");
+  CHECK(run_pass(b.graph, kFuseQuantized).applied == 1);
 }
 
 TEST_CASE("a bias with a scale that is no number is not taken for one of the right scale") {
