@@ -20,17 +20,21 @@ constexpr std::size_t kA = 0, kIntegerB = 1, kIntegerAZero = 2, kIntegerBZero = 
 // Inputs of QLinearMatMul: a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point.
 constexpr std::size_t kAScale = 1, kAZero = 2, kLinearB = 3, kBScale = 4, kBZero = 5, kYScale = 6, kYZero = 7;
 
-/// A scale or zero point: one for the matrix, or one a row of A (a column of B), alike in all matrices of a stack.
+/// A scale or zero point: one for the matrix, or one a row of A (a column of B), alike in all matrices of a stack. A vector
+/// is a row as A and a column as B, and has one.
 void require_line(const NodeContext& c, std::size_t i, std::size_t matrix, bool rows) {
   if (!c.has_input(i) || !c.input(i).has_rank() || !c.input(matrix).has_rank()) return;
   const DimList &shape = *c.input(i).shape, &whole = *c.input(matrix).shape;
   Dim line(1);
-  if (rows ? whole.size() >= 2 : !whole.empty()) line = whole[whole.size() - (rows ? 2 : 1)];
+  if (whole.size() >= 2) line = whole[whole.size() - (rows ? 2 : 1)];
   if (shape.size() <= 1) return require_scalar_or_vector(c, i, line);
-  if (rows && shape.size() == whole.size() && shape.back().known() && shape.back().value == 1 &&
-      shape[shape.size() - 2].same_as(line) &&
-      std::all_of(shape.begin(), shape.end() - 2, [](const Dim& d) { return d.known() && d.value == 1; }))
-    return;
+  const std::size_t along = shape.size() - (rows ? 2 : 1);
+  bool fits = shape.size() == whole.size();
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    const Dim &extent = shape[axis], wanted = axis == along ? line : Dim(1);
+    fits &= !extent.known() || !wanted.known() || extent.value == wanted.value || extent.value == 1;
+  }
+  if (fits) return;
   c.fail(ErrorCode::unsupported, "one value a matrix is needed, or one a row of A or a column of B", c.input_label(i),
          graph::to_string(c.input(matrix)), graph::to_string(c.input(i)));
 }

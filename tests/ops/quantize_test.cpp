@@ -135,5 +135,43 @@ TEST_CASE("MatMulInteger and QLinearMatMul", "[ops]") {
   CHECK(refusal(op_case("MatMulInteger", 10, {a, b, zero<Int8>(0)})) == ErrorCode::model);
 }
 
+TEST_CASE("A vector in an integer product has one scale and one zero point", "[ops]") {
+  const Tensor a = tensor<Uint8>({1, 2}, {10, 20}), b = tensor<Int8>({2}, {1, 1}), zeros = tensor<Int8>({2}, {0, 1});
+  CHECK(refusal(op_case("MatMulInteger", 10, {a, b, Tensor(), zeros})) == ErrorCode::model);
+  const auto linear = [&](const Tensor& scales, const Tensor& b_zero) {
+    return op_case("QLinearMatMul", 10, {a, scale(1), zero<Uint8>(0), b, scales, b_zero, scale(1), zero<Uint8>(0)});
+  };
+  CHECK(refusal(linear(scale(1), zeros)) == ErrorCode::model);
+  CHECK(refusal(linear(tensor<float>({2}, {1, 2}), zero<Int8>(0))) == ErrorCode::model);
+  CHECK(values<Uint8>(run(linear(tensor<float>({1}, {2}), tensor<Int8>({1}, {-3})))[0]) == std::vector<Uint8>{240});
+}
+
+TEST_CASE("Scales and zero points of columns may stand as a row, those of rows as a column", "[ops]") {
+  const auto same = [](const OpCase& c, const OpCase& with_lists) {
+    return bit_difference(run(c)[0], run(with_lists)[0]);
+  };
+  const Tensor zeros = tensor<Int8>({4}, {-1, 0, 5, 99}), scales = tensor<float>({4}, {1, 2, 0.5f, 1});
+  for (const Shape& stack : {Shape{}, Shape{1}, Shape{2}}) {
+    const auto shape = [&](Shape matrix, bool of_ones) {
+      for (const std::int64_t extent : stack) matrix.insert(matrix.begin(), of_ones ? 1 : extent);
+      return matrix;
+    };
+    const Tensor a = bytes<Int8>(shape({2, 3}, false), 43), b = bytes<Int8>(shape({3, 4}, false), 59);
+    const Tensor row = tensor<Int8>(shape({1, 4}, true), {-1, 0, 5, 99}),
+                 column = tensor<Int8>(shape({2, 1}, true), {1, 2});
+    const Tensor list = tensor<Int8>({2}, {1, 2}), scale_row = tensor<float>(shape({1, 4}, true), {1, 2, 0.5f, 1});
+    CHECK(same(op_case("MatMulInteger", 10, {a, b, column, row}), op_case("MatMulInteger", 10, {a, b, list, zeros})) ==
+          "");
+    const auto linear = [&](const Tensor& b_scale, const Tensor& b_zero) {
+      return op_case("QLinearMatMul", 10,
+                     {a, scale(0.5f), zero<Int8>(3), b, b_scale, b_zero, scale(256), zero<Uint8>(128)});
+    };
+    CHECK(same(linear(scale_row, row), linear(scales, zeros)) == "");
+  }
+  const Tensor a = bytes<Int8>({2, 2, 3}, 43), b = bytes<Int8>({2, 3, 4}, 59);
+  CHECK(refusal(op_case("MatMulInteger", 10, {a, b, Tensor(), bytes<Int8>({2, 1, 4}, 3)})) == ErrorCode::unsupported);
+  CHECK(refusal(op_case("MatMulInteger", 10, {a, b, Tensor(), bytes<Int8>({1, 1, 3}, 3)})) == ErrorCode::unsupported);
+}
+
 }  // namespace
 }  // namespace linnet::test::quantize_test
