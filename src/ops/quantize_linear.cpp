@@ -1,6 +1,7 @@
 // QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear.
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <string>
 
 #include "base/checked_math.h"
@@ -80,8 +81,10 @@ void check_blocks(const NodeContext& c, std::int64_t block) {
 /// Scale and zero point of QuantizeLinear and DequantizeLinear.
 void check_scales(const NodeContext& c) {
   require_types(c, kScale, types({DataType::float32}));
+  const auto differ = [](const Dim& a, const Dim& b) { return a.known() && b.known() && a.value != b.value; };
   if (c.has_input(kZero) && c.input(kZero).has_rank() && c.input(kScale).has_rank() &&
-      c.input(kZero).shape->size() != c.input(kScale).shape->size()) {
+      !std::equal(c.input(kZero).shape->begin(), c.input(kZero).shape->end(), c.input(kScale).shape->begin(),
+                  c.input(kScale).shape->end(), std::not_fn(differ))) {
     c.fail(ErrorCode::model, "scale and zero point differ in shape", c.input_label(kZero),
            graph::to_string(c.input(kScale)), graph::to_string(c.input(kZero)));
   }

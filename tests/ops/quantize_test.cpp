@@ -63,6 +63,10 @@ TEST_CASE("Quantisation refuses what it does not know", "[ops]") {
   const Tensor x = counting(DataType::float32, {2, 3});
   CHECK(refusal(op_case("QuantizeLinear", 13, {x, tensor<float>({2}, {1, 1})})) == ErrorCode::model);
   CHECK(refusal(op_case("QuantizeLinear", 10, {x, tensor<float>({3}, {1, 1, 1})})) == ErrorCode::model);
+  const Tensor one = tensor<float>({1}, {1}), three = tensor<float>({3}, {1, 1, 1});
+  CHECK(refusal(op_case("QuantizeLinear", 13, {x, three, tensor<Uint8>({1}, {0})})) == ErrorCode::model);
+  CHECK(refusal(op_case("DequantizeLinear", 13, {bytes<Uint8>({2, 3}, 1), one, tensor<Uint8>({3}, {0, 1, 2})})) ==
+        ErrorCode::model);
   CHECK(refusal(op_case("QuantizeLinear", 21, {x, scale(1)}, {{"output_dtype", std::int64_t{17}}})) ==
         ErrorCode::unsupported);
   CHECK(refusal(op_case("QuantizeLinear", 23, {x, scale(1)}, {{"precision", std::int64_t{10}}})) ==
