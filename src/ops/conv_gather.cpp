@@ -1,6 +1,7 @@
 #include "ops/conv_gather.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <string>
 
@@ -16,7 +17,9 @@ namespace {
 class WindowRows final : public ConvRows {
  public:
   WindowRows(const ConvProblem& problem, bool transposed);
-  [[nodiscard]] std::int64_t place_bytes() const override { return problem_.taps() * kPixels * 4; }
+  [[nodiscard]] std::int64_t place_bytes() const override {
+    return base::checked_mul(problem_.taps(), kPixels * 4, "scratch");
+  }
   void locate(const RunArgs& args, std::int64_t image, std::int64_t first, std::int64_t count,
               std::byte* places) const override;
   void gather(const RunArgs& args, std::int64_t image, std::int64_t group, const std::byte* places, std::int64_t count,
@@ -24,8 +27,8 @@ class WindowRows final : public ConvRows {
 
  private:
   ConvProblem problem_;
-  std::int64_t in_pixels_ = 1;
-  std::vector<std::vector<std::int32_t>> source_;  // [axis][out * kernel + tap]: input coordinate, or -1 for none
+  bool transposed_;
+  std::int64_t in_pixels_;
 };
 
 struct GatherConv {
@@ -45,51 +48,44 @@ struct GatherConv {
                   std::int64_t count) const;
 };
 
-WindowRows::WindowRows(const ConvProblem& problem, bool transposed) : problem_(problem) {
-  for (const std::int64_t extent : problem.in_extent) in_pixels_ *= extent;
-  const Window& w = problem.window;
-  for (std::size_t axis = 0; axis < w.kernel.size(); ++axis) {
-    std::vector<std::int32_t> table_of_axis;
-    for (std::int64_t out = 0; out < problem.out_extent[axis]; ++out) {
-      for (std::int64_t tap = 0; tap < w.kernel[axis]; ++tap) {
-        std::int64_t in = 0;
-        bool inside = true;
-        if (transposed) {
-          const std::int64_t scaled = out + w.pads_begin[axis] - tap * w.dilations[axis];
-          inside = scaled >= 0 && scaled % w.strides[axis] == 0;
-          in = scaled / w.strides[axis];
-        } else {
-          in = out * w.strides[axis] - w.pads_begin[axis] + tap * w.dilations[axis];
-        }
-        inside = inside && in >= 0 && in < problem.in_extent[axis];
-        table_of_axis.push_back(inside ? static_cast<std::int32_t>(in) : -1);
-      }
-    }
-    source_.push_back(std::move(table_of_axis));
-  }
-}
+WindowRows::WindowRows(const ConvProblem& problem, bool transposed)
+    : problem_(problem),
+      transposed_(transposed),
+      in_pixels_(base::checked_product(problem.in_extent, "a channel of a convolution's input")) {}
 
-/// Where each tap lies in a channel of the input: [tap][pixel], -1 outside.
+/// Where each tap lies in a channel of the input: [tap][pixel], -1 outside. An axis after the other: what an output and what a
+/// tap contribute along it is told once, and a table of both would be as large as the filter times the output.
 void WindowRows::locate(const RunArgs& /*args*/, std::int64_t /*image*/, std::int64_t first, std::int64_t count,
                         std::byte* places) const {
-  auto* offsets = reinterpret_cast<std::int32_t*>(places);
-  const std::size_t axes = source_.size();
-  for (std::int64_t tap = 0; tap < problem_.taps(); ++tap, offsets += kPixels) {
+  auto* const offsets = reinterpret_cast<std::int32_t*>(places);
+  const Window& w = problem_.window;
+  const std::int64_t taps = problem_.taps();
+  std::fill_n(offsets, taps * kPixels, 0);
+  std::int64_t in_stride = 1, out_stride = 1, tap_stride = 1;
+  for (std::size_t axis = w.kernel.size(); axis-- > 0;) {
+    const std::int64_t in_extent = problem_.in_extent[axis], stride = w.strides[axis];
+    // A transposed window moves against its taps, and only where the stride divides the difference is there an input.
+    std::array<std::int64_t, kPixels> from = {}, rest = {};
     for (std::int64_t pixel = 0; pixel < count; ++pixel) {
-      std::int64_t offset = 0, stride = 1, rest_pixel = first + pixel, rest_tap = tap;
-      bool inside = true;
-      for (std::size_t axis = axes; axis-- > 0;) {
-        const std::int64_t kernel = problem_.window.kernel[axis];
-        const std::int64_t out = rest_pixel % problem_.out_extent[axis], t = rest_tap % kernel;
-        rest_pixel /= problem_.out_extent[axis];
-        rest_tap /= kernel;
-        const std::int32_t in = source_[axis][static_cast<std::size_t>(out * kernel + t)];
-        inside = inside && in >= 0;
-        offset += in * stride;
-        stride *= problem_.in_extent[axis];
-      }
-      offsets[pixel] = inside ? static_cast<std::int32_t>(offset) : -1;
+      const std::int64_t out = (first + pixel) / out_stride % problem_.out_extent[axis];
+      const auto i = static_cast<std::size_t>(pixel);
+      from[i] = transposed_ ? (out + w.pads_begin[axis]) / stride : out * stride - w.pads_begin[axis];
+      rest[i] = transposed_ ? (out + w.pads_begin[axis]) % stride : 0;
     }
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+      const std::int64_t moved = tap / tap_stride % w.kernel[axis] * w.dilations[axis];
+      const std::int64_t step = transposed_ ? -(moved / stride) : moved, tap_rest = transposed_ ? moved % stride : 0;
+      std::int32_t* const to = offsets + tap * kPixels;
+      for (std::int64_t pixel = 0; pixel < count; ++pixel) {
+        const auto i = static_cast<std::size_t>(pixel);
+        const std::int64_t in = from[i] + step;
+        const bool inside = to[pixel] >= 0 && rest[i] == tap_rest && in >= 0 && in < in_extent;
+        to[pixel] = inside ? to[pixel] + static_cast<std::int32_t>(in * in_stride) : -1;
+      }
+    }
+    in_stride *= in_extent;
+    out_stride *= problem_.out_extent[axis];
+    tap_stride *= w.kernel[axis];
   }
 }
 
@@ -200,7 +196,7 @@ void GatherConv::run(const RunArgs& args) const {
   for (std::int64_t i = mine.first; i < mine.last; ++i) {
     const std::int64_t first = i / shares * kPixels, count = std::min(kPixels, problem.out_pixels() - first);
     const std::int64_t image = i % shares / problem.groups;
-    if (i == mine.first || i % sharing == 0) rows->locate(args, image, first, count, places);
+    if (k > 0 && (i == mine.first || i % sharing == 0)) rows->locate(args, image, first, count, places);
     run_pixels(args, packed, image, i % problem.groups, first, count);
   }
 }
@@ -227,14 +223,19 @@ void plan_conv_rows(PlanContext& c, const ConvProblem& problem, const ConvRowInp
   d->packed_at_run = c.constant(kConvW) == nullptr;
   d->has_bias = c.has_input(inputs.bias);
   d->has_residual = inputs.residual && c.has_input(*inputs.residual);
-  std::int64_t in_pixels = 1;
-  for (const std::int64_t extent : problem.in_extent) in_pixels *= extent;
+  const std::int64_t in_pixels = base::checked_product(problem.in_extent, "a channel of a convolution's input");
   if (in_pixels > std::numeric_limits<std::int32_t>::max())
     c.fail(ErrorCode::limit, "a channel of a convolution's input is too large", c.input_label(kConvX),
            "below 2^31 pixels", std::to_string(in_pixels));
+  Step& step = c.step();
+  step.algorithm = "im2col_gemm_gathered";
+  const Shape& y = c.placement_out(0).shape;
+  if (std::find(y.begin(), y.end(), 0) != y.end()) {  // the taps of a filter without outputs are no measure of its data
+    step.run = [](const RunArgs&) {};
+    return;
+  }
   const std::size_t bytes =
       base::to_size(base::checked_mul(d->group_floats * problem.groups, 4, "packed weights"), "packed weights");
-  Step& step = c.step();
   if (d->packed_at_run) {
     step.shared_scratch_bytes = bytes;
     step.phases = 2;
@@ -268,9 +269,8 @@ void plan_conv_rows(PlanContext& c, const ConvProblem& problem, const ConvRowInp
   step.thread_scratch_bytes = base::to_size(
       base::checked_add(
           base::checked_mul(ConvRows::kPixels * 4, d->k + base::round_up(d->group_out, kLanes), "scratch"),
-          d->rows->place_bytes(), "scratch"),
+          d->k > 0 ? d->rows->place_bytes() : 0, "scratch"),
       "scratch");
-  step.algorithm = "im2col_gemm_gathered";
   step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
   step.run = [d](const RunArgs& args) { d->run(args); };
 }

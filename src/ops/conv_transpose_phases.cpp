@@ -4,8 +4,10 @@
 // then interleaved.
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 
 #include "base/checked_math.h"
 #include "ops/conv.h"
@@ -27,15 +29,15 @@ struct AxisPhase {
 std::vector<AxisPhase> axis_phases(const ConvProblem& p, std::size_t axis) {
   std::vector<AxisPhase> phases;
   const std::int64_t stride = p.window.strides[axis];
-  for (std::int64_t first = 0; first < std::min(stride, p.out_extent[axis]); ++first) {
-    AxisPhase phase{first, base::ceil_div(p.out_extent[axis] - first, stride), {}, {}};
-    for (std::int64_t tap = 0; tap < p.window.kernel[axis]; ++tap) {
-      const std::int64_t scaled = first + p.window.pads_begin[axis] - tap * p.window.dilations[axis];
-      if (scaled % stride != 0) continue;
-      phase.taps.push_back(tap);
-      phase.offsets.push_back(scaled / stride);
-    }
-    phases.push_back(std::move(phase));
+  for (std::int64_t first = 0; first < std::min(stride, p.out_extent[axis]); ++first)
+    phases.push_back({first, base::ceil_div(p.out_extent[axis] - first, stride), {}, {}});
+  for (std::int64_t tap = 0; tap < p.window.kernel[axis]; ++tap) {
+    const std::int64_t at = tap * p.window.dilations[axis] - p.window.pads_begin[axis];
+    const std::int64_t first = (at % stride + stride) % stride;  // of the only phase that it belongs to
+    if (first >= static_cast<std::int64_t>(phases.size())) continue;
+    AxisPhase& phase = phases[static_cast<std::size_t>(first)];
+    phase.taps.push_back(tap);
+    phase.offsets.push_back((first - at) / stride);
   }
   return phases;
 }
@@ -58,21 +60,22 @@ struct PhaseSet {
 
 std::vector<PhaseSet> phase_sets(const ConvProblem& p) {
   std::vector<PhaseSet> sets;
-  const std::vector<AxisPhase> columns = axis_phases(p, 1);
-  for (const AxisPhase& row : axis_phases(p, 0)) {
+  const std::vector<AxisPhase> rows = axis_phases(p, 0), columns = axis_phases(p, 1);
+  // There may be as many sets as taps. Each phase is looked up by what it reads.
+  using Offsets = std::vector<std::int64_t>;
+  std::map<std::tuple<const Offsets&, const Offsets&, std::int64_t, std::int64_t>, std::size_t> known;
+  for (const AxisPhase& row : rows) {
     for (const AxisPhase& column : columns) {
-      auto set = std::find_if(sets.begin(), sets.end(), [&](const PhaseSet& s) {
-        return s.row_offsets == row.offsets && s.column_offsets == column.offsets && s.rows == row.count &&
-               s.columns == column.count;
-      });
-      if (set == sets.end()) {
-        set = sets.insert(sets.end(), PhaseSet());
-        set->row_offsets = row.offsets;
-        set->column_offsets = column.offsets;
-        set->rows = row.count;
-        set->columns = column.count;
+      const auto [found, is_new] =
+          known.try_emplace({row.offsets, column.offsets, row.count, column.count}, sets.size());
+      if (is_new) {
+        PhaseSet& set = sets.emplace_back();
+        set.row_offsets = row.offsets;
+        set.column_offsets = column.offsets;
+        set.rows = row.count;
+        set.columns = column.count;
       }
-      set->phases.push_back({row.first, column.first, row.taps, column.taps});
+      sets[found->second].phases.push_back({row.first, column.first, row.taps, column.taps});
     }
   }
   return sets;
@@ -183,8 +186,8 @@ void PhasedConv::pack(PlanContext& context) {
     const float* const filter = context.constant(kConvW)->data<float>().data();
     context.parallel_for(problem.groups * group_panels, [&](std::int64_t i) {
       const std::int64_t group = i / group_panels, panel = i % group_panels;
-      const PhaseSet& set =
-          *std::find_if(sets.begin(), sets.end(), [&](const PhaseSet& s) { return panel < s.first_panel + s.panels; });
+      const PhaseSet& set = *std::partition_point(sets.begin(), sets.end(),
+                                                  [&](const PhaseSet& s) { return panel >= s.first_panel + s.panels; });
       const auto k = static_cast<std::int64_t>(set.taps.size()) * kBlock;
       pack_panel(set, filter, group, panel - set.first_panel,
                  reinterpret_cast<float*>(to) + group * group_weights + set.weights +

@@ -120,6 +120,30 @@ TEST_CASE("ConvTranspose by phases", "[ops]") {
       is_plain(op_case("ConvTranspose", 11, {x, w}, {{"output_shape", List{4000, 10}}})));  // a halo out of proportion
 }
 
+// As many phases as taps, which one by one would be compared with each other.
+TEST_CASE("ConvTranspose of thousands of phases", "[ops]") {
+  const Tensor x = integers({1, 1, 1, 2}, 3);
+  const auto check = [&](const List& kernel, const AttributeList& attributes) {
+    const OpCase c =
+        op_case("ConvTranspose", 11, {x, integers({1, 1, kernel[0], kernel[1]}, 5), integers({1}, 7)}, attributes);
+    CHECK(layout_rule(c, 0b110).preference == ops::LayoutRule::Preference::blocked);
+    check_blocked(c, 0b110);
+  };
+  check({1, 2000}, {{"strides", List{1, 2000}}});  // they read the same
+  check({50, 50},                                  // each of them something else
+        {{"strides", List{50, 50}}, {"dilations", List{51, 51}}, {"output_shape", List{50, 50}}});
+}
+
+// Without channels there is nothing to compute, however long the kernel: no place is told for each output and tap.
+TEST_CASE("Conv and ConvTranspose of a kernel as long as the input", "[ops]") {
+  check_op(op_case("Conv", 11, {integers({1, 1, 4000}, 3), integers({1, 1, 2000}, 5)}));
+  check_op(op_case("ConvTranspose", 11, {integers({1, 1, 2000}, 3), integers({1, 1, 2000}, 5)}));
+  constexpr std::int64_t kLong = std::int64_t{1} << 18;
+  check_op(op_case("Conv", 11, {integers({1, 1, 2 * kLong}, 3), integers({0, 1, kLong}, 5)}));
+  check_op(op_case("Conv", 11, {integers({1, 0, 2 * kLong}, 3), integers({1, 0, kLong}, 5), integers({1}, 7)}));
+  check_op(op_case("ConvTranspose", 11, {integers({1, 0, kLong}, 3), integers({0, 1, kLong}, 5), integers({1}, 7)}));
+}
+
 // Winograd writes whole tiles; what is no clamp comes after.
 TEST_CASE("an activation that is no clamp after a 3x3 convolution", "[ops]") {
   for (const char* activation : {"Swish", "Sigmoid", "LeakyRelu"}) {
