@@ -163,8 +163,8 @@ TEST_CASE("fuse_quantized takes no scale for above 0 that is not") {
   CHECK(run_pass(b.graph, kFuseQuantized).applied == 0);
 }
 
-TEST_CASE("fuse_quantized leaves groups with scales whose products or ratios a float may not hold") {
-  const float from = GENERATE(1e-22f, 3e36f, 0.5f), to = from == 0.5f ? GENERATE(1e-45f, 0.0f, 2e38f) : 1.0f;
+/// x and w of the scale `from`, for a y of the scale `to`.
+QuantizedBuilder scaled(float from, float to) {
   QuantizedBuilder b;
   b.input("x.q", {1, 2, 4, 4}, DataType::uint8);
   b.weights("w", {3, 2, 3, 3})
@@ -173,6 +173,12 @@ TEST_CASE("fuse_quantized leaves groups with scales whose products or ratios a f
       .scale("y", to, 0)
       .dequantize("x")
       .dequantize("w");
+  return b;
+}
+
+TEST_CASE("fuse_quantized leaves groups with scales whose products or ratios a float may not hold") {
+  const float from = GENERATE(1e-22f, 3e36f, 0.5f), to = from == 0.5f ? GENERATE(1e-45f, 0.0f, 2e38f) : 1.0f;
+  QuantizedBuilder b = scaled(from, to);
   SECTION("Conv") { b.node("Conv", {"x", "w"}, {"f"}); }
   SECTION("MatMul") { b.node("MatMul", {"x", "x"}, {"f"}); }
   SECTION("Add") { b.node("Add", {"x", "x"}, {"f"}); }
@@ -183,14 +189,7 @@ TEST_CASE("fuse_quantized leaves groups with scales whose products or ratios a f
 
 TEST_CASE("fuse_quantized takes the scales that models have") {
   const float scale = GENERATE(1e-6f, 1e3f);
-  QuantizedBuilder b;
-  b.input("x.q", {1, 2, 4, 4}, DataType::uint8);
-  b.weights("w", {3, 2, 3, 3})
-      .scale("x", scale, 0)
-      .scale("w", scale, 0)
-      .scale("y", scale, 0)
-      .dequantize("x")
-      .dequantize("w");
+  QuantizedBuilder b = scaled(scale, scale);
   b.node("Conv", {"x", "w"}, {"f"});
   b.quantize("f", "y").output("y.q");
   CHECK(run_pass(b.graph, kFuseQuantized).applied == 1);
