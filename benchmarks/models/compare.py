@@ -23,6 +23,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build"
+PEERS = ["onnxruntime", "openvino", "ncnn", "mnn"]
 
 
 def worker(arguments):
@@ -186,7 +187,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help="networks below FOLDER; all by default")
     parser.add_argument("--linnet", help="the program")
     parser.add_argument("--networks", type=pathlib.Path, help="the folder of make_networks.py")
-    parser.add_argument("--engines", nargs="*", default=["onnxruntime", "openvino", "ncnn", "mnn"], help="the peers (default: %(default)s)")
+    parser.add_argument("--engines", nargs="*", choices=PEERS, default=PEERS, help="the peers (default: %(default)s)")
     parser.add_argument("--threads", type=int, nargs="+", default=[2], help="default: 2")
     parser.add_argument("--batch", type=int, default=1, help="images a run (default: 1)")
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
