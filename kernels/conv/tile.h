@@ -43,7 +43,7 @@ struct Tile {
   float* output;
   ptrdiff_t out_plane;
   float lo, hi;
-  const PixelOffsets* pixels;  // Indirect only
+  const PixelOffsets* pixels = nullptr;  // Indirect only
   const float* fetch =
       nullptr;  // the weights that are wanted next: so many lines of them are asked for in each slot of a block
   int fetch_lines = 0;

@@ -14,6 +14,9 @@ inline bool is_runtime_input(const NodeContext& context, std::size_t i) {
   return context.has_input(i) && context.constant(i) == nullptr;
 }
 
+/// So many rows, slices or parts at most where they take next to no data: each takes time, or some hundred bytes, all the same.
+constexpr std::int64_t kMostOfNothing = 1 << 18;
+
 /// The product, as far as it is known: a single symbol times ones stays that symbol.
 graph::Dim product(std::span<const graph::Dim> dims);
 

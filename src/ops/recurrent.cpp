@@ -12,6 +12,7 @@
 #include "base/checked_math.h"
 #include "ops/blocked.h"
 #include "ops/elementwise.h"
+#include "ops/extents.h"
 #include "ops/op_def.h"
 
 namespace linnet::ops {
@@ -214,10 +215,9 @@ void plan_recurrent(PlanContext& c) {
   k.steps = x.shape[k.batch_first ? 1 : 0];
   k.batch = x.shape[k.batch_first ? 0 : 1];
   k.inputs = x.shape[2];
-  constexpr std::int64_t kMostEmptyRows = 1 << 18;
-  if (k.inputs == 0 && k.rows() > kMostEmptyRows) {
+  if (k.inputs == 0 && k.rows() > kMostOfNothing) {
     c.fail(ErrorCode::limit, "so many steps over nothing", c.input_label(kRecurrentX),
-           "at most " + std::to_string(kMostEmptyRows), std::to_string(k.rows()));
+           "at most " + std::to_string(kMostOfNothing), std::to_string(k.rows()));
   }
   k.hidden = c.placement_in(kRecurrentR).shape[2];
   k.directions = directions_of(c);

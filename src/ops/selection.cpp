@@ -194,10 +194,9 @@ void infer_unique(InferContext& c) {
 std::vector<Datum> run_unique(const EagerContext& c) {
   const std::optional<std::size_t> axis = named_axis(c, c.tensor(0).rank());
   const Tensor x = axis ? c.tensor(0) : flat(c.tensor(0));
-  constexpr std::int64_t kMostEmptySlices = 1 << 18;  // some hundred bytes for each, and none of input
-  if (const std::int64_t slices = x.shape()[axis.value_or(0)]; x.size() == 0 && slices > kMostEmptySlices) {
+  if (const std::int64_t slices = x.shape()[axis.value_or(0)]; x.size() == 0 && slices > kMostOfNothing) {
     c.fail(ErrorCode::limit, "so many slices without elements", c.input_label(0),
-           "at most " + std::to_string(kMostEmptySlices), std::to_string(slices));
+           "at most " + std::to_string(kMostOfNothing), std::to_string(slices));
   }
   const bool sorted = c.attribute_int("sorted", 1) != 0;
   Groups groups;

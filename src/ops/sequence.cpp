@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/checked_math.h"
+#include "ops/extents.h"
 #include "ops/op_def.h"
 
 namespace linnet::ops {
@@ -41,12 +42,9 @@ std::vector<Datum> single(Datum result) {
   return results;
 }
 
-/// Each is a tensor of its own, some hundred bytes for as little as one.
-constexpr std::int64_t kMostParts = 1 << 18;
-
 void require_few_parts(const EagerContext& c, std::int64_t count) {
-  if (count > kMostParts)
-    c.fail(ErrorCode::limit, "a sequence of so many parts", {}, "at most " + std::to_string(kMostParts),
+  if (count > kMostOfNothing)
+    c.fail(ErrorCode::limit, "a sequence of so many parts", {}, "at most " + std::to_string(kMostOfNothing),
            std::to_string(count));
 }
 

@@ -61,9 +61,8 @@ class ControlFlow {
   std::vector<bool> directions(std::string_view name, std::size_t count) const;
   void collect(Sequence& list, const Datum& datum, std::size_t output);
   Tensor stacked(const Sequence& list, std::size_t output, std::size_t axis, bool backwards) const;
-  Tensor nothing_collected(std::size_t output, std::size_t axis) const;
-  [[nodiscard]] bool tells_rank(std::size_t output) const;
-  Shape collected_shape(std::size_t output, const std::vector<SharedDatum>& carried);
+  Tensor nothing_collected(std::size_t output, std::size_t axis, std::span<const SharedDatum> turn = {}) const;
+  std::vector<SharedDatum> turn_for_shapes(const std::vector<SharedDatum>& carried, std::size_t first);
   void require_bytes(std::span<const SharedDatum> carried) const;
   [[nodiscard]] const graph::Graph& body_graph() const { return runner_.body(id_, 0).program().graph(); }
 
@@ -122,28 +121,28 @@ void ControlFlow::require_bytes(std::span<const SharedDatum> carried) const {
   }
 }
 
-bool ControlFlow::tells_rank(std::size_t output) const {
-  return body_graph().described(body_graph().outputs[output]).has_rank();
-}
-
-/// Of what a turn would give, where none is made and the body does not tell: that of one turn made for it, if it can be made.
-Shape ControlFlow::collected_shape(std::size_t output, const std::vector<SharedDatum>& carried) {
+/// What a turn would give, where none is made and the body does not tell the ranks of outputs [first, end). Nothing where it does,
+/// or where its operators refuse such a turn.
+std::vector<SharedDatum> ControlFlow::turn_for_shapes(const std::vector<SharedDatum>& carried, std::size_t first) {
+  const std::vector<graph::ValueId>& outputs = body_graph().outputs;
+  const auto has_rank = [&](graph::ValueId output) { return body_graph().described(output).has_rank(); };
+  if (std::all_of(outputs.begin() + static_cast<std::ptrdiff_t>(first), outputs.end(), has_rank)) return {};
   std::vector<SharedDatum> inputs = {share(scalar(std::int64_t{0})), share(scalar(true))};
   inputs.insert(inputs.end(), carried.begin(), carried.end());
   try {
-    const std::vector<SharedDatum> outputs = run_turn(std::move(inputs));
-    const auto* tensor = std::get_if<Tensor>(outputs[output].get());
-    return tensor == nullptr ? Shape() : tensor->shape();
+    return run_turn(std::move(inputs));
   } catch (const Error& error) {
     if (error.code() != ErrorCode::input) throw;
     return {};
   }
 }
 
-/// No turn was made: extents that the body does not tell are 0.
-Tensor ControlFlow::nothing_collected(std::size_t output, std::size_t axis) const {
+/// No turn was made: extents are those that the body tells, else those of `turn`'s outputs, else 0.
+Tensor ControlFlow::nothing_collected(std::size_t output, std::size_t axis, std::span<const SharedDatum> turn) const {
   const graph::TensorDesc desc = body_graph().described(body_graph().outputs[output]);
   Shape shape;
+  const auto* like = turn.empty() || desc.has_rank() ? nullptr : std::get_if<Tensor>(turn[output].get());
+  if (like != nullptr) shape = like->shape();
   for (const graph::Dim& dim : desc.shape.value_or(graph::DimList()))
     shape.push_back(std::max<std::int64_t>(0, dim.value));
   shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(std::min(axis, shape.size())), 0);
@@ -182,18 +181,13 @@ std::vector<SharedDatum> ControlFlow::run_loop() {
       collect(collected[i], *outputs[1 + carried_count + i], carried_count + i);
     require_bytes(carried);
   }
-  std::vector<SharedDatum> results = carried;
+  const bool turned = collected.empty() || !collected[0].empty();
+  const std::vector<SharedDatum> turn =
+      turned ? std::vector<SharedDatum>() : turn_for_shapes(carried, 1 + carried_count);
   for (std::size_t i = 0; i < collected.size(); ++i) {
-    const std::size_t output = 1 + carried_count + i;
-    if (!collected[i].empty() || tells_rank(output)) {
-      results.push_back(share(stacked(collected[i], output, 0, false)));
-    } else {
-      Shape shape = collected_shape(output, carried);
-      shape.insert(shape.begin(), 0);
-      results.push_back(share(Tensor(body_graph().described(body_graph().outputs[output]).type, std::move(shape))));
-    }
+    carried.push_back(share(turned ? stack(collected[i], 0) : nothing_collected(1 + carried_count + i, 0, turn)));
   }
-  return results;
+  return carried;
 }
 
 std::vector<bool> ControlFlow::directions(std::string_view name, std::size_t count) const {
