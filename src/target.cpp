@@ -23,10 +23,10 @@ constexpr int kMostThreads = 1024;
 constexpr int kMostMilliseconds = 60'000;
 
 /// What a measured blocking is good for.
-std::string machine_of(const kernels::Cpu& cpu, int threads) {
+std::string machine_of(const kernels::Cpu& cpu) {
   return (cpu.brand.empty() ? "unknown processor" : cpu.brand) + ", L2 " + std::to_string(cpu.l2_bytes / 1024) +
-         " KiB, L3 " + std::to_string(cpu.l3_bytes / 1024) + " KiB | " + kernels::name(cpu.selected) + " | " +
-         std::to_string(threads) + (threads == 1 ? " thread" : " threads") + " | linnet " + std::string(kVersion);
+         " KiB, L3 " + std::to_string(cpu.l3_bytes / 1024) + " KiB | " + kernels::name(cpu.selected) + " | linnet " +
+         std::string(kVersion);
 }
 
 [[noreturn]] void out_of_range(const std::string& what, std::string where, std::string expected, std::string found) {
@@ -94,7 +94,7 @@ plan::PlanTarget plan_target(const SessionOptions& options) {
   target.max_arena_bytes = options.max_arena_bytes;
   target.max_folded_bytes = options.max_folded_bytes;
   target.tuning = options.tuning;
-  target.machine = machine_of(cpu, target.threads);
+  target.machine = machine_of(cpu);
   return target;
 }
 

@@ -36,7 +36,9 @@ WeightStore::Buffer PlanContext::pack(Inputs of, std::string_view what, std::siz
 }
 
 Blocking PlanContext::tuned_blocking(const std::string& shape) {
-  step_.tuning_key = options_.machine + " | " + shape;
+  const int threads = options_.threads;
+  step_.tuning_key =
+      options_.machine + " | " + std::to_string(threads) + (threads == 1 ? " thread | " : " threads | ") + shape;
   if (options_.tuning == nullptr) return {};
   const auto found = options_.tuning->blockings.find(step_.tuning_key);
   step_.tuned = found != options_.tuning->blockings.end();
@@ -53,7 +55,7 @@ void PlanContext::packed(Inputs of) {
 }
 
 void PlanContext::parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) const {
-  base::parallel_for(options_.threads, n, body);
+  base::parallel_for(options_.packing_threads, n, body);
 }
 
 }  // namespace linnet::ops

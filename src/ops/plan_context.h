@@ -15,7 +15,8 @@ namespace linnet::ops {
 
 struct PlanOptions {
   bool winograd = true;  // SessionOptions::convolution == auto
-  int threads = 1;       // of packing, and a hint for scratch and partitions; results never depend on it
+  int threads = 1;       // that share the step: a hint for scratch and partitions; results never depend on it
+  int packing_threads = 1;
   const Tuning* tuning = nullptr;
   std::string machine;  // what the keys of `tuning` begin with
   /// The graph that all sets of input shapes start from: constants of its own are the same in all their plans, under the

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/checked_math.h"
 #include "graph/index.h"
 
 namespace linnet::plan {
@@ -16,6 +17,9 @@ using ops::Placement;
 
 // Of what a step reads and writes, for each thread: its share of the last cache. docs/performance.md has what other sizes cost.
 constexpr std::int64_t kBytesAThread = 4 << 20;
+// Of what a step reads and writes of one image, for a thread that works alone: the arena holds as many images then as there are
+// threads.
+constexpr std::int64_t kMostBytesAlone = 4 * kBytesAThread;
 constexpr std::int64_t kMostTimes = 256;  // the executor holds the pointers of every repetition
 
 /// Images of the batch if the node computes each image by itself, else 0.
@@ -66,6 +70,28 @@ std::int64_t images_at_a_time(std::int64_t batch, std::int64_t bytes_an_image, s
   return batch / images <= kMostTimes ? images : batch;
 }
 
+bool continues(const ImageGroup& group, const ImageGroup& next) {
+  return group.last == next.first && group.images == next.images && group.times == next.times &&
+         group.per_thread == next.per_thread;
+}
+
+/// Each thread alone with images of its own where that gives all of them about as much to do: no step waits for another thread
+/// then, and nothing that one has written is read by the next.
+void part_by_threads(ImageGroup& group, std::int64_t bytes_an_image, int threads) {
+  if (threads == 1 || bytes_an_image > kMostBytesAlone) return;
+  const std::int64_t batch = group.images * group.times;
+  for (std::int64_t images = std::max<std::int64_t>(1, group.images / threads); images > 0; --images) {
+    const std::int64_t times = batch / images;
+    if (batch % images != 0 || times > kMostTimes) continue;
+    const std::int64_t most_images = base::ceil_div(times, threads) * images;  // of one thread
+    if (most_images * threads > batch + batch / 20) continue;
+    group.images = images;
+    group.times = static_cast<std::int32_t>(times);
+    group.per_thread = true;
+    return;
+  }
+}
+
 }  // namespace
 
 std::int64_t image_bytes(const Placement& placement) {
@@ -103,11 +129,12 @@ std::vector<ImageGroup> choose_image_groups(const graph::Graph& graph, const std
     const std::int64_t before = follows ? traffic_an_image(graph, order[at(i - 1)], placements).all() : 0;
     const std::int64_t images = images_at_a_time(batch, std::max(most_bytes, before), kBytesAThread * threads);
     if (images == batch) continue;
-    ImageGroup* const next = groups.empty() ? nullptr : &groups.back();
-    if (next != nullptr && next->first == i + 1 && next->images == images && next->images * next->times == batch) {
-      next->first = i;
+    ImageGroup group{i, i + 1, images, static_cast<std::int32_t>(batch / images)};
+    part_by_threads(group, most_bytes, threads);
+    if (!groups.empty() && continues(group, groups.back())) {
+      groups.back().first = i;
     } else {
-      groups.push_back({i, i + 1, images, static_cast<std::int32_t>(batch / images)});
+      groups.push_back(group);
     }
   }
   std::erase_if(groups, [](const ImageGroup& group) { return group.last - group.first == 1; });

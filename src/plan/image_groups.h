@@ -15,6 +15,7 @@ struct ImageGroup {
   std::int32_t first = 0, last = 0;
   std::int64_t images = 0;
   std::int32_t times = 0;
+  bool per_thread = false;  // each thread goes through times of its own, alone; else all threads share the work of each
 };
 
 /// Disjoint and in order; what is in none of them runs on the whole batch at once. `placements` are those of the whole batch.

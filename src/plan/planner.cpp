@@ -54,6 +54,20 @@ void write_border(ops::Step& step, std::size_t output, const Placement& out, con
   };
 }
 
+/// What each thread has for itself in a group per thread: of one thread, all of whose buffers lie together, as another may
+/// be many steps ahead.
+struct OwnMemory {
+  MemoryPlan plan;
+  std::size_t stride = 0;  // from one thread's to the next one's
+  std::size_t slot = 0;    // of all threads' together, in the plan around it
+};
+
+/// Between what two threads write: a page and a line, so that equal offsets do not compete for the same cache sets; and beyond the
+/// reach of prefetchers that follow one thread's strides past the end of its own, into what another is writing.
+constexpr std::size_t kApart = std::size_t{128} * 1024 + 4096 + kArenaAlignment;
+
+std::size_t aligned(std::size_t bytes) { return base::round_up(bytes, kArenaAlignment); }
+
 class Planner {
  public:
   Planner(const graph::Graph& common, const PlanTarget& target, ops::WeightStore& common_weights)
@@ -101,7 +115,8 @@ class Planner {
   std::vector<const ImageGroup*> inside_;   // by root: the group that alone touches it, whose images are all it holds
   std::vector<std::int32_t> first_, last_;  // by root: first and last step that touches it
   MemoryPlan memory_;
-  std::vector<std::int32_t> slot_;  // by root: index of graph_.inputs, plan_->constants or memory_.offsets; or -1
+  std::vector<OwnMemory> own_memory_;  // by group
+  std::vector<std::int32_t> slot_;  // by root: index of graph_.inputs, plan_->constants or MemoryPlan::offsets; or -1
 };
 
 void Planner::bind_inputs(const std::vector<Shape>& shapes, std::span<const Tensor> known) {
@@ -251,6 +266,7 @@ void Planner::plan_steps() {
     readers_[at(id)] = static_cast<std::int32_t>(graph_.value(id).consumers.size());
   const ops::PlanOptions options{.winograd = target_.winograd,
                                  .threads = target_.threads,
+                                 .packing_threads = target_.threads,
                                  .tuning = &target_.tuning,
                                  .machine = target_.machine,
                                  .common = &common_,
@@ -285,7 +301,9 @@ ops::Step Planner::plan_grouped_step(NodeId id, const ImageGroup& group, const o
     }
   }
   for (const auto& [value, placement] : whole) placements_[at(value)] = place_images(placement, group.images);
-  ops::Step step = plan_step(id, options);
+  ops::PlanOptions grouped = options;
+  if (group.per_thread) grouped.threads = 1;
+  ops::Step step = plan_step(id, grouped);
   for (const auto& [value, placement] : whole) placements_[at(value)] = placement;
   step.macs *= group.times;
   return step;
@@ -380,28 +398,39 @@ void Planner::touch(ValueId id, std::int32_t index, bool writes) {
 
 void Planner::assign_buffers() {
   std::vector<BufferUse> uses;
+  std::vector<std::vector<BufferUse>> own_uses(groups_.size());
   slot_.assign(parent_.size(), -1);
   for (std::size_t i = 0; i < parent_.size(); ++i) {
     const auto id = static_cast<ValueId>(i);
     const graph::Value& value = graph_.value(id);
     // Inputs and constants have bytes of their own, though a view of one counts as writing it.
     if (parent_[i] != id || first_[i] < 0 || value.graph_input || value.constant) continue;
-    slot_[i] = static_cast<std::int32_t>(uses.size());
-    uses.push_back({buffer_bytes(id), first_[i], last_[i]});
+    const ImageGroup* const group = inside_[i];
+    auto& among =
+        group != nullptr && group->per_thread ? own_uses[static_cast<std::size_t>(group - groups_.data())] : uses;
+    slot_[i] = static_cast<std::int32_t>(among.size());
+    among.push_back({buffer_bytes(id), first_[i], last_[i]});
+  }
+  own_memory_.resize(groups_.size());
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    if (!groups_[i].per_thread) continue;
+    MemoryPlan plan = plan_memory(own_uses[i]);
+    const std::size_t stride = aligned(plan.arena_bytes) + kApart;
+    own_memory_[i] = {std::move(plan), stride, uses.size()};
+    uses.push_back({stride * static_cast<std::size_t>(target_.threads), groups_[i].first, groups_[i].last - 1});
   }
   for (std::size_t i = 0; i < graph_.inputs.size(); ++i) slot_[at(graph_.inputs[i])] = static_cast<std::int32_t>(i);
   memory_ = plan_memory(uses);
   std::size_t shared = 0, per_thread = 0;
-  for (const ops::Step& step : steps_) {
-    shared = std::max(shared, step.shared_scratch_bytes);
-    per_thread = std::max(per_thread, step.thread_scratch_bytes);
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const ops::Step& step = steps_[i];
+    const ImageGroup* const group = group_of(static_cast<std::int32_t>(i));
+    const bool alone = group != nullptr && group->per_thread;
+    if (!alone) shared = std::max(shared, step.shared_scratch_bytes);
+    per_thread = std::max(per_thread, step.thread_scratch_bytes + (alone ? aligned(step.shared_scratch_bytes) : 0));
   }
-  const auto aligned = [](std::size_t bytes) { return base::round_up(bytes, kArenaAlignment); };
   plan_->shared_scratch_offset = memory_.arena_bytes;
   plan_->thread_scratch_offset = plan_->shared_scratch_offset + aligned(shared);
-  // A page and a line apart, so that equal offsets of two threads' scratch do not compete for the same cache sets; and beyond the
-  // reach of prefetchers that follow one thread's strides past the end of its scratch, into what another is writing.
-  constexpr std::size_t kApart = std::size_t{128} * 1024 + 4096 + kArenaAlignment;
   plan_->thread_scratch_stride = per_thread == 0 ? 0 : aligned(per_thread) + kApart;
   plan_->arena_bytes =
       plan_->thread_scratch_offset + plan_->thread_scratch_stride * static_cast<std::size_t>(target_.threads);
@@ -428,7 +457,15 @@ BufferRef Planner::buffer(ValueId id, const ImageGroup* group) {
     ref.data = static_cast<const std::byte*>(plan_->constants[at(slot_[at(r)])].raw());
   } else if (slot_[at(r)] >= 0) {
     ref.kind = BufferRef::Kind::arena;
-    ref.offset = memory_.offsets[at(slot_[at(r)])] + offset_[at(id)];
+    const auto slot = at(slot_[at(r)]);
+    const ImageGroup* const inside = inside_[at(r)];
+    if (inside != nullptr && inside->per_thread) {
+      const OwnMemory& own = own_memory_[static_cast<std::size_t>(inside - groups_.data())];
+      ref.offset = memory_.offsets[own.slot] + own.plan.offsets[slot] + offset_[at(id)];
+      ref.apart = static_cast<std::ptrdiff_t>(own.stride);
+    } else {
+      ref.offset = memory_.offsets[slot] + offset_[at(id)];
+    }
   }
   return ref;
 }
@@ -453,7 +490,8 @@ std::shared_ptr<const ShapePlan> Planner::plan() {
     ops::Step& step = steps_[i];
     if (!step.run) continue;
     const ImageGroup* const group = group_of(static_cast<std::int32_t>(i));
-    if (group != nullptr && group != previous) plan_->repetitions.push_back({plan_->steps.size(), 0, group->times});
+    if (group != nullptr && group != previous)
+      plan_->repetitions.push_back({plan_->steps.size(), 0, group->times, group->per_thread});
     if (group != nullptr) plan_->repetitions.back().last = plan_->steps.size() + 1;
     previous = group;
     PlannedStep planned;
@@ -463,7 +501,8 @@ std::shared_ptr<const ShapePlan> Planner::plan() {
     const auto shown =
         std::find_if(step.outputs.begin(), step.outputs.end(), [](ValueId id) { return id != kNoValue; });
     if (shown != step.outputs.end()) planned.output = graph::to_string(graph_.value(*shown).desc);
-    if (group != nullptr) planned.output += " by " + std::to_string(group->images);
+    if (group != nullptr)
+      planned.output += " by " + std::to_string(group->images) + (group->per_thread ? " a thread" : "");
     planned.step = std::move(step);
     plan_->steps.push_back(std::move(planned));
   }

@@ -25,6 +25,7 @@ struct BufferRef {
   std::size_t index = 0;            // input: place in ShapePlan::inputs
   const std::byte* data = nullptr;  // constant
   std::ptrdiff_t advance = 0;       // bytes to the images of the next repetition of a step
+  std::ptrdiff_t apart = 0;         // bytes to the copy of the next thread, of a Repetition per thread
 };
 
 struct PlannedStep {
@@ -37,6 +38,8 @@ struct PlannedStep {
 struct Repetition {
   std::size_t first = 0, last = 0;
   std::int32_t times = 1;
+  bool per_thread =
+      false;  // thread t of all takes ops::split(times, threads, t) by itself, its scratch shared with nobody
 };
 
 struct PlannedValue {
@@ -70,7 +73,7 @@ struct PlanTarget {
   std::int64_t max_arena_bytes = 0;
   std::int64_t max_folded_bytes = 0;
   Tuning tuning;
-  std::string machine;  // what its keys for this machine, ISA and number of threads begin with
+  std::string machine;  // what its keys for this machine and ISA begin with
   /// Called with a constant (by its id in the graph given to plan_shapes) once every step that reads it has packed its own
   /// copy, so that the caller may drop its bytes too. Empty: keep all.
   std::function<void(graph::ValueId)> on_packed;

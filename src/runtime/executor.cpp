@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/checked_math.h"
 #include "linnet/error.h"
 #include "plan/memory_plan.h"
 #include "runtime/cancellation.h"
@@ -38,25 +39,32 @@ Executor::Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena
   std::size_t step = 0;
   for (const plan::Repetition& repeated : plan_->repetitions) {
     for (; step < repeated.first; ++step) bind(step, 0);
-    for (std::ptrdiff_t repetition = 0; repetition < repeated.times; ++repetition) {
-      for (step = repeated.first; step < repeated.last; ++step) bind(step, repetition);
+    const int owners = repeated.per_thread ? threads_ : 1;
+    for (int owner = 0; owner < owners; ++owner) {
+      const ops::Range own = ops::split(repeated.times, owners, owner);
+      for (std::int64_t repetition = own.first; repetition < own.last; ++repetition) {
+        for (step = repeated.first; step < repeated.last; ++step)
+          bind(step, repetition, repeated.per_thread ? owner : kAllThreads);
+      }
     }
+    calls_.back().meet = true;
   }
   for (; step < plan_->steps.size(); ++step) bind(step, 0);
 }
 
-void Executor::bind(std::size_t step, std::ptrdiff_t repetition) {
+void Executor::bind(std::size_t step, std::ptrdiff_t repetition, int owner) {
   const plan::PlannedStep& planned = plan_->steps[step];
-  Call call{step, repetition, {}, {}};
-  for (const BufferRef& ref : planned.inputs) call.inputs.push_back(resolve(ref, repetition));
+  Call call{step, repetition, owner, owner == kAllThreads, {}, {}};
+  for (const BufferRef& ref : planned.inputs) call.inputs.push_back(resolve(ref, repetition, owner));
   for (const BufferRef& ref : planned.outputs)
-    call.outputs.push_back(ref.kind == BufferRef::Kind::arena ? arena_ + ref.offset + repetition * ref.advance
-                                                              : nullptr);
+    call.outputs.push_back(ref.kind == BufferRef::Kind::arena
+                               ? arena_ + ref.offset + repetition * ref.advance + owner * ref.apart
+                               : nullptr);
   calls_.push_back(std::move(call));
 }
 
-const std::byte* Executor::resolve(const BufferRef& ref, std::ptrdiff_t repetition) const {
-  const std::ptrdiff_t advance = repetition * ref.advance;
+const std::byte* Executor::resolve(const BufferRef& ref, std::ptrdiff_t repetition, int owner) const {
+  const std::ptrdiff_t advance = repetition * ref.advance + owner * ref.apart;
   switch (ref.kind) {
     case BufferRef::Kind::none: return nullptr;
     case BufferRef::Kind::arena: return arena_ + ref.offset + advance;
@@ -69,33 +77,56 @@ const std::byte* Executor::resolve(const BufferRef& ref, std::ptrdiff_t repetiti
 
 const std::byte* Executor::output(std::size_t i) const { return resolve(plan_->outputs[i].buffer); }
 
+ops::RunArgs Executor::arguments(const Call& call, int thread, int threads) {
+  ops::RunArgs args;
+  args.inputs = call.inputs.data();
+  args.outputs = call.outputs.data();
+  args.fault = &faults_[call.step];
+  std::byte* const scratch = arena_ + plan_->thread_scratch_offset;
+  if (call.owner == kAllThreads) {
+    args.thread = thread;
+    args.threads = threads;
+    args.shared_scratch = arena_ + plan_->shared_scratch_offset;
+    args.thread_scratch = scratch + static_cast<std::size_t>(thread) * plan_->thread_scratch_stride;
+  } else {
+    args.shared_scratch = scratch + static_cast<std::size_t>(call.owner) * plan_->thread_scratch_stride;
+    args.thread_scratch =
+        args.shared_scratch + base::round_up(plan_->steps[call.step].step.shared_scratch_bytes, plan::kArenaAlignment);
+  }
+  return args;
+}
+
 void Executor::walk(int thread, int threads, Profile* profile, const RunOptions& options) {
   using Clock = std::chrono::steady_clock;
-  ops::RunArgs args;
-  args.thread = thread;
-  args.threads = threads;
-  args.shared_scratch = arena_ + plan_->shared_scratch_offset;
-  args.thread_scratch =
-      arena_ + plan_->thread_scratch_offset + static_cast<std::size_t>(thread) * plan_->thread_scratch_stride;
   Clock::time_point resumed = threads > 1 ? Clock::now() : Clock::time_point{};
+  const auto meet = [&] {
+    if (threads == 1) return;
+    barrier_.wait(threads, Clock::now() - resumed);
+    resumed = Clock::now();
+  };
+  bool stopped = false;
+  std::size_t first = 0;  // of the calls since the threads last met
   for (std::size_t i = 0; i < calls_.size(); ++i) {
     const Call& call = calls_[i];
-    const ops::Step& step = plan_->steps[call.step].step;
-    args.inputs = call.inputs.data();
-    args.outputs = call.outputs.data();
-    args.fault = &faults_[call.step];
-    const bool timed = profile != nullptr && thread == 0;
+    const bool alone = call.owner != kAllThreads;
+    const bool mine = !alone || (call.owner % threads == thread && !stopped);
+    const bool timed = profile != nullptr && thread == 0 && mine;
     const Clock::time_point begin = timed ? Clock::now() : Clock::time_point{};
-    for (args.phase = 0; args.phase < step.phases; ++args.phase) {
-      step.run(args);
-      if (thread == 0 && args.phase == step.phases - 1 && should_stop(options))
-        last_call_.store(i, std::memory_order_relaxed);
-      if (threads > 1) {
-        barrier_.wait(threads, Clock::now() - resumed);
-        resumed = Clock::now();
+    if (mine) {
+      const ops::Step& step = plan_->steps[call.step].step;
+      ops::RunArgs args = arguments(call, thread, threads);
+      for (; args.phase < step.phases; ++args.phase) {
+        if (args.phase > 0 && !alone) meet();
+        step.run(args);
       }
+      stopped = (alone || thread == 0) && should_stop(options);
+      if (stopped) last_call_.store(first, std::memory_order_relaxed);
     }
-    if (last_call_.load(std::memory_order_relaxed) <= i) return;
+    if (call.meet) {
+      meet();
+      if (last_call_.load(std::memory_order_relaxed) <= i) return;
+      first = i + 1;
+    }
     if (timed) profile->seconds[call.step] += std::chrono::duration<double>(Clock::now() - begin).count();
   }
 }

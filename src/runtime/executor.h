@@ -49,12 +49,18 @@ class Executor {
   struct Call {
     std::size_t step = 0;
     std::ptrdiff_t repetition = 0;
+    int owner = kAllThreads;  // the thread that makes this call alone
+    bool meet = true;         // all threads wait for each other after it
     std::vector<const std::byte*> inputs;
     std::vector<std::byte*> outputs;
   };
-  void bind(std::size_t step, std::ptrdiff_t repetition);
-  [[nodiscard]] const std::byte* resolve(const plan::BufferRef& ref, std::ptrdiff_t repetition = 0) const;
+  static constexpr int kAllThreads = -1;
+  void bind(std::size_t step, std::ptrdiff_t repetition, int owner = kAllThreads);
+  /// For thread `owner` of a repetition per thread.
+  [[nodiscard]] const std::byte* resolve(const plan::BufferRef& ref, std::ptrdiff_t repetition = 0,
+                                         int owner = 0) const;
   void check_faults();
+  [[nodiscard]] ops::RunArgs arguments(const Call& call, int thread, int threads);
   void walk(int thread, int threads, Profile* profile, const RunOptions& options);
 
   std::shared_ptr<const plan::ShapePlan> plan_;
@@ -63,8 +69,8 @@ class Executor {
   std::vector<Call> calls_;                       // in the order of execution
   std::vector<const std::byte*> input_bytes_;     // of this run
   std::vector<std::atomic<const char*>> faults_;  // of each step
-  // The call after which all threads stop. Written by one thread before the barrier that ends this very call, so that all
-  // threads, however late one reads it, leave after the same call.
+  // The call after which all threads stop: at the barrier that follows it. Written before that barrier and after the one before
+  // it, so that all threads, however late one reads it, leave at the same one.
   std::atomic<std::size_t> last_call_;
   Barrier barrier_;
 };

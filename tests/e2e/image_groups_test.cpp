@@ -1,7 +1,9 @@
 // A batch whose tensors outgrow the caches goes through the plan a few images at a time: the same bits in less memory.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "linnet/linnet.h"
@@ -48,9 +50,22 @@ OnnxModel network() {
   return model;
 }
 
-long grouped_steps(const PlanReport& report) {
+long steps_with(const PlanReport& report, std::string_view words) {
   return std::count_if(report.steps.begin(), report.steps.end(),
-                       [](const StepReport& step) { return step.output.find(" by ") != std::string::npos; });
+                       [&](const StepReport& step) { return step.output.find(words) != std::string::npos; });
+}
+long grouped_steps(const PlanReport& report) { return steps_with(report, " by "); }
+long steps_alone(const PlanReport& report) { return steps_with(report, " a thread"); }
+
+SessionOptions with_threads(int count) {
+  SessionOptions options;
+  options.threads = count;
+  return options;
+}
+
+Tensor picture(std::int64_t batch) {
+  Random random(static_cast<std::uint64_t>(batch));
+  return from_reference(random_reals(random, {batch, 3, 96, 96}, -2, 2));
 }
 
 }  // namespace
@@ -58,18 +73,16 @@ long grouped_steps(const PlanReport& report) {
 TEST_CASE("a few images at a time give the bits of each image alone") {
   const std::vector<std::byte> file = network().bytes();
   for (const int threads : {1, 2, 3}) {
-    SessionOptions options;
-    options.threads = threads;
-    Session session(Model::load(file), options);
-    for (const std::int64_t batch : {3, 40, 36}) {
+    Session session(Model::load(file), with_threads(threads));
+    for (const std::int64_t batch : {3, 40, 36, 38}) {
       INFO(threads << " threads, batch " << batch);
-      Random random(static_cast<std::uint64_t>(batch));
-      const Tensor input = from_reference(random_reals(random, {batch, 3, 96, 96}, -2, 2));
+      const Tensor input = picture(batch);
       const std::vector<Tensor> together = session.run(input);
       CHECK(session.profile().steps.at(0).algorithm == "winograd_f3x3_4x4_phases");
       const long grouped = grouped_steps(session.profile());
       CHECK((grouped > 4) == (batch > 3));
       CHECK(grouped < static_cast<long>(session.profile().steps.size()));
+      CHECK(steps_alone(session.profile()) == (threads > 1 ? grouped : 0));
       for (std::int64_t n = 0; n < batch; n += 5) {
         INFO("image " << n);
         const std::vector<Tensor> alone = session.run(image_of(input, n));
@@ -77,6 +90,40 @@ TEST_CASE("a few images at a time give the bits of each image alone") {
       }
     }
   }
+}
+
+TEST_CASE("threads share the images where they do not divide among them evenly") {
+  Session session(Model::load(network().bytes()), with_threads(16));
+  (void)session.run(picture(85));  // 5 or 6 for each of 16, so that most would wait
+  CHECK(grouped_steps(session.profile()) > 4);
+  CHECK(steps_alone(session.profile()) == 0);
+  (void)session.run(picture(95));
+  CHECK(steps_alone(session.profile()) > 4);
+}
+
+TEST_CASE("threads with images of their own are cancelled at any time") {
+  const Model model = Model::load(network().bytes());
+  const Tensor input = picture(40);
+  const std::vector<Tensor> expected = Session(model, with_threads(1)).run(input);
+  const auto check = [&](const std::vector<Tensor>& found) {
+    for (std::size_t i = 0; i < expected.size(); ++i) CHECK(bit_difference(found.at(i), expected[i]) == "");
+  };
+  Session session(model, with_threads(4));
+  check(session.run(input));
+  CHECK(steps_alone(session.profile()) > 4);
+  using Clock = std::chrono::steady_clock;
+  int cancelled = 0, done = 0;
+  for (Clock::duration allowed = std::chrono::microseconds(50); done == 0; allowed = allowed * 5 / 4) {
+    try {
+      check(session.run(input, {.deadline = Clock::now() + allowed}));
+      ++done;
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::cancelled);
+      ++cancelled;
+    }
+  }
+  CHECK(cancelled > 0);
+  check(session.run(input));
 }
 
 TEST_CASE("a constant for each image of the batch stays with its image") {

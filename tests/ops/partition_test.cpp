@@ -24,7 +24,7 @@ constexpr kernels::TileShape kTiles[] = {{6, 16}, {14, 32}};
 
 /// Steps of one shape. Cycles are those of the planner's own model (Step::load).
 struct Layer {
-  std::string name, key;  // the key of its tuning, if it has one
+  std::string name, key;  // the key of its tuning, if it has one, for the number of threads planned last
   int count = 0;          // in the network
   double whole = 0;       // cycles of one thread alone
 };
@@ -99,10 +99,11 @@ class Network {
  private:
   std::size_t layer_of(const ops::Step& step) {
     const std::string& key = step.tuning_key;
-    const std::string name = key.empty() ? step.algorithm : key.substr(key.find('|') + 2);
+    const std::string name = key.empty() ? step.algorithm : key.substr(key.rfind('|') + 2);
     const auto found = std::find_if(layers_.begin(), layers_.end(), [&](const Layer& l) { return l.name == name; });
     const auto index = static_cast<std::size_t>(found - layers_.begin());
-    if (found == layers_.end()) layers_.push_back({.name = name, .key = key});
+    if (found == layers_.end()) layers_.push_back({.name = name});
+    layers_[index].key = key;
     return index;
   }
 

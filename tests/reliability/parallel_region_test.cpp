@@ -60,6 +60,23 @@ TEST_CASE("L02: inside a parallel region of the caller each thread gets the same
   CHECK(same_bits(run(file, {x}, with_threads(2)).at(0), expected));
 }
 
+TEST_CASE("L02: one thread takes what several would do, each alone with images of its own") {
+  const std::vector<std::byte> file = long_network(4, 32);
+  Random random(4);
+  const Tensor x = from_reference(random_reals(random, {600, 32, 16, 16}, -1, 1));
+  const Tensor expected = run(file, {x}, with_threads(1)).at(0);
+  Session session(Model::load(file), with_threads(4));
+  omp_set_max_active_levels(1);
+  Tensor found;
+#pragma omp parallel num_threads(2)
+#pragma omp single
+  found = session.run(x).at(0);
+  const std::string way = session.profile().steps.at(0).output;
+  CAPTURE(way);
+  CHECK(way.find(" a thread") != std::string::npos);
+  CHECK(same_bits(found, expected));
+}
+
 TEST_CASE("L13: 256 KiB of stack for the program and 64 KiB for each of its threads do") {
   if (kSanitized) {
     SUCCEED();
