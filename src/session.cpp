@@ -370,6 +370,7 @@ void Session::run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs
 }
 
 void Session::enable_profile(bool on) {
+  const Busy busy(state().busy);
   state().profiling = on;
   std::fill(state().profile.seconds.begin(), state().profile.seconds.end(), 0.0);
   state().profile.runs = 0;
@@ -392,6 +393,7 @@ PlanReport Session::State::report() const {
 }
 
 PlanReport Session::profile() const {
+  const Busy busy(state().busy);
   return base::guard_memory([&] { return state().report(); });
 }
 

@@ -22,6 +22,7 @@ using Coordinate = std::int32_t Blocking::*;
 constexpr double kBeyondNoise = 0.97;  // of the time before: what is not below it stays as it is
 constexpr int kFewestRounds = 5;
 constexpr int kWarmUps = 2;
+constexpr int kMostSeconds = 3600;
 // Threads first: the sizes that fit the caches follow from each one's share.
 constexpr Coordinate kCoordinates[] = {&Blocking::panel_parts, &Blocking::tiles, &Blocking::chunk};
 
@@ -211,6 +212,12 @@ class Tuner {
 }  // namespace
 
 TuneResult tune(const Model& model, const SessionOptions& options, const TuneOptions& tuning) {
+  if (!(tuning.seconds >= 0 && tuning.seconds <= kMostSeconds)) {
+    throw Error(ErrorCode::usage, "the time to measure is out of range",
+                {.where = "TuneOptions::seconds",
+                 .expected = "0 to " + std::to_string(kMostSeconds),
+                 .found = std::to_string(tuning.seconds)});
+  }
   return base::guard_memory([&] {
     const Plan plan(model, options);
     if (plan.state().program() != nullptr)

@@ -1,13 +1,13 @@
 // Tuning as a text file: a first line that says what it is, then "key: tiles N, chunk N, panel_parts N", a line a blocking.
-#include <unistd.h>
-
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/file.h"
 #include "base/out_of_memory.h"
@@ -21,6 +21,7 @@ namespace {
 constexpr std::string_view kFirstLine = "linnet-tuning 1";
 constexpr std::int64_t kMostBytes = 16 << 20;
 constexpr std::int32_t kMostOfAnything = 1 << 20;
+constexpr int kMostWriters = 1000;  // of one file, those included that ended before they were done
 
 struct Field {
   std::string_view name;
@@ -79,7 +80,19 @@ Tuning load_tuning(const std::string& path) {
 
 namespace {
 
-void require_readable(const Tuning& tuning) {
+std::string to_text(const Tuning& tuning) {
+  std::string text = std::string(kFirstLine) + '\n';
+  for (const auto& [key, blocking] : tuning.blockings) {
+    text += key;
+    for (const Field& field : kFields) text.append(field.name).append(std::to_string(blocking.*field.member));
+    text += '\n';
+  }
+  return text;
+}
+
+void require_readable(const std::string& path, const Tuning& tuning) {
+  if (path.find('\0') != std::string::npos)
+    throw Error(ErrorCode::usage, "a path that holds a NUL character", {.file = path});
   for (const auto& [key, blocking] : tuning.blockings) {
     const bool one_line = !key.empty() && key.find('\n') == std::string::npos;
     const bool numbers = std::all_of(std::begin(kFields), std::end(kFields), [&, &b = blocking](const Field& field) {
@@ -94,21 +107,27 @@ void require_readable(const Tuning& tuning) {
 }
 
 void save(const std::string& path, const Tuning& tuning) {
-  require_readable(tuning);
+  require_readable(path, tuning);
+  const std::string text = to_text(tuning);
+  if (std::cmp_greater(text.size(), kMostBytes)) {
+    throw Error(ErrorCode::usage, "more blockings than load_tuning would read",
+                {.expected = "at most " + std::to_string(kMostBytes) + " bytes", .found = std::to_string(text.size())});
+  }
   std::error_code ignored;  // what cannot be looked at cannot be written either
   if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
     throw Error(ErrorCode::io, "cannot write the file", {.file = path, .expected = "a regular file, or none"});
-  const std::string beside = path + ".tmp" + std::to_string(::getpid());
-  std::ofstream stream(beside);
-  stream.imbue(std::locale::classic());  // a number is digits, whatever the program's locale puts between them
-  stream << kFirstLine << '\n';
-  for (const auto& [key, blocking] : tuning.blockings) {
-    stream << key;
-    for (const Field& field : kFields) stream << field.name << blocking.*field.member;
-    stream << '\n';
+  std::string target = std::filesystem::canonical(path, ignored).string();  // a link stays one
+  if (target.empty()) target = path;
+  // A file that nobody else writes, another thread or a process in another container: x refuses one that is there.
+  std::string beside;
+  std::FILE* file = nullptr;
+  for (int i = 0; file == nullptr && (i == 0 || (errno == EEXIST && i < kMostWriters)); ++i) {
+    beside = target + ".tmp" + std::to_string(i);
+    file = std::fopen(beside.c_str(), "wxe");
   }
-  stream.close();
-  if (!stream || std::rename(beside.c_str(), path.c_str()) != 0) {
+  if (file == nullptr) throw Error(ErrorCode::io, "cannot write the file", {.file = beside});
+  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (std::fclose(file) != 0 || !written || std::rename(beside.c_str(), target.c_str()) != 0) {
     std::remove(beside.c_str());
     throw Error(ErrorCode::io, "cannot write the file", {.file = path});
   }

@@ -143,6 +143,7 @@ class Session {
   void run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs, const RunOptions& options = {});
 
   /// Collects the time of each step from now on (a few microseconds a run); plan().report() does not show it, profile() does.
+  /// Both throw Error(usage) while the session runs.
   void enable_profile(bool on);
   /// The steps of the shapes run last, with mean times since enable_profile(true).
   [[nodiscard]] PlanReport profile() const;

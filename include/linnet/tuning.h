@@ -40,11 +40,12 @@ struct Tuning {
 Tuning load_tuning(const std::string& path);
 
 /// Writes a text file, one line a blocking, in place of what was there: whoever reads meanwhile gets the old file or the new
-/// one. Throws Error: `io`, also where there is something other than a regular file; `usage` for what load_tuning would refuse.
+/// one, however many write. Where `path` is a link, the file it leads to. Throws Error: `io`, also where there is something other
+/// than a regular file; `usage` for what load_tuning would refuse.
 void save_tuning(const std::string& path, const Tuning& tuning);
 
 struct TuneOptions {
-  double seconds = 30;                  ///< about how long to measure
+  double seconds = 30;                  ///< about how long to measure, 0 to 3600
   std::atomic<int>* percent = nullptr;  ///< how much is done, 0 to 100; may be read from any thread
 };
 
@@ -65,7 +66,7 @@ struct TuneResult {
 
 /// Measures blockings on this machine, for the threads, shapes and ISA that a Session with `options` would use, in the network
 /// itself. What is not faster by more than the noise is left to the built-in model. Throws Error: what Plan throws; `usage`
-/// if a shape is open (see SessionOptions::input_shapes); `unsupported` if shapes depend on data; `internal` if a blocking
+/// if a shape is open (see SessionOptions::input_shapes) or an option out of range; `unsupported` if shapes depend on data; `internal` if a blocking
 /// ever changed a bit.
 TuneResult tune(const Model& model, const SessionOptions& options, const TuneOptions& tuning = {});
 

@@ -9,9 +9,9 @@
 #include <numeric>
 #include <string>
 
+#include "base/printable.h"
 #include "cli/model_folder.h"
 #include "cli/plan_options.h"
-#include "cli/shown.h"
 #include "cli/verbs.h"
 #include "linnet/cpu.h"
 #include "linnet/error.h"
@@ -176,7 +176,7 @@ void print_profile(const BenchResult& r) {
     std::cout << std::setw(6) << i << std::setprecision(3) << std::setw(10) << s.milliseconds << std::setprecision(1)
               << std::setw(7) << 100 * s.milliseconds / total << std::setw(10) << gflops << std::setw(8)
               << 100 * gflops / r.peak_gflops << "  " << std::left << std::setw(18) << s.op << std::setw(26)
-              << s.algorithm << std::right << shown(s.output) << "  " << shown(s.name) << '\n';
+              << s.algorithm << std::right << base::printable(s.output) << "  " << base::printable(s.name) << '\n';
   }
 }
 
@@ -193,8 +193,8 @@ std::string cores_text(const BenchResult& r) {
 }
 
 void print_text(const BenchOptions& options, const BenchResult& r) {
-  std::cout << std::fixed << std::setprecision(2) << "model      " << options.model << "\nbatch " << r.batch << ", "
-            << r.report.threads << " threads, " << r.report.isa << tuned_text(r.report) << '\n'
+  std::cout << std::fixed << std::setprecision(2) << "model      " << base::printable(options.model) << "\nbatch "
+            << r.batch << ", " << r.report.threads << " threads, " << r.report.isa << tuned_text(r.report) << '\n'
             << "load       " << r.load_ms << " ms, first run " << r.first_ms << " ms\n"
             << "run        min " << r.times.front() << "  median " << r.median() << "  p90 " << quantile(r.times, 0.9)
             << "  p99 " << quantile(r.times, 0.99) << " ms (" << r.times.size() << " runs)\n"

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/printable.h"
 #include "cli/labels.h"
 #include "cli/model_folder.h"
 #include "cli/plan_options.h"
@@ -300,10 +301,10 @@ void print(const ClassifyOptions& options, const Classifier& c, const std::vecto
     return;
   }
   for (const ClassifyResult& r : results) {
-    std::cout << r.image << '\n';
+    std::cout << base::printable(r.image) << '\n';
     for (const Classification& k : r.top) {
       std::cout << "  " << std::fixed << std::setprecision(4) << k.probability << "  " << std::setw(5) << k.index
-                << "  " << label_of(c, k.index) << '\n';
+                << "  " << base::printable(label_of(c, k.index)) << '\n';
     }
   }
   std::cout << "\npreset " << c.steps.name << '\n';

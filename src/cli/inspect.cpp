@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
+#include "base/printable.h"
 #include "cli/model_folder.h"
 #include "cli/plan_options.h"
-#include "cli/shown.h"
 #include "cli/verbs.h"
 #include "linnet/model.h"
 #include "linnet/session.h"
@@ -96,7 +96,7 @@ void print_passes(const PlanReport& report) {
     std::cout << std::setw(5) << p.applied << " applied";
     if (!p.refused.empty()) std::cout << ", " << p.refused.size() << " refused";
     std::cout << '\n';
-    for (const std::string& reason : p.refused) std::cout << "      refused: " << shown(reason) << '\n';
+    for (const std::string& reason : p.refused) std::cout << "      refused: " << base::printable(reason) << '\n';
   }
 }
 
@@ -114,23 +114,26 @@ void print_plan(const PlanReport& report) {
     const StepReport& s = report.steps[i];
     std::cout << std::setw(6) << i << "  " << std::left << std::setw(18) << s.op << std::setw(26) << s.algorithm
               << std::setw(8) << s.kernel << std::right << std::setw(10) << std::setprecision(1)
-              << static_cast<double>(s.macs) * 1e-6 << "  " << shown(s.output) << "  " << shown(s.name) << '\n';
+              << static_cast<double>(s.macs) * 1e-6 << "  " << base::printable(s.output) << "  "
+              << base::printable(s.name) << '\n';
   }
 }
 
 void print_text(const InspectOptions& options, const Model& model, const ModelSummary& summary,
                 const std::optional<PlanReport>& report) {
-  std::cout << "model        " << options.model << "\nIR version   " << summary.ir_version << "\nopsets      ";
-  for (const auto& [domain, version] : summary.opsets) std::cout << ' ' << shown(domain) << ' ' << version;
-  std::cout << "\nproducer     " << shown(summary.producer) << "\nparameters   " << summary.parameters << '\n';
+  std::cout << "model        " << base::printable(options.model) << "\nIR version   " << summary.ir_version
+            << "\nopsets      ";
+  for (const auto& [domain, version] : summary.opsets) std::cout << ' ' << base::printable(domain) << ' ' << version;
+  std::cout << "\nproducer     " << base::printable(summary.producer) << "\nparameters   " << summary.parameters
+            << '\n';
   for (const auto& [key, value] : summary.metadata)
-    std::cout << "metadata     " << shown(key) << ": " << shown(value.substr(0, 100))
+    std::cout << "metadata     " << base::printable(key) << ": " << base::printable(value.substr(0, 100))
               << (value.size() > 100 ? "..." : "") << '\n';
   for (const ValueInfo& info : model.inputs())
-    std::cout << "input        " << shown(info.name) << "  " << shown(to_string(info))
+    std::cout << "input        " << base::printable(info.name) << "  " << base::printable(to_string(info))
               << (info.optional ? "  (optional)" : "") << '\n';
   for (const ValueInfo& info : model.outputs())
-    std::cout << "output       " << shown(info.name) << "  " << shown(to_string(info)) << '\n';
+    std::cout << "output       " << base::printable(info.name) << "  " << base::printable(to_string(info)) << '\n';
   std::cout << "operators   ";
   for (const auto& [name, count] : summary.operators) std::cout << ' ' << name << ' ' << count;
   std::cout << '\n';

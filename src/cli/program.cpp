@@ -8,7 +8,7 @@
 #include <new>
 #include <string>
 
-#include "cli/shown.h"
+#include "base/printable.h"
 #include "cli/text_file.h"
 #include "cli/verbs.h"
 #include "linnet/error.h"
@@ -36,6 +36,16 @@ int finished(int code) {
   return std::cout ? code : fail(Error(ErrorCode::io, "cannot write to standard output"));
 }
 
+/// Nothing that an option or argument takes may be empty: no path, name or number is.
+void refuse_empty_values(CLI::App& app) {
+  for (CLI::App* const verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    for (CLI::Option* const option : verb->get_options()) {
+      if (option->get_items_expected_max() == 0) continue;
+      option->check([](const std::string& value) { return std::string(value.empty() ? "is empty" : ""); });
+    }
+  }
+}
+
 }  // namespace
 
 int run_program(int argc, char** argv) {
@@ -55,6 +65,7 @@ int run_program(int argc, char** argv) {
   add_ops(app, action);
   add_cpu(app, action);
   add_limits(app, action);
+  refuse_empty_values(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -64,7 +75,8 @@ int run_program(int argc, char** argv) {
     }
     const std::string verb = argc > 1 ? argv[1] : "-";
     if (!verb.starts_with('-') && app.get_subcommands([&](CLI::App* one) { return one->check_name(verb); }).empty())
-      return fail(Error(ErrorCode::usage, "there is no such verb: see linnet --help", {.found = shown(verb)}));
+      return fail(
+          Error(ErrorCode::usage, "there is no such verb: see linnet --help", {.found = base::printable(verb)}));
     app.exit(error);
     return exit_code(ErrorCode::usage);
   }

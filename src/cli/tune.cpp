@@ -89,6 +89,14 @@ TuneResult tune_with_progress(const Model& model, const SessionOptions& session,
   return tune(model, session, options);
 }
 
+/// What the file holds by now, which another run may have changed, and what this one has found.
+Tuning with_changes(const std::string& file, const TuneResult& result) {
+  std::error_code ignored;
+  Tuning tuning = std::filesystem::exists(file, ignored) ? load_tuning(file) : Tuning();
+  for (const TunedShape& shape : result.changed) tuning.blockings[shape.key] = shape.after;
+  return tuning;
+}
+
 int run_tune(const TuneVerbOptions& options) {
   const std::string file = options.plan.tuning.empty() ? default_tuning_file() : options.plan.tuning;
   if (file.empty() || file == kNoTuning) {
@@ -99,14 +107,12 @@ int run_tune(const TuneVerbOptions& options) {
   const Model model = Model::load(model_file(options.model));
   SessionOptions session = session_options(options.plan, FileMayBeMissing::yes);
   bind_open_shapes(session, model, options.batch, options.model);
-  TuneOptions tuning;
-  tuning.seconds = options.seconds;
   const TuneResult result = tune_with_progress(model, session, options.seconds);
   if (!result.changed.empty()) {
     const std::filesystem::path folder = std::filesystem::path(file).parent_path();
     std::error_code ignored;  // where it matters, save_tuning says so
     if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
-    save_tuning(file, result.tuning);
+    save_tuning(file, with_changes(file, result));
   }
   options.json ? print_json(options, file, result) : print_text(file, result);
   return 0;

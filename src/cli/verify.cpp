@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/printable.h"
 #include "cli/plan_options.h"
 #include "cli/text_file.h"
 #include "cli/verbs.h"
@@ -35,10 +36,10 @@ struct VerifyOptions {
 void print_line(const Case& c) {
   const char* const mark =
       c.status == CaseStatus::passed ? "[PASS]" : (c.status == CaseStatus::failed ? "[FAIL]" : "[REFUSED]");
-  std::cout << mark << ' ' << c.name;
+  std::cout << mark << ' ' << base::printable(c.name);
   if (c.status == CaseStatus::passed || c.max_abs > 0)
     std::cout << "  max_abs " << std::setprecision(2) << c.max_abs << "  max_ulp " << std::setprecision(9) << c.max_ulp;
-  if (!c.reason.empty()) std::cout << "  " << c.reason;
+  if (!c.reason.empty()) std::cout << "  " << base::printable(c.reason);
   std::cout << std::endl;
 }
 

@@ -184,6 +184,19 @@ void check_channel_values(const std::vector<float>& values, int channels, const 
   }
 }
 
+/// That no pixel becomes infinite, nor NaN.
+void check_results(const Preprocessing& steps) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  const auto largest = [](const std::vector<float>& values, auto of) {
+    return of(*std::max_element(values.begin(), values.end(), [&](float a, float b) { return of(a) < of(b); }));
+  };
+  const double before =
+      255.0 * std::abs(double{steps.scale}) + largest(steps.mean, [](float value) { return std::abs(double{value}); });
+  const double by = largest(steps.std, [](float value) { return 1 / std::abs(double{value}); });
+  if (before > kMost || by > kMost || before * by > kMost)
+    refuse_option("std", "with scale and mean, finite results", std::to_string(steps.std.front()));
+}
+
 }  // namespace
 
 void validate(const Preprocessing& steps) {
@@ -210,6 +223,7 @@ void validate(const Preprocessing& steps) {
   if (!std::isfinite(steps.scale)) refuse_option("scale", "a finite number", std::to_string(steps.scale));
   check_channel_values(steps.mean, steps.channels, "mean", false);
   check_channel_values(steps.std, steps.channels, "std", true);
+  check_results(steps);
 }
 
 Shape output_shape(const Preprocessing& steps, int image_width, int image_height) {

@@ -147,6 +147,10 @@ void require_limits(const LoadOptions& options) {
 }
 
 LoadContext make_context(const LoadOptions& options, Bytes bytes, std::string path, std::optional<std::string> folder) {
+  if (options.external_data_dir.find('\0') != std::string::npos) {
+    throw Error(ErrorCode::usage, "a path that holds a NUL character",
+                {.where = "LoadOptions::external_data_dir", .found = options.external_data_dir});
+  }
   if (!options.external_data_dir.empty()) folder = options.external_data_dir;
   return {.options = options,
           .file = {.bytes = bytes, .path = std::move(path), .max_depth = options.max_depth},
@@ -166,29 +170,60 @@ Tensor own_tensor(const Message& message, LoadContext& context, std::string* nam
   return read_tensor(header, context).clone();
 }
 
-// SequenceProto and OptionalProto stand in onnx-data.proto, which no package installs in compiled form.
-constexpr int kDataName = 1, kDataTensor = 3, kDataSequence = 5;
+// SequenceProto and OptionalProto stand in onnx-data.proto, which no package installs in compiled form. Fields of both, and
+// values of kDataType in both.
+constexpr int kDataName = 1, kDataType = 2, kDataTensor = 3, kDataSequence = 5;
+constexpr std::int64_t kOfNothing = 0, kOfTensors = 1, kOfSequences = 3;
+
+/// What the file says of itself: name and type of the elements, and nothing beside the values that `read_value` takes.
+std::int64_t read_data(const Message& message, LoadContext& context, std::string* name,
+                       const std::function<bool(const MessageReader&)>& read_value) {
+  std::int64_t type = kOfNothing;
+  MessageReader reader(message);
+  while (reader.next()) {
+    if (reader.field() == kDataName) {
+      const std::string_view text = reader.as_text(context.options.max_name_bytes);
+      if (name != nullptr) *name = text;
+    } else if (reader.field() == kDataType) {
+      type = reader.as_int64();
+    } else if (!read_value(reader)) {
+      message.fail(ErrorCode::unsupported,
+                   "data that are neither tensors, sequences of tensors nor optional ones of these", {},
+                   "field " + std::to_string(reader.field()));
+    }
+  }
+  return type;
+}
+
+[[noreturn]] void wrong_type(const Message& message, std::int64_t type, const std::string& expected) {
+  message.fail(ErrorCode::format, "the type of the elements is not that of the values", expected, std::to_string(type));
+}
 
 Sequence read_sequence(const Message& message, LoadContext& context, std::string* name) {
   Sequence sequence;
-  MessageReader reader(message);
-  while (reader.next()) {
-    if (reader.field() == kDataName && name != nullptr) *name = reader.as_text(context.options.max_name_bytes);
-    if (reader.field() != kDataTensor) continue;
+  const std::int64_t type = read_data(message, context, name, [&](const MessageReader& reader) {
+    if (reader.field() != kDataTensor) return false;
     context.budget.charge(sizeof(Tensor), message);
     sequence.push_back(own_tensor(reader.as_message("TensorProto"), context, nullptr));
-  }
+    return true;
+  });
+  if (type != kOfTensors && type != kOfNothing) wrong_type(message, type, "1: tensors");
   return sequence;
 }
 
 Datum read_optional(const Message& message, LoadContext& context, std::string* name) {
   Datum value = std::monostate();
-  MessageReader reader(message);
-  while (reader.next()) {
-    if (reader.field() == kDataName && name != nullptr) *name = reader.as_text(context.options.max_name_bytes);
+  const std::int64_t type = read_data(message, context, name, [&](const MessageReader& reader) {
     if (reader.field() == kDataTensor) value = own_tensor(reader.as_message("TensorProto"), context, nullptr);
-    if (reader.field() == kDataSequence) value = read_sequence(reader.as_message("SequenceProto"), context, nullptr);
-  }
+    else if (reader.field() == kDataSequence)
+      value = read_sequence(reader.as_message("SequenceProto"), context, nullptr);
+    else return false;
+    return true;
+  });
+  const std::int64_t found = std::holds_alternative<Tensor>(value)     ? kOfTensors
+                             : std::holds_alternative<Sequence>(value) ? kOfSequences
+                                                                       : kOfNothing;
+  if (type != found && type != kOfNothing) wrong_type(message, type, std::to_string(found));
   return value;
 }
 
@@ -231,6 +266,10 @@ Datum load_datum(std::span<const std::byte> bytes, const std::string& path, Valu
   // An optional or a sequence without a name, of nothing, has no bytes.
   if (bytes.empty() && kind != ValueKind::tensor)
     return kind == ValueKind::sequence ? Datum(Sequence()) : Datum(std::monostate());
+  if (kind > ValueKind::optional) {
+    throw Error(ErrorCode::usage, "a kind of data that there is not",
+                {.where = "kind", .found = std::to_string(static_cast<int>(kind))});
+  }
   const Message message = whole_file(context.file, "data");
   if (kind == ValueKind::tensor) return own_tensor(message, context, name);
   return kind == ValueKind::sequence ? Datum(read_sequence(message, context, name))

@@ -355,7 +355,9 @@ void WinogradConv::plan_blocking(PlanContext& context) {
   const std::int64_t bytes =
       parts.panel_parts > 1 ? kSplitPanelsBytes : (resident ? kTransformedBytes : kStreamedForBytes);
   const std::int64_t in_cache = std::max<std::int64_t>(8, bytes / (points() * floats * 4));
-  const std::int64_t most = tuned.tiles > 0 ? tuned.tiles : in_cache;
+  // A group's transformed input is scratch: a file must not make it as large as it likes.
+  constexpr std::int64_t kMostTuned = 16;
+  const std::int64_t most = tuned.tiles > 0 ? std::min<std::int64_t>(tuned.tiles, kMostTuned * in_cache) : in_cache;
   const std::int64_t part = std::max<std::int64_t>(1, base::ceil_div(all_tiles(), std::int64_t{parts.pixel_parts}));
   group = base::ceil_div(part, base::ceil_div(part, most));
   step.blocking.tiles = static_cast<std::int32_t>(group);

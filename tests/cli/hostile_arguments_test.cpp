@@ -254,6 +254,8 @@ TEST_CASE("M30: options that are unknown, twice, empty or without a value are re
                                  {"--top", "1", "--top", "2"},
                                  {"--top="},
                                  {"--preset", ""},
+                                 {"--labels", ""},
+                                 {"--tuning", ""},
                                  {"-x"},
                                  {"--threads", "abc"},
                                  {"--threads", "-1"},
@@ -275,6 +277,24 @@ TEST_CASE("M30: options that are unknown, twice, empty or without a value are re
   const Ran ran = run_program(many);
   CHECK(ran.code == exit_code(ErrorCode::io));
   CHECK(ran.out.empty());
+}
+
+TEST_CASE("names of models, pictures and labels cannot steer a terminal") {
+  const Desk desk;
+  const std::string hostile = "\x1B]0;owned\a\xC2\x9B\xE2\x80\xAE";  // OSC, CSI and a reversal of direction
+  const std::string shown = "\\x1b]0;owned\\x07\\xc2\\x9b\\xe2\\x80\\xae";
+  const std::string picture = desk.write(hostile + ".jpg", read_text(kShip));
+  const std::string model =
+      desk.write(hostile + ".onnx", model_with({OnnxNode("Relu", {"x"}, {"y"}, hostile)}, {"N", 3, 8, 8}));
+  for (const Arguments& arguments : {Arguments{"classify", kModel, picture},
+                                     {"inspect", model, "--shape", "x:1x3x8x8"},
+                                     {"bench", model, "--seconds", "0", "--profile"}}) {
+    const Ran ran = run_program(arguments);
+    INFO(arguments[0] << ": " << ran.err);
+    CHECK(ran.code == 0);
+    CHECK(contains(ran.out, shown));
+    for (const char* const raw : {"\x1B", "\a", "\xC2\x9B", "\xE2\x80\xAE"}) CHECK_FALSE(contains(ran.out, raw));
+  }
 }
 
 TEST_CASE("M30: two shapes for one input are refused by its name") {

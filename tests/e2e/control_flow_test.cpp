@@ -360,6 +360,22 @@ TEST_CASE("Sequences and optional values are read from files of the test format"
   CHECK(std::get<Sequence>(load(ProtoWriter(), ValueKind::sequence)).empty());
   const ProtoWriter unknown = ProtoWriter().message(3, onnx_tensor_header("", 99, {1}));
   CHECK(error_of([&] { read(unknown, ValueKind::sequence); }).code() == ErrorCode::unsupported);
+
+  const auto refusal = [&](const ProtoWriter& proto, ValueKind kind) {
+    return error_of([&] { read(proto, kind); }).code();
+  };
+  for (const int field : {4, 6, 7, 9}) {  // of sparse tensors, maps, optional values; and of what is no such message
+    INFO("field " << field);
+    CHECK(refusal(ProtoWriter().message(field, one), ValueKind::sequence) == ErrorCode::unsupported);
+    CHECK(refusal(ProtoWriter().message(field, one), ValueKind::optional) == ErrorCode::unsupported);
+  }
+  CHECK(refusal(ProtoWriter().message(5, sequence), ValueKind::sequence) == ErrorCode::unsupported);
+  CHECK(refusal(ProtoWriter().number(2, 3), ValueKind::sequence) == ErrorCode::format);
+  CHECK(refusal(ProtoWriter().number(2, 1), ValueKind::optional) == ErrorCode::format);  // a tensor that is not there
+  CHECK(refusal(ProtoWriter().number(2, 3).message(3, one), ValueKind::optional) == ErrorCode::format);
+  CHECK(refusal(one, ValueKind::sequence) == ErrorCode::format);  // a tensor's first field is no text
+  CHECK(refusal(one, ValueKind::optional) == ErrorCode::format);
+  CHECK(refusal(one, static_cast<ValueKind>(9)) == ErrorCode::usage);
 }
 
 }  // namespace

@@ -1,13 +1,18 @@
 // Tuning: what it finds, where it is kept, and that no blocking changes a bit.
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <filesystem>
 #include <fstream>
+#include <limits>
 #include <locale>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "linnet/linnet.h"
 #include "support/data_dir.h"
+#include "support/onnx_builder.h"
 #include "support/program.h"
 #include "support/random_data.h"
 #include "support/temp_dir.h"
@@ -131,6 +136,89 @@ TEST_CASE("a tuning is written alike in every locale") {
   const Tuning back = load_tuning(path);
   std::locale::global(before);
   CHECK(back.blockings == tuning.blockings);
+}
+
+TEST_CASE("who reads a tuning that many write gets one of theirs, whole") {
+  const test::TempDir folder;
+  const std::string path = (folder.path() / "tuning").string();
+  Tuning tunings[2];
+  for (std::int32_t i = 0; i < 300; ++i) {
+    tunings[0].blockings["a" + std::to_string(i)] = {i, 1, 1};
+    if (i < 100) tunings[1].blockings["another" + std::to_string(i)] = {1, i, 1};
+  }
+  save_tuning(path, tunings[0]);
+  std::atomic<int> failed = 0;
+  std::vector<std::thread> writers;
+  for (const Tuning& tuning : tunings) {
+    writers.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) try {
+          save_tuning(path, tuning);
+        } catch (const Error&) {
+          ++failed;
+        }
+    });
+  }
+  for (int i = 0; i < 200; ++i) {
+    const auto found = load_tuning(path).blockings;
+    if (found != tunings[0].blockings && found != tunings[1].blockings) ++failed;
+  }
+  for (std::thread& writer : writers) writer.join();
+  CHECK(failed == 0);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
+}
+
+TEST_CASE("a tuning is written where a link leads, never where a path ends early, and no larger than can be read") {
+  const test::TempDir folder;
+  const std::string path = (folder.path() / "tuning").string(), link = (folder.path() / "link").string();
+  Tuning tuning;
+  tuning.blockings["one"] = {1, 2, 3};
+  save_tuning(path, {});
+  std::filesystem::create_symlink("tuning", link);
+  save_tuning(link, tuning);
+  CHECK(std::filesystem::is_symlink(link));
+  CHECK(load_tuning(path).blockings == tuning.blockings);
+  const auto refusal = [](const std::string& to, const Tuning& what) {
+    try {
+      save_tuning(to, what);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ErrorCode::internal;
+  };
+  CHECK(refusal(path + std::string(1, '\0') + "more", {}) == ErrorCode::usage);
+  CHECK(load_tuning(path).blockings == tuning.blockings);
+  Tuning large;
+  large.blockings[std::string(16 << 20, 'k')] = {};
+  CHECK(refusal(path, large) == ErrorCode::usage);
+}
+
+TEST_CASE("tune takes a time that ends") {
+  const Model model = Model::load(bundled_model());
+  SessionOptions options;
+  options.input_shapes = {{model.inputs().at(0).name, {1, 3, 32, 32}}};
+  for (const double seconds : {-1.0, std::nan(""), std::numeric_limits<double>::infinity(), 3601.0}) {
+    TuneOptions tuning;
+    tuning.seconds = seconds;
+    CHECK_THROWS_AS(tune(model, options, tuning), Error);
+  }
+}
+
+TEST_CASE("no tuning makes scratch grow without bound") {
+  test::OnnxModel model(8, 13);
+  test::Random random(3);
+  model.graph.input("x", DataType::float32, {1, 32, 512, 512});
+  model.graph.initializer("w", test::from_reference(test::random_reals(random, {32, 32, 3, 3}, -1, 1)));
+  model.graph.node(test::OnnxNode("Conv", {"x", "w"}, {"y"}).set("pads", std::vector<std::int64_t>(4, 1)));
+  model.graph.output("y", DataType::float32, {1, 32, 512, 512});
+  SessionOptions options;
+  options.threads = 1;
+  const Model loaded = Model::load(model.bytes());
+  const PlanReport untuned = Plan(loaded, options).report();
+  for (const StepReport& step : untuned.steps) {
+    if (!step.tuning_key.empty()) options.tuning.blockings[step.tuning_key] = {1 << 20, 1 << 20, 1 << 20};
+  }
+  CHECK(options.tuning.blockings.size() == 1);
+  CHECK(Plan(loaded, options).report().arena_bytes < untuned.arena_bytes * 5 / 4);
 }
 
 TEST_CASE("a file that is no tuning is refused") {

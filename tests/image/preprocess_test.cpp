@@ -218,6 +218,13 @@ TEST_CASE("fields that make no sense are refused") {
   CHECK(refused([](Preprocessing& s) { s.mean = {1, 2}; }));
   CHECK(refused([&](Preprocessing& s) { s.mean = {kNan}; }));
   CHECK(refused([](Preprocessing& s) { s.std = {1, 0, 1}; }));
+  CHECK(refused([](Preprocessing& s) { s.std = {1e-45f}; }));  // pixels would become infinite
+  CHECK(refused([](Preprocessing& s) { s.scale = 3e38f; }));
+  CHECK(refused([](Preprocessing& s) {
+    s.std = {1, 1e-3f, 1};
+    s.mean = {3e38f};
+  }));
+  CHECK_FALSE(refused([](Preprocessing& s) { s.scale = 1e30f; }));
   CHECK(refused([](Preprocessing& s) { s.resize = ResizeMode{3}; }));
   CHECK(refused([](Preprocessing& s) { s.side_rounding = SideRounding{2}; }));
   CHECK(refused([](Preprocessing& s) { s.filter = ResizeFilter{2}; }));

@@ -220,6 +220,8 @@ TEST_CASE("E13: a model from memory needs a folder") {
   LoadOptions options;
   options.external_data_dir = folder.model.string();
   CHECK(is_one_two(constant(load(model, options), "w0")));
+  options.external_data_dir += std::string("\0elsewhere", 10);
+  CHECK(refusal(model, options).code() == ErrorCode::usage);
 }
 
 TEST_CASE("bools are checked wherever they lie") {

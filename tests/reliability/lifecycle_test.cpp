@@ -209,6 +209,37 @@ TEST_CASE("L08: a run that is cancelled at any time ends soon and leaves the ses
   }
 }
 
+TEST_CASE("L08: a session that runs refuses to be asked for its profile, and neither disturbs the other") {
+  Session session(Model::load(long_network(20)), with_threads(1));
+  std::atomic<bool> stop = false;
+  std::atomic<int> other_errors = 0;
+  std::thread other([&] {
+    for (std::int64_t batch = 1; !stop; batch = batch % 5 + 1) {
+      try {
+        (void)session.run(floats_of({batch, 8, 16, 16}));
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::usage) ++other_errors;
+      }
+    }
+  });
+  int refused = 0, reports = 0;
+  for (int i = 0; i < 2000; ++i) {
+    try {
+      session.enable_profile(i % 2 == 0);
+      CHECK(session.profile().threads == 1);
+      ++reports;
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::usage);
+      ++refused;
+    }
+  }
+  stop = true;
+  other.join();
+  CHECK(other_errors == 0);
+  CHECK(refused > 0);
+  CHECK(refused + reports == 2000);
+}
+
 TEST_CASE("L09: a deadline ends a run as a cancellation does") {
   const auto file = long_network(300);
   const Tensor x = floats_of({16, 8, 16, 16});
