@@ -214,15 +214,16 @@ void plan_one_hot(PlanContext& c) {
   const std::int64_t depth = out.shape[axis];
   const std::int64_t inner = dense_strides(out.shape)[axis], count = out.elements();
   const std::size_t width = element_bytes(out.type);
+  const bool wraps = c.opset() >= 11;
   c.step().algorithm = "one_hot";
   visit_element_type(c.placement_in(0).type, [&](auto element) {
     using Index = decltype(element);
-    c.step().run = [depth, inner, count, width](const RunArgs& args) {
+    c.step().run = [depth, inner, count, width, wraps](const RunArgs& args) {
       const Range part = thread_share(args, count, count, 64);
       for (std::int64_t i = part.first; i < part.last; ++i) {
         const auto index = convert<std::int64_t>(args.in<Index>(0)[i / (depth * inner) * inner + i % inner]);
         const std::int64_t at = i / inner % depth;
-        const bool on = index == at || index == at - depth;  // one out of range is off everywhere
+        const bool on = index == at || (wraps && index == at - depth);  // one out of range is off everywhere
         std::memcpy(args.outputs[0] + static_cast<std::size_t>(i) * width, args.inputs[2] + (on ? width : 0), width);
       }
     };

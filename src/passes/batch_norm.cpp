@@ -9,8 +9,12 @@ namespace linnet::passes {
 
 namespace {
 
-// Beyond it, a filter of ordinary size could overflow float once it is scaled.
-constexpr double kLargestScale = 0x1p60;
+// Beyond these, a filter of ordinary size could overflow or vanish in float once it is scaled.
+constexpr double kLargestScale = 0x1p60, kSmallestScale = 0x1p-60;
+
+bool may_scale(double factor) {
+  return factor == 0 || (std::abs(factor) >= kSmallestScale && std::abs(factor) <= kLargestScale);
+}
 
 BatchNorm refused_norm(std::string reason) {
   BatchNorm norm;
@@ -63,8 +67,9 @@ BatchNorm read_batch_norm(const graph::Graph& graph, graph::NodeId id) {
   for (std::size_t c = 0; c < parameters[0].size(); ++c) {
     const double scale = parameters[0][c] / std::sqrt(parameters[3][c] + epsilon);
     const bool finite = std::isfinite(scale) && std::isfinite(norm.mean[c]) && std::isfinite(norm.offset[c]);
-    if (!finite || std::abs(scale) > kLargestScale) {
-      return refused_norm("channel " + std::to_string(c) + " has a scale or shift that is not finite or too large");
+    if (!finite || !may_scale(scale)) {
+      return refused_norm("channel " + std::to_string(c) +
+                          " has a scale or shift that is not finite, too large or too small");
     }
     norm.scale.push_back(scale);
   }
@@ -87,9 +92,10 @@ BatchNorm read_channel_constant(const graph::Graph& graph, graph::NodeId id, std
   }
   std::vector<double> values = to_doubles(*constant);
   if (values.size() == 1) values.assign(channels, values[0]);
-  if (!std::all_of(values.begin(), values.end(), [](double v) { return std::abs(v) <= kLargestScale; }))
-    return refused_norm("its constant is not finite or too large");
   const bool factor = node.op_type() == "Mul";
+  if (!std::all_of(values.begin(), values.end(),
+                   [&](double v) { return factor ? may_scale(v) : std::abs(v) <= kLargestScale; }))
+    return refused_norm("its constant is not finite, too large or too small");
   BatchNorm norm;
   norm.mean.assign(channels, 0.0);
   norm.scale = factor ? values : std::vector<double>(channels, 1.0);

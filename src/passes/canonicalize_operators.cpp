@@ -65,6 +65,7 @@ bool rewrite_mean(Graph& graph, NodeId id) {
   const graph::TensorDesc& in = context.input(0);
   if (in.type != DataType::float32 || !in.has_rank() || in.shape->size() != 4) return false;
   if (reduced_axes(context, 4) != std::vector<std::int64_t>{2, 3}) return false;
+  if ((*in.shape)[2].value == 0 || (*in.shape)[3].value == 0) return false;  // a mean of nothing, which no pool has
   const int opset = node.opset;
   const ValueId x = node.inputs[0];
   if (context.attribute_int("keepdims", 1) != 0) {

@@ -21,7 +21,7 @@ using graph::NodeId;
 using graph::ValueId;
 
 /// Each number of the result is one of an input's, or a constant of the type, or one with another sign or without its
-/// fraction. (Of Pad, Clip and OneHot the constants are tensors of the type too.)
+/// fraction. (Of OneHot the constants are tensors of the type too, of Pad and Clip from opset 11 on.)
 constexpr std::string_view kExact[] = {"Abs",
                                        "BitCast",
                                        "Cast",
@@ -68,7 +68,12 @@ constexpr std::string_view kExact[] = {"Abs",
                                        "Unsqueeze",
                                        "Where"};
 
+bool has_float_attributes(const graph::Node& node) {
+  return node.opset < 11 && (is_onnx(node, "Clip") || is_onnx(node, "Pad"));
+}
+
 bool is_exact(const graph::Node& node) {
+  if (has_float_attributes(node)) return false;
   return std::any_of(std::begin(kExact), std::end(kExact), [&](std::string_view op) { return is_onnx(node, op); });
 }
 
@@ -78,8 +83,8 @@ NodeId postponed_to(const Graph& graph, ValueId id) {
   const graph::Value& value = graph.value(id);
   if (value.graph_output || value.consumers.size() != 1) return kNoNode;
   const graph::Node& reader = graph.node(value.consumers[0]);
-  return (is_onnx(reader, "Relu") || is_onnx(reader, "Clip")) && input_of(reader, 0) == id ? value.consumers[0]
-                                                                                           : kNoNode;
+  const bool keeps = is_onnx(reader, "Relu") || (is_onnx(reader, "Clip") && !has_float_attributes(reader));
+  return keeps && input_of(reader, 0) == id ? value.consumers[0] : kNoNode;
 }
 
 void round(Graph& graph, NodeId producer, std::size_t output, DataType type) {

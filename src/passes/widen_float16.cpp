@@ -2,6 +2,7 @@
 // operator meets a 16-bit type anywhere but at a Cast or BitCast. What round_float16, which stands before it, has not marked
 // to be rounded keeps more bits than the model asked for, never fewer. A Cast to a 16-bit type inside the model keeps its rounding: Cast, then Cast back.
 #include <cstring>
+#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -163,6 +164,29 @@ void open_map_body(Graph& graph, NodeId id) {
   graph.attributes(id).set("body", std::shared_ptr<const Graph>(std::move(copy)));
 }
 
+// A bound that a Clip leaves out is the type's least or greatest number, not float32's. (Before opset 11 bounds are attributes,
+// with defaults of float32.)
+void bound_clips(Graph& graph, const std::vector<NodeId>& nodes, const std::vector<DataType>& types) {
+  std::map<std::pair<DataType, std::size_t>, ValueId> bounds;
+  for (const NodeId id : nodes) {
+    const graph::Node& node = graph.node(id);
+    if (!is_onnx(node, "Clip") || node.opset < 11 || input_of(node, 0) == graph::kNoValue) continue;
+    const DataType type = types[at(input_of(node, 0))];
+    if (!is_narrow(type)) continue;
+    for (const std::size_t input : {std::size_t{1}, std::size_t{2}}) {
+      if (input_of(graph.node(id), input) != graph::kNoValue) continue;
+      const auto [bound, missing] = bounds.try_emplace({type, input});
+      if (missing) {
+        const float most = type == DataType::float16 ? 65504.0f : 0x1.FEp127f;
+        Tensor tensor(DataType::float32, {});
+        tensor.mutable_data<float>()[0] = input == 1 ? -most : most;
+        bound->second = graph.add_constant(graph.unique_name(input == 1 ? "lowest" : "max"), std::move(tensor));
+      }
+      graph.set_input(id, input, bound->second);
+    }
+  }
+}
+
 // By value: 1 where keep_rounding casts it.
 std::vector<char> kept_values(const Graph& graph) {
   std::vector<char> kept(at(graph.value_count()));
@@ -211,6 +235,7 @@ void widen_float16(Graph& graph, PassContext& context) {
   run_in_bodies(graph, types, context, widen_float16);
   const ValueId count = graph.value_count();
   const std::vector<NodeId> order = graph.order();
+  bound_clips(graph, order, types);
   std::vector<std::size_t> places = output_places(graph);
   for (const NodeId id : order) open_map_body(graph, id);
   const std::vector<char> kept = kept_values(graph);

@@ -2,6 +2,7 @@
 // NCHW16c.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,44 @@ TEST_CASE("A sum is rounded before the next one", "[float16]") {
   SessionOptions unrounded;
   unrounded.disabled_passes = {"round_float16"};
   CHECK(wide(session_of(model, unrounded).run({x})[0]) == std::vector<float>{start + 2});
+}
+
+TEST_CASE("A bound or value that is an attribute is rounded to the type, as what is clipped to it is", "[float16]") {
+  const DataType type = GENERATE(DataType::float16, DataType::bfloat16);
+  const float tenth = wide(narrow(type, {1}, {0.1f})).at(0);
+  OnnxModel model(4, 10);
+  model.graph.node(OnnxNode("Clip", {"x"}, {"c"}).set("min", 0.1f).set("max", 0.3f))
+      .node(OnnxNode("Pad", {"x"}, {"p"}).set("pads", std::vector<std::int64_t>{1, 0}).set("value", 0.1f))
+      .node(OnnxNode("Greater", {"c", "tenth"}, {"y"}))
+      .node(OnnxNode("Greater", {"p", "tenth"}, {"z"}))
+      .input("x", type, {1})
+      .initializer("tenth", narrow(type, {1}, {tenth}))
+      .output("y", DataType::boolean, {1})
+      .output("z", DataType::boolean, {2});
+  const std::vector<Tensor> found = session_of(model).run({{"x", narrow(type, {1}, {-1})}});
+  CHECK_FALSE(found.at(0).data<bool>()[0]);
+  CHECK_FALSE(found.at(1).data<bool>()[0]);
+}
+
+TEST_CASE("A bound that Clip leaves out is the type's own", "[float16]") {
+  const DataType type = GENERATE(DataType::float16, DataType::bfloat16);
+  const float most = type == kHalf ? 65504.0f : 0x1.FEp127f;
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  OnnxModel model(8, 13);
+  model.graph.node(OnnxNode("Add", {"x", "x"}, {"a"}))
+      .node(OnnxNode("Clip", {"a", "zero"}, {"below"}))
+      .node(OnnxNode("Clip", {"a", "", "zero"}, {"above"}))
+      .node(OnnxNode("Clip", {"a"}, {"both"}))
+      .input("x", type, {4})
+      .initializer("zero", narrow(type, {}, {0}))
+      .output("below", type, {4})
+      .output("above", type, {4})
+      .output("both", type, {4});
+  const std::vector<Tensor> found =
+      session_of(model).run({{"x", narrow(type, {4}, {-kInfinity, -1, most, kInfinity})}});
+  CHECK(wide(found.at(0)) == std::vector<float>{0, 0, most, most});
+  CHECK(wide(found.at(1)) == std::vector<float>{-most, -2, 0, 0});
+  CHECK(wide(found.at(2)) == std::vector<float>{-most, -2, most, most});
 }
 
 TEST_CASE("CastLike rounds to the type of what it is like", "[float16]") {

@@ -81,6 +81,7 @@ TEST_CASE("EyeLike and OneHot", "[ops]") {
     check_op(op_case("OneHot", 11, {at, int64s({3}), off_on}, {{"axis", axis}}));
   check_op(
       op_case("OneHot", 9, {tensor<float>({2}, {1, 0}), tensor<float>({}, {2}), tensor<std::int64_t>({2}, {0, 9})}));
+  check_op(op_case("OneHot", 10, {at, int64s({3}), off_on}));  // a negative index counted from no end yet
   CHECK(refusal(op_case("OneHot", 11, {at, int64s({0}), off_on})) == ErrorCode::model);
   CHECK(refusal(op_case("OneHot", 11, {at, int64s({3}), tensor<float>({3}, {1, 2, 3})})) == ErrorCode::model);
 }

@@ -40,6 +40,10 @@ TEST_CASE("a mean over the spatial axes becomes a GlobalAveragePool") {
     CHECK(check_pass(b.graph, kCanonicalizeOperators).applied == 1);
     CHECK(operators(b.graph) == "GlobalAveragePool Flatten");
   }
+  SECTION("but not one of nothing, which is a NaN") {
+    b.input("empty", {2, 3, 0, 4}).node("ReduceMean", {"empty"}, {"y"}, {{"axes", Ints{2, 3}}}).output("y");
+    CHECK(run_pass(b.graph, kCanonicalizeOperators).applied == 0);
+  }
   SECTION("but not one over other axes") {
     b.node("ReduceMean", {"x"}, {"y"}, {{"axes", Ints{1, 2}}}).output("y");
     CHECK(check_pass(b.graph, kCanonicalizeOperators).applied == 0);

@@ -153,6 +153,7 @@ TEST_CASE("an Add or Mul stays") {
   SECTION("of what is not finite") {
     b.floats("a", {}, {std::numeric_limits<float>::infinity()}).node("Add", {"a", "c"}, {"y"});
   }
+  SECTION("of a factor with which weights would vanish") { b.floats("a", {}, {1e-40f}).node("Mul", {"a", "c"}, {"y"}); }
   b.output("y");
   CHECK(run_pass(b.graph, kFoldBatchNorm).applied == 0);
 }

@@ -64,7 +64,7 @@ Outputs one_hot(const Call& call) {
     Shape place = at.tuple();
     place.erase(place.begin() + axis);
     std::int64_t index = indices.integer(flatten(indices.shape, place));
-    if (index < 0) index += depth;
+    if (index < 0 && call.opset() >= 11) index += depth;
     y.copy_element(at.flat(), call.in(2), at[static_cast<std::size_t>(axis)] == index ? 1 : 0);
   }
   return {y};
