@@ -99,8 +99,6 @@ int run_tune(const TuneVerbOptions& options) {
   const Model model = Model::load(model_file(options.model));
   SessionOptions session = session_options(options.plan, FileMayBeMissing::yes);
   bind_open_shapes(session, model, options.batch, options.model);
-  TuneOptions tuning;
-  tuning.seconds = options.seconds;
   const TuneResult result = tune_with_progress(model, session, options.seconds);
   if (!result.changed.empty()) {
     const std::filesystem::path folder = std::filesystem::path(file).parent_path();

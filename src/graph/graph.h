@@ -183,7 +183,6 @@ class Graph {
   /// Attributes and op of a node may be edited in place; inputs and outputs may not.
   void set_op(NodeId id, std::string op_type, std::string domain, int opset);
   Attributes& attributes(NodeId id) { return nodes_[static_cast<std::size_t>(id)].attributes; }
-  void set_name(NodeId id, std::string node_name) { nodes_[static_cast<std::size_t>(id)].name = std::move(node_name); }
   /// Restores topological order, stably, where an edit may have disturbed it. Throws Error(model) naming a node on a cycle.
   void sort();
   /// Removes nodes whose outputs nobody reads, and forgets the bytes of constants nobody reads.
