@@ -137,10 +137,7 @@ Plan::State::State(Model model, const SessionOptions& options, Initializers init
         graph_, runtime::ProgramOptions{target_, options.max_plans, options.max_loop_trips, options.max_arena_bytes});
     return;
   }
-  for (passes::PassResult& r :
-       passes::run_passes(graph_, passes::Stage::model, options.disabled_passes, options.max_folded_bytes)) {
-    passes_.push_back({std::move(r.name), r.enabled, r.applied, std::move(r.refused)});
-  }
+  passes_ = passes::run_passes(graph_, passes::Stage::model, options.disabled_passes, options.max_folded_bytes);
   planned_inputs_ = value_infos(graph_, graph_.inputs);
   outputs_ = value_infos(graph_, graph_.outputs);
   const bool one_plan = std::all_of(graph_.inputs.begin(), graph_.inputs.end(),

@@ -60,17 +60,17 @@ void widen_bodies(graph::Graph& graph, std::span<const std::string> disabled) {
   run_in_bodies(graph, types, context, widen_float16);
 }
 
-std::vector<PassResult> run_passes(graph::Graph& graph, Stage stage, std::span<const std::string> disabled,
+std::vector<PassReport> run_passes(graph::Graph& graph, Stage stage, std::span<const std::string> disabled,
                                    std::int64_t max_folded_bytes) {
   require_known(disabled);
-  std::vector<PassResult> results;
+  std::vector<PassReport> results;
   for (const PassDef& pass : kPasses) {
     const bool enabled = is_enabled(pass.name, disabled);
     // Shapes and constants need each other: fold_constants infers each node as it walks, and stands before all passes
     // that look at shapes. Passes after it describe the values they make themselves, so that this happens once.
     if (pass.run == fold_constants && !enabled) ops::infer_shapes(graph);
     if ((pass.stages & bit(stage)) == 0) continue;
-    PassResult result;
+    PassReport result;
     result.name = pass.name;
     result.enabled = enabled;
     if (enabled) {

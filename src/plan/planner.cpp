@@ -136,10 +136,8 @@ void Planner::bind_inputs(const std::vector<Shape>& shapes, std::span<const Tens
     value.graph_input = false;
   }
   std::erase_if(graph_.inputs, [this](ValueId id) { return !graph_.value(id).graph_input; });
-  for (const passes::PassResult& r :
-       passes::run_passes(graph_, passes::Stage::shapes, target_.disabled_passes, target_.max_folded_bytes)) {
-    plan_->passes.push_back({r.name, r.enabled, r.applied, r.refused});
-  }
+  plan_->passes =
+      passes::run_passes(graph_, passes::Stage::shapes, target_.disabled_passes, target_.max_folded_bytes);
 }
 
 void Planner::require_static(NodeId id) const {

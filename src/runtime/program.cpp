@@ -46,9 +46,8 @@ PreparedSegment::PreparedSegment(const Segment& segment, std::span<const Tensor>
     if (!desc.has_rank() || desc.shape->size() != inputs[i].rank()) desc.shape = graph::DimList(inputs[i].rank());
     signature.emplace_back(inputs[i].type(), inputs[i].rank());
   }
-  for (passes::PassResult& r :
-       passes::run_passes(graph, passes::Stage::model, options.target.disabled_passes, options.target.max_folded_bytes))
-    passes.push_back({std::move(r.name), r.enabled, r.applied, std::move(r.refused)});
+  passes =
+      passes::run_passes(graph, passes::Stage::model, options.target.disabled_passes, options.target.max_folded_bytes);
 }
 
 bool PreparedSegment::fits(std::span<const Tensor> inputs) const {
