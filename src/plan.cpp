@@ -240,10 +240,7 @@ PlanReport Plan::State::report(const plan::ShapePlan* shapes) const {
       same->refused = bound.refused;
     }
   }
-  for (const plan::PlannedStep& s : shapes->steps) {
-    report.steps.push_back({s.step.name, s.step.op, s.step.algorithm, s.step.kernel, s.output, s.step.macs,
-                            s.step.weight_bytes, 0.0, s.step.tuning_key, s.step.tuned});
-  }
+  for (const plan::PlannedStep& step : shapes->steps) report.steps.push_back(plan::report_of(step));
   return report;
 }
 

@@ -221,9 +221,8 @@ void ProgramRunner::report_steps(PlanReport& report) const {
     report.macs += state.bound->macs;
     report.arena_bytes = std::max(report.arena_bytes, state.bound->arena_bytes);
     for (std::size_t i = 0; i < state.bound->steps.size(); ++i) {
-      const plan::PlannedStep& s = state.bound->steps[i];
-      report.steps.push_back({s.step.name, s.step.op, s.step.algorithm, s.step.kernel, s.output, s.step.macs,
-                              s.step.weight_bytes, state.profile.seconds[i] * 1e3});
+      report.steps.push_back(plan::report_of(state.bound->steps[i]));
+      report.steps.back().milliseconds = state.profile.seconds[i] * 1e3;
     }
   }
 }
