@@ -8,6 +8,7 @@
 #include "base/out_of_memory.h"
 #include "graph/print.h"
 #include "kernels/cpu.h"
+#include "ops/eager.h"
 #include "passes/pass.h"
 #include "plan/planner.h"
 #include "plan_state.h"
@@ -66,8 +67,7 @@ bool knows_all_but_batch(const graph::Graph& graph) {
   return std::all_of(graph.inputs.begin(), graph.inputs.end(), known) &&
          std::all_of(graph.order().begin(), graph.order().end(), [&](graph::NodeId id) {
            const graph::Node& node = graph.node(id);
-           const bool tells_extents = node.domain.empty() && (node.op_type == "Shape" || node.op_type == "Size");
-           return !tells_extents && std::all_of(node.outputs.begin(), node.outputs.end(), known);
+           return !ops::tells_shape(node) && std::all_of(node.outputs.begin(), node.outputs.end(), known);
          });
 }
 

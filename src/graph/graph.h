@@ -82,6 +82,9 @@ struct TensorDesc {
   [[nodiscard]] Shape static_shape() const;
 };
 
+/// Ranks are known and equal, and so is each extent for certain: equal numbers or equal symbols.
+bool same_shape(const TensorDesc& a, const TensorDesc& b);
+
 /// "float[N,3,224,224]", "int64[?]", "float nchw16c[1,64,56,56]", "float of unknown rank", "sequence of float".
 std::string to_string(const TensorDesc& desc);
 

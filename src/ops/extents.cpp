@@ -1,6 +1,6 @@
 #include "ops/extents.h"
 
-#include <algorithm>
+#include <numeric>
 #include <string>
 
 #include "base/checked_math.h"
@@ -45,6 +45,17 @@ std::vector<std::size_t> unique_axes(const NodeContext& context, const std::vect
     result.push_back(axis);
   }
   return result;
+}
+
+std::vector<std::size_t> named_axes(const NodeContext& context, std::size_t rank) {
+  if (context.has_attribute("axes")) return unique_axes(context, context.attribute_ints("axes"), rank);
+  std::vector<std::size_t> all(rank);
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return all;
+}
+
+Tensor int64_list(const std::vector<std::int64_t>& values) {
+  return Tensor::of<std::int64_t>({static_cast<std::int64_t>(values.size())}, values);
 }
 
 void require_integers(const NodeContext& context, std::size_t i) {

@@ -1,6 +1,5 @@
 #include "passes/match.h"
 
-#include <algorithm>
 #include <limits>
 
 #include "graph/index.h"
@@ -47,12 +46,6 @@ std::vector<std::size_t> output_places(const graph::Graph& graph) {
 
 graph::ValueId input_of(const graph::Node& node, std::size_t i) {
   return i < node.inputs.size() ? node.inputs[i] : graph::kNoValue;
-}
-
-bool same_shape(const graph::TensorDesc& a, const graph::TensorDesc& b) {
-  return a.has_rank() && b.has_rank() &&
-         std::equal(a.shape->begin(), a.shape->end(), b.shape->begin(), b.shape->end(),
-                    [](const graph::Dim& x, const graph::Dim& y) { return x.same_as(y); });
 }
 
 std::optional<float> constant_scalar(const graph::Graph& graph, graph::ValueId id) {

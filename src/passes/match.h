@@ -30,9 +30,6 @@ std::vector<std::size_t> output_places(const graph::Graph& graph);
 /// Input i of the node; kNoValue beyond the end of its list.
 graph::ValueId input_of(const graph::Node& node, std::size_t i);
 
-/// Ranks are known and equal, and so is each extent for certain: equal numbers or equal symbols.
-bool same_shape(const graph::TensorDesc& a, const graph::TensorDesc& b);
-
 /// The element of a float32 constant with a single one, of whatever rank.
 std::optional<float> constant_scalar(const graph::Graph& graph, graph::ValueId value);
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/tensor_access.h"
 #include "graph/index.h"
 #include "linnet/error.h"
 #include "passes/pass.h"
@@ -28,10 +29,6 @@ std::vector<Tensor> known_of(const Segment& segment, std::span<const Tensor> inp
     if (segment.known[i]) known[i] = inputs[i];
   }
   return known;
-}
-
-bool is_aligned(const Tensor& tensor) {
-  return reinterpret_cast<std::uintptr_t>(tensor.raw()) % std::max<std::size_t>(1, element_bytes(tensor.type())) == 0;
 }
 
 }  // namespace
