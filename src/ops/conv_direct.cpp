@@ -412,7 +412,7 @@ void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
   d->pack(c);
   Step& step = c.step();
   step.algorithm = d->plain ? "im2col_gemm_plain" : (d->grouped() ? "im2col_gemm_grouped" : "im2col_gemm");
-  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
+  step.kernel = tile_label(c);
   d->plan_blocking(c);
   c.packed({kConvW, kConvScale});
   c.packed({kConvB});

@@ -426,7 +426,7 @@ void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, const Winogr
   }
   Step& step = c.step();
   step.algorithm = form.name();
-  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
+  step.kernel = tile_label(c);
   d->pack(c);
   d->plan_blocking(c);
   d->v_block = d->group * kBlock;

@@ -117,7 +117,4 @@ constexpr std::int64_t kElementUnit = 64;
 /// Whether y may lie where input i did: the same bytes element for element.
 bool may_share_buffer(PlanContext& context, std::size_t i);
 
-/// "avx2"; for Step::kernel.
-std::string isa_label(const PlanContext& context);
-
 }  // namespace linnet::ops

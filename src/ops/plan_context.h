@@ -14,7 +14,7 @@
 namespace linnet::ops {
 
 struct PlanOptions {
-  bool winograd = true;  // SessionOptions::convolution == auto
+  bool winograd = true;  // SessionOptions::convolution == automatic
   int threads = 1;       // of packing, and a hint for scratch and partitions; results never depend on it
   const Tuning* tuning = nullptr;
   std::string machine;  // what the keys of `tuning` begin with
@@ -73,5 +73,9 @@ class PlanContext : public NodeContext {
   const std::vector<Placement>& placements_;  // by ValueId
   Step& step_;
 };
+
+/// For Step::kernel: "avx2", and "6x16".
+std::string isa_label(const PlanContext& context);
+std::string tile_label(const PlanContext& context);
 
 }  // namespace linnet::ops
