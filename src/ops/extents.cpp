@@ -34,6 +34,10 @@ graph::Dim joined_extent(const NodeContext& context, std::size_t input, const gr
   return before.same_as(here) ? before : graph::Dim();
 }
 
+graph::Dim summed_extent(const graph::Dim& a, const graph::Dim& b) {
+  return a.known() && b.known() ? graph::Dim(base::checked_add(a.value, b.value, "a concatenation")) : graph::Dim();
+}
+
 std::vector<std::size_t> unique_axes(const NodeContext& context, const std::vector<std::int64_t>& axes,
                                      std::size_t rank) {
   std::vector<std::size_t> result;

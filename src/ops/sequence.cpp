@@ -169,7 +169,7 @@ std::vector<Datum> run_split_to_sequence(const EagerContext& c) {
 }
 
 void infer_concat_from_sequence(InferContext& c) {
-  if (!c.has_attribute("axis")) c.fail(ErrorCode::model, "an attribute is missing", "attribute 'axis'");
+  if (!c.has_attribute("axis")) c.fail(ErrorCode::model, "a required attribute is missing", "attribute 'axis'");
   c.set_output_unknown_rank(0, c.input(0).type);
 }
 
