@@ -37,6 +37,24 @@ void select_outputs(graph::Graph& graph, const std::vector<std::string>& names) 
   }
 }
 
+/// The names of passes and inputs in `options` are known ones.
+void require_known(const SessionOptions& options, const std::vector<ValueInfo>& inputs, const std::string& file) {
+  passes::require_known(options.disabled_passes);
+  std::set<std::string_view> names;
+  for (const ValueInfo& info : inputs) names.insert(info.name);
+  for (const auto& [name, shape] : options.input_shapes) {
+    if (!names.contains(name)) {
+      throw Error(ErrorCode::usage, "the model has no such input",
+                  {.file = file,
+                   .node = {},
+                   .op = {},
+                   .where = "SessionOptions::input_shapes",
+                   .expected = "the name of an input",
+                   .found = name});
+    }
+  }
+}
+
 bool only_batch_is_open(const graph::Graph& graph, graph::ValueId id) {
   if (id == graph::kNoValue || !graph.value(id).desc.has_rank()) return false;
   const graph::DimList& dims = *graph.value(id).desc.shape;
@@ -126,6 +144,7 @@ Plan::State::State(Model model, const SessionOptions& options, Initializers init
   }
   source.reset();
   inputs_ = value_infos(graph_, graph_.inputs);
+  require_known(options, inputs_, graph_.file);
   if (initializers == Initializers::constant) freeze_initializers(options);
   select_outputs(graph_, options.outputs);
   graph_.remove_dead();
@@ -156,19 +175,6 @@ Plan::State::State(Model model, const SessionOptions& options, Initializers init
 }
 
 void Plan::State::plan_ahead(const SessionOptions& options) {
-  std::set<std::string_view> names;
-  for (const ValueInfo& info : inputs_) names.insert(info.name);
-  for (const auto& [name, shape] : options.input_shapes) {
-    if (!names.contains(name)) {
-      throw Error(ErrorCode::usage, "the model has no such input",
-                  {.file = graph_.file,
-                   .node = {},
-                   .op = {},
-                   .where = "SessionOptions::input_shapes",
-                   .expected = "the name of an input",
-                   .found = name});
-    }
-  }
   std::vector<std::optional<Shape>> given(planned_inputs_.size());
   std::map<std::string_view, std::int64_t> extents;  // by symbol
   for (std::size_t input = 0; input < given.size(); ++input) {

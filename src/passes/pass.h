@@ -71,9 +71,12 @@ std::span<const PassDef> all_passes();
 
 /// Runs the passes of a stage but for the disabled ones, and infers the types and shapes of all values on the way (also
 /// with every pass disabled). The graph is sorted and free of dead nodes after each pass; debug builds verify it. Throws
-/// Error: `usage` for an unknown name in `disabled` (of whatever stage), and what inference throws.
+/// what inference throws.
 std::vector<PassReport> run_passes(graph::Graph& graph, Stage stage, std::span<const std::string> disabled,
                                    std::int64_t max_folded_bytes = SessionOptions().max_folded_bytes);
+
+/// Throws Error(usage) for a name that no pass of whatever stage has.
+void require_known(std::span<const std::string> disabled);
 
 /// Whether `disabled` leaves the pass of this name on.
 bool is_enabled(std::string_view name, std::span<const std::string> disabled);
