@@ -5,13 +5,11 @@
 #include <string>
 
 #include "ops/activation.h"
+#include "ops/fused_operators.h"
 #include "ops/plan_context.h"
 #include "ops/window.h"
 
 namespace linnet::ops {
-
-// Inputs of Conv and FusedConv; Conv has the first three.
-constexpr std::size_t kConvX = 0, kConvW = 1, kConvB = 2, kConvScale = 3, kConvResidual = 4;
 
 /// A convolution of known shapes. Spatial vectors have one entry an axis; 2-D ones are H, W.
 struct ConvProblem {

@@ -1,10 +1,10 @@
 // An activation that alone reads a convolution, a Gemm or a ScaleShift becomes that node's `activation`. It is applied
-// after the residual (fused_operators.h), so fuse_residual_add runs first.
+// after the residual (ops/fused_operators.h), so fuse_residual_add runs first.
 #include <optional>
 #include <vector>
 
+#include "ops/fused_operators.h"
 #include "ops/node_context.h"
-#include "passes/fused_operators.h"
 #include "passes/match.h"
 #include "passes/pass_list.h"
 
@@ -76,9 +76,9 @@ void fuse_activation(Graph& graph, PassContext& context) {
     }
     make_fused(graph, target);
     graph::Attributes& attributes = graph.attributes(target);
-    attributes.set(kActivation, activation->name);
-    attributes.set(kActivationAlpha, activation->alpha);
-    attributes.set(kActivationBeta, activation->beta);
+    attributes.set(ops::kActivation, activation->name);
+    attributes.set(ops::kActivationAlpha, activation->alpha);
+    attributes.set(ops::kActivationBeta, activation->beta);
     absorb(graph, target, id);
     context.applied();
   }

@@ -3,8 +3,8 @@
 #include <limits>
 
 #include "graph/index.h"
+#include "ops/fused_operators.h"
 #include "ops/node_context.h"
-#include "passes/fused_operators.h"
 
 namespace linnet::passes {
 
@@ -13,7 +13,7 @@ bool is_onnx(const graph::Node& node, std::string_view op_type) {
 }
 
 bool is_fused(const graph::Node& node, std::string_view op_type) {
-  return node.domain == kFusedDomain && node.op_type == op_type;
+  return node.domain == ops::kFusedDomain && node.op_type == op_type;
 }
 
 bool is_convolution(const graph::Node& node) { return is_onnx(node, "Conv") || is_fused(node, "FusedConv"); }
@@ -79,11 +79,11 @@ void absorb(graph::Graph& graph, graph::NodeId node, graph::NodeId absorbed) {
 
 void make_fused(graph::Graph& graph, graph::NodeId id) {
   const graph::Node& node = graph.node(id);
-  if (node.domain.empty()) graph.set_op(id, "Fused" + node.op_type, std::string(kFusedDomain), kFusedOpset);
+  if (node.domain.empty()) graph.set_op(id, "Fused" + node.op_type, std::string(ops::kFusedDomain), ops::kFusedOpset);
 }
 
 std::string activation_of(const graph::Graph& graph, graph::NodeId id) {
-  return ops::NodeContext(graph, id).attribute_string(kActivation, "none");
+  return ops::NodeContext(graph, id).attribute_string(ops::kActivation, "none");
 }
 
 }  // namespace linnet::passes

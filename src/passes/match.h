@@ -12,7 +12,7 @@ namespace linnet::passes {
 
 /// An operator of ONNX's own domain.
 bool is_onnx(const graph::Node& node, std::string_view op_type);
-/// An operator of fused_operators.h.
+/// An operator of ops/fused_operators.h.
 bool is_fused(const graph::Node& node, std::string_view op_type);
 /// Conv or FusedConv.
 bool is_convolution(const graph::Node& node);

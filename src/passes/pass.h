@@ -6,7 +6,8 @@
 //   bound.value(bound.inputs[0]).desc.shape = {1, 3, 224, 224};
 //   passes::run_passes(bound, passes::Stage::shapes, options.disabled_passes);
 //
-// passes.inc is the list. The fused operators that passes make (domain "linnet") are described in fused_operators.h.
+// passes.inc is the list. The fused operators that passes make (domain "linnet") are described in
+// ops/fused_operators.h.
 #pragma once
 
 #include <cstdint>
