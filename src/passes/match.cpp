@@ -1,7 +1,5 @@
 #include "passes/match.h"
 
-#include <limits>
-
 #include "graph/index.h"
 #include "ops/fused_operators.h"
 #include "ops/node_context.h"
@@ -53,22 +51,6 @@ std::optional<float> constant_scalar(const graph::Graph& graph, graph::ValueId i
   const graph::Value& value = graph.value(id);
   if (!value.is_constant() || value.desc.type != DataType::float32 || value.constant->size() != 1) return std::nullopt;
   return value.constant->data<float>()[0];
-}
-
-std::optional<ClipBounds> clip_bounds(const graph::Graph& graph, graph::NodeId id) {
-  const ops::NodeContext clip(graph, id);
-  ClipBounds bounds{std::numeric_limits<float>::lowest(), std::numeric_limits<float>::max()};
-  if (clip.opset() < 11) {
-    return ClipBounds{clip.attribute_float("min", bounds.low), clip.attribute_float("max", bounds.high)};
-  }
-  const auto read = [&](std::size_t i, float& bound) {
-    if (!clip.has_input(i)) return true;
-    const std::optional<float> constant = constant_scalar(graph, input_of(clip.node(), i));
-    if (constant) bound = *constant;
-    return constant.has_value();
-  };
-  if (!read(1, bounds.low) || !read(2, bounds.high)) return std::nullopt;
-  return bounds;
 }
 
 void absorb(graph::Graph& graph, graph::NodeId node, graph::NodeId absorbed) {

@@ -33,13 +33,6 @@ graph::ValueId input_of(const graph::Node& node, std::size_t i);
 /// The element of a float32 constant with a single one, of whatever rank.
 std::optional<float> constant_scalar(const graph::Graph& graph, graph::ValueId value);
 
-/// The bounds of a float32 Clip; none where they are not constant. An absent bound is the type's lowest or highest number,
-/// as ONNX says: Clip() maps infinity to the largest finite number.
-struct ClipBounds {
-  float low, high;
-};
-std::optional<ClipBounds> clip_bounds(const graph::Graph& graph, graph::NodeId id);
-
 /// `node` writes what `absorbed` wrote, and `absorbed` is removed: the first is now the fusion of both.
 void absorb(graph::Graph& graph, graph::NodeId node, graph::NodeId absorbed);
 
