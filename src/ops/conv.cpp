@@ -215,6 +215,12 @@ BlockedOperands blocked_operands(PlanContext& c) {
   return o;
 }
 
+void finish_blocked(PlanContext& c, const BlockedOperands& o) {
+  c.packed({kConvW, kConvScale});
+  c.packed({kConvB});
+  if (o.has_residual && o.residual.halo == o.out.halo) c.step().in_place = static_cast<int>(kConvResidual);
+}
+
 void apply_late_activation(const ConvProblem& p, const kernels::Table& table, const Placement& out, float* first,
                            std::int64_t blocks, std::int64_t rows, std::int64_t pixels) {
   if (!p.late_activation) return;

@@ -68,6 +68,8 @@ struct BlockedOperands {
   }
 };
 BlockedOperands blocked_operands(PlanContext& context);
+/// Filter and bias have been packed, and the output may lie where the residual does, if their halos are alike.
+void finish_blocked(PlanContext& context, const BlockedOperands& operands);
 
 /// Applies an activation that is no clamp to `rows` rows of `pixels` pixels of `blocks` channel blocks, from `first` on.
 /// Does nothing for a clamp, which the kernels have applied.
