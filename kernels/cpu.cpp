@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -219,20 +220,22 @@ Cpu detect_cpu() {
   cpu.brand = brand_of_processor();
   const auto up_to = [](Isa cap) {
     const Isa able = best_of_processor();
-    // From the best downwards, the first that the processor and this build both have.
-    for (const Isa isa : {Isa::avx512, Isa::avx2, Isa::neon}) {
-      if (isa <= cap && isa <= able && table(isa) != nullptr) return isa;
+    // The last that the processor and this build both have.
+    Isa best = Isa::scalar;
+    for (const Isa isa : kIsas) {
+      if (isa <= cap && isa <= able && table(isa) != nullptr) best = isa;
     }
-    return Isa::scalar;
+    return best;
   };
-  cpu.best = up_to(Isa::avx512);
+  cpu.best = up_to(*std::rbegin(kIsas));
   cpu.selected = cpu.best;
   if (const char* cap = std::getenv("LINNET_MAX_ISA"); cap != nullptr && *cap != '\0') {
-    cpu.cap_unknown = true;
-    for (const Isa isa : {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512}) {
-      if (std::strcmp(cap, name(isa)) != 0) continue;
-      cpu.cap_unknown = false;
-      cpu.selected = up_to(isa);
+    const Isa* const isa = std::find_if(std::begin(kIsas), std::end(kIsas),
+                                        [cap](Isa known) { return std::strcmp(cap, name(known)) == 0; });
+    if (isa == std::end(kIsas)) {
+      cpu.unknown_cap = cap;
+    } else {
+      cpu.selected = up_to(*isa);
     }
   }
   cpu.logical = processors_in_affinity_mask();

@@ -1,5 +1,5 @@
-// The kernels of one instruction set, as a table of functions. kernels.inc is the list that this table, the tests and
-// the benchmarks all read. Kernels are single-threaded and cannot fail: the caller has proved the shapes.
+// The kernels of one instruction set, as a table of functions; kernels.inc is the list. Kernels are single-threaded and cannot
+// fail: the caller has proved the shapes.
 #pragma once
 
 #include "kernels/arguments.h"

@@ -7,13 +7,13 @@
 #include <tuple>
 
 #include "base/out_of_memory.h"
+#include "ops/control_flow.h"
+#include "ops/fused_operators.h"
 #include "ops/op_def.h"
 
 namespace linnet {
 
 namespace {
-
-constexpr std::string_view kCaptures = "captures";  // of the loader (ops/control_flow.h); files may not have it
 
 std::string_view limits_of(const ops::OpDef& def) {
   struct Limit {
@@ -51,7 +51,7 @@ std::string_view types_of(const ops::OpDef& def) {
 std::vector<OperatorInfo> listed_operators() {
   std::vector<OperatorInfo> result;
   for (const ops::OpDef& def : ops::all_operators()) {
-    if (def.domain == "linnet") continue;  // what the passes make, not what files may hold
+    if (def.domain == ops::kFusedDomain) continue;  // what the passes make, not what files may hold
     OperatorInfo info;
     info.domain = def.domain.empty() ? "ai.onnx" : def.domain;
     info.name = def.name;
@@ -61,7 +61,7 @@ std::vector<OperatorInfo> listed_operators() {
     info.limits = limits_of(def);
     std::istringstream attributes{std::string(def.attributes)};
     for (std::string name; attributes >> name;) {
-      if (name != kCaptures) info.attributes.push_back(name);
+      if (name != ops::kCaptures) info.attributes.push_back(name);
     }
     result.push_back(std::move(info));
   }

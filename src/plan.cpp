@@ -8,6 +8,7 @@
 #include "base/out_of_memory.h"
 #include "graph/print.h"
 #include "kernels/cpu.h"
+#include "ops/eager.h"
 #include "passes/pass.h"
 #include "plan/planner.h"
 #include "plan_state.h"
@@ -33,6 +34,24 @@ void select_outputs(graph::Graph& graph, const std::vector<std::string>& names) 
                    .found = name});
     }
     graph.add_output(id);
+  }
+}
+
+/// The names of passes and inputs in `options` are known ones.
+void require_known(const SessionOptions& options, const std::vector<ValueInfo>& inputs, const std::string& file) {
+  passes::require_known(options.disabled_passes);
+  std::set<std::string_view> names;
+  for (const ValueInfo& info : inputs) names.insert(info.name);
+  for (const auto& [name, shape] : options.input_shapes) {
+    if (!names.contains(name)) {
+      throw Error(ErrorCode::usage, "the model has no such input",
+                  {.file = file,
+                   .node = {},
+                   .op = {},
+                   .where = "SessionOptions::input_shapes",
+                   .expected = "the name of an input",
+                   .found = name});
+    }
   }
 }
 
@@ -66,8 +85,7 @@ bool knows_all_but_batch(const graph::Graph& graph) {
   return std::all_of(graph.inputs.begin(), graph.inputs.end(), known) &&
          std::all_of(graph.order().begin(), graph.order().end(), [&](graph::NodeId id) {
            const graph::Node& node = graph.node(id);
-           const bool tells_extents = node.domain.empty() && (node.op_type == "Shape" || node.op_type == "Size");
-           return !tells_extents && std::all_of(node.outputs.begin(), node.outputs.end(), known);
+           return !ops::tells_shape(node) && std::all_of(node.outputs.begin(), node.outputs.end(), known);
          });
 }
 
@@ -126,6 +144,7 @@ Plan::State::State(Model model, const SessionOptions& options, Initializers init
   }
   source.reset();
   inputs_ = value_infos(graph_, graph_.inputs);
+  require_known(options, inputs_, graph_.file);
   if (initializers == Initializers::constant) freeze_initializers(options);
   select_outputs(graph_, options.outputs);
   graph_.remove_dead();
@@ -137,10 +156,7 @@ Plan::State::State(Model model, const SessionOptions& options, Initializers init
         graph_, runtime::ProgramOptions{target_, options.max_plans, options.max_loop_trips, options.max_arena_bytes});
     return;
   }
-  for (passes::PassResult& r :
-       passes::run_passes(graph_, passes::Stage::model, options.disabled_passes, options.max_folded_bytes)) {
-    passes_.push_back({std::move(r.name), r.enabled, r.applied, std::move(r.refused)});
-  }
+  passes_ = passes::run_passes(graph_, passes::Stage::model, options.disabled_passes, options.max_folded_bytes);
   planned_inputs_ = value_infos(graph_, graph_.inputs);
   outputs_ = value_infos(graph_, graph_.outputs);
   const bool one_plan = std::all_of(graph_.inputs.begin(), graph_.inputs.end(),
@@ -159,19 +175,6 @@ Plan::State::State(Model model, const SessionOptions& options, Initializers init
 }
 
 void Plan::State::plan_ahead(const SessionOptions& options) {
-  std::set<std::string_view> names;
-  for (const ValueInfo& info : inputs_) names.insert(info.name);
-  for (const auto& [name, shape] : options.input_shapes) {
-    if (!names.contains(name)) {
-      throw Error(ErrorCode::usage, "the model has no such input",
-                  {.file = graph_.file,
-                   .node = {},
-                   .op = {},
-                   .where = "SessionOptions::input_shapes",
-                   .expected = "the name of an input",
-                   .found = name});
-    }
-  }
   std::vector<std::optional<Shape>> given(planned_inputs_.size());
   std::map<std::string_view, std::int64_t> extents;  // by symbol
   for (std::size_t input = 0; input < given.size(); ++input) {
@@ -243,10 +246,7 @@ PlanReport Plan::State::report(const plan::ShapePlan* shapes) const {
       same->refused = bound.refused;
     }
   }
-  for (const plan::PlannedStep& s : shapes->steps) {
-    report.steps.push_back({s.step.name, s.step.op, s.step.algorithm, s.step.kernel, s.output, s.step.macs,
-                            s.step.weight_bytes, 0.0, s.step.tuning_key, s.step.tuned});
-  }
+  for (const plan::PlannedStep& step : shapes->steps) report.steps.push_back(plan::report_of(step));
   return report;
 }
 

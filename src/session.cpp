@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/out_of_memory.h"
+#include "base/tensor_access.h"
 #include "plan_state.h"
 #include "runtime/executor.h"
 
@@ -231,8 +232,7 @@ void Session::State::take_inputs(std::span<const NamedTensor> given) {
       bad_input("an input is missing", info.name, to_string(info), "nothing");
     }
     require_elements(inputs[i], info);
-    if (reinterpret_cast<std::uintptr_t>(inputs[i].raw()) % std::max<std::size_t>(1, element_bytes(info.type)) != 0)
-      inputs[i] = inputs[i].clone();
+    if (!is_aligned(inputs[i])) inputs[i] = inputs[i].clone();
     shapes[i] = inputs[i].shape();
   }
 }

@@ -1,7 +1,6 @@
 #include "target.h"
 
 #include <chrono>
-#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -43,7 +42,7 @@ CpuInfo info_of(const kernels::Cpu& cpu) {
   info.brand = cpu.brand;
   info.isa = kernels::name(cpu.selected);
   info.best_isa = kernels::name(cpu.best);
-  for (const kernels::Isa isa : {kernels::Isa::scalar, kernels::Isa::neon, kernels::Isa::avx2, kernels::Isa::avx512}) {
+  for (const kernels::Isa isa : kernels::kIsas) {
     if (isa <= cpu.best && kernels::table(isa) != nullptr) info.available_isas.emplace_back(kernels::name(isa));
   }
   info.logical_cpus = cpu.logical;
@@ -59,15 +58,11 @@ CpuInfo info_of(const kernels::Cpu& cpu) {
 
 kernels::Cpu checked_cpu() {
   kernels::Cpu cpu = kernels::detect_cpu();
-  if (cpu.cap_unknown) {
-    const char* const cap = std::getenv("LINNET_MAX_ISA");
+  if (!cpu.unknown_cap.empty()) {
+    std::string known;
+    for (const kernels::Isa isa : kernels::kIsas) known += (known.empty() ? "one of " : ", ") + std::string(name(isa));
     throw Error(ErrorCode::usage, "the environment variable LINNET_MAX_ISA is no instruction set's name",
-                {.file = {},
-                 .node = {},
-                 .op = {},
-                 .where = {},
-                 .expected = "scalar, neon, avx2 or avx512",
-                 .found = cap != nullptr ? cap : ""});
+                {.file = {}, .node = {}, .op = {}, .where = {}, .expected = known, .found = cpu.unknown_cap});
   }
   return cpu;
 }

@@ -62,7 +62,7 @@ struct StepReport {
   std::string name;       ///< the node's
   std::string op;         ///< "Conv"
   std::string algorithm;  ///< "im2col_gemm", "winograd_f4x4_3x3", ...
-  std::string kernel;     ///< "6x16 avx2"
+  std::string kernel;     ///< "6x16", pixels x channels of the register tile; "avx2" or "row"; else empty
   std::string output;     ///< type, layout and shape of output 0
   std::int64_t macs = 0;
   std::size_t weight_bytes = 0;

@@ -14,6 +14,12 @@ bool TensorDesc::is_static() const noexcept {
   return shape.has_value() && std::all_of(shape->begin(), shape->end(), [](const Dim& d) { return d.known(); });
 }
 
+bool same_shape(const TensorDesc& a, const TensorDesc& b) {
+  return a.has_rank() && b.has_rank() &&
+         std::equal(a.shape->begin(), a.shape->end(), b.shape->begin(), b.shape->end(),
+                    [](const Dim& x, const Dim& y) { return x.same_as(y); });
+}
+
 Shape TensorDesc::static_shape() const {
   Shape result;
   result.reserve(shape->size());

@@ -82,6 +82,9 @@ struct TensorDesc {
   [[nodiscard]] Shape static_shape() const;
 };
 
+/// Ranks are known and equal, and so is each extent for certain: equal numbers or equal symbols.
+bool same_shape(const TensorDesc& a, const TensorDesc& b);
+
 /// "float[N,3,224,224]", "int64[?]", "float nchw16c[1,64,56,56]", "float of unknown rank", "sequence of float".
 std::string to_string(const TensorDesc& desc);
 
@@ -183,7 +186,6 @@ class Graph {
   /// Attributes and op of a node may be edited in place; inputs and outputs may not.
   void set_op(NodeId id, std::string op_type, std::string domain, int opset);
   Attributes& attributes(NodeId id) { return nodes_[static_cast<std::size_t>(id)].attributes; }
-  void set_name(NodeId id, std::string node_name) { nodes_[static_cast<std::size_t>(id)].name = std::move(node_name); }
   /// Restores topological order, stably, where an edit may have disturbed it. Throws Error(model) naming a node on a cycle.
   void sort();
   /// Removes nodes whose outputs nobody reads, and forgets the bytes of constants nobody reads.

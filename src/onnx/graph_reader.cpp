@@ -16,6 +16,8 @@
 #include "onnx/attribute_reader.h"
 #include "onnx/tensor_reader.h"
 #include "onnx/value_info_reader.h"
+#include "ops/control_flow.h"
+#include "ops/fused_operators.h"
 #include "ops/op_def.h"
 
 namespace linnet::onnx {
@@ -30,9 +32,9 @@ using graph::kNoNode;
 using graph::kNoValue;
 using graph::NodeId;
 using graph::ValueId;
+using ops::kCaptures;
+using ops::kFusedDomain;
 
-// The operators that passes make take for granted what those passes have checked.
-constexpr std::string_view kOwnDomain = "linnet";
 constexpr std::int64_t kFirstOverridableIr = 4;
 // NodeProto.overload, which older copies of onnx.proto do not have yet.
 constexpr int kOverload = 8;
@@ -46,8 +48,6 @@ constexpr std::size_t kInputBytes = 6 * sizeof(ValueId);
 constexpr std::size_t kDeclaredBytes = 96;
 // An initializer that cannot be read, and why.
 constexpr std::size_t kRefusedBytes = 144;
-// The attribute in which the number of captures stands (ops/control_flow.h).
-constexpr std::string_view kCaptures = "captures";
 constexpr std::size_t kEntryBytes = sizeof(graph::Attributes::Entry);
 
 /// How many of each a NodeProto has.
@@ -515,7 +515,8 @@ class GraphReader {
   }
 
   [[nodiscard]] std::string why_refused(const graph::Node& node) const {
-    if (node.domain == kOwnDomain) return "the domain '" + std::string(kOwnDomain) + "' is not for models";
+    // Operators that take for granted what the passes, which make them, have checked.
+    if (node.domain == kFusedDomain) return "the domain '" + std::string(kFusedDomain) + "' is not for models";
     if (node.opset != 0) return ops::why_unsupported(node);
     return "the model does not import the domain " + quote_name(node.domain.empty() ? "ai.onnx" : node.domain);
   }

@@ -1,6 +1,5 @@
 #include "onnx/value_info_reader.h"
 
-#include <optional>
 #include <utility>
 
 #include "linnet_onnx.pb.h"

@@ -3,6 +3,7 @@
 #include <limits>
 #include <string>
 
+#include "ops/fused_operators.h"
 #include "ops/unary.h"
 
 namespace linnet::ops {
@@ -14,19 +15,19 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 }  // namespace
 
 Activation read_activation(const NodeContext& context) {
-  const std::string name = context.attribute_string("activation", "none");
+  const std::string name = context.attribute_string(kActivation, "none");
   if (name == "none" || name.empty()) return {};
   if (name == "Clip") {
-    return {kernels::UnaryOp::clip, context.attribute_float("activation_alpha", -kInfinity),
-            context.attribute_float("activation_beta", kInfinity)};
+    return {kernels::UnaryOp::clip, context.attribute_float(kActivationAlpha, -kInfinity),
+            context.attribute_float(kActivationBeta, kInfinity)};
   }
   const UnaryFunction* function = find_unary(name);
   if (function == nullptr || !function->kernel) {
     context.fail(ErrorCode::unsupported, "no such activation can be fused", "attribute 'activation'", "Relu, Clip, ...",
                  name);
   }
-  return {function->kernel, context.attribute_float("activation_alpha", function->alpha),
-          context.attribute_float("activation_beta", function->beta)};
+  return {function->kernel, context.attribute_float(kActivationAlpha, function->alpha),
+          context.attribute_float(kActivationBeta, function->beta)};
 }
 
 std::optional<kernels::Clamp> clamp_bounds(const Activation& activation) {
@@ -40,7 +41,7 @@ kernels::Clamp require_clamp(const NodeContext& context) {
   const std::optional<kernels::Clamp> clamp = clamp_bounds(read_activation(context));
   if (!clamp) {
     context.fail(ErrorCode::unsupported, "this operator can only be fused with a clamp", "attribute 'activation'",
-                 "none, Relu or Clip", context.attribute_string("activation", "none"));
+                 "none, Relu or Clip", context.attribute_string(kActivation, "none"));
   }
   return *clamp;
 }

@@ -383,7 +383,7 @@ void plan_attention(PlanContext& c) {
   step.macs = d->macs();
   step.thread_scratch_bytes = base::to_size(base::checked_mul(floats, 4, "scratch"), "scratch");
   step.algorithm = "attention_gemm";
-  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
+  step.kernel = tile_label(c);
   step.run = [d](const RunArgs& args) { d->run(args); };
 }
 

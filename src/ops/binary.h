@@ -1,7 +1,6 @@
 // Two operands with broadcasting: what arithmetic, comparisons and operators of many inputs share.
 #pragma once
 
-#include <optional>
 #include <string_view>
 
 #include "ops/elementwise.h"

@@ -64,10 +64,4 @@ bool has_whole_blocks(const graph::TensorDesc& desc) {
   return can_be_blocked(desc) && (*desc.shape)[1].value % kernels::kBlock == 0;
 }
 
-bool same_shape(const graph::TensorDesc& a, const graph::TensorDesc& b) {
-  return a.has_rank() && b.has_rank() &&
-         std::equal(a.shape->begin(), a.shape->end(), b.shape->begin(), b.shape->end(),
-                    [](const graph::Dim& x, const graph::Dim& y) { return x.same_as(y); });
-}
-
 }  // namespace linnet::ops

@@ -98,6 +98,5 @@ void BlockedExtent::each_share(const RunArgs& args, const Visit& visit) const {
 bool can_be_blocked(const graph::TensorDesc& desc);
 /// Blocked without padded channels.
 bool has_whole_blocks(const graph::TensorDesc& desc);
-bool same_shape(const graph::TensorDesc& a, const graph::TensorDesc& b);
 
 }  // namespace linnet::ops

@@ -1,6 +1,5 @@
 // CenterCropPad: the middle of the input, or zeros around it, axis by axis.
 #include <algorithm>
-#include <numeric>
 #include <string>
 
 #include "ops/convert.h"
@@ -10,19 +9,8 @@
 
 namespace linnet::ops {
 
-namespace {
-
 using graph::Dim;
 using graph::DimList;
-
-std::vector<std::size_t> named_axes(const NodeContext& c, std::size_t rank) {
-  if (c.has_attribute("axes")) return unique_axes(c, c.attribute_ints("axes"), rank);
-  std::vector<std::size_t> all(rank);
-  std::iota(all.begin(), all.end(), std::size_t{0});
-  return all;
-}
-
-}  // namespace
 
 void infer_center_crop_pad(InferContext& c) {
   require_integers(c, 1);

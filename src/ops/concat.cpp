@@ -2,7 +2,6 @@
 // producer write it there; channel by channel where blocks hold channels of several inputs.
 #include <string>
 
-#include "base/checked_math.h"
 #include "ops/channel_gather.h"
 #include "ops/extents.h"
 #include "ops/op_def.h"
@@ -12,16 +11,11 @@ namespace linnet::ops {
 
 namespace {
 
-using graph::Dim;
 using graph::DimList;
 
 std::int64_t axis_attribute(const NodeContext& c) {
   if (!c.has_attribute("axis")) c.fail(ErrorCode::model, "a required attribute is missing", "attribute 'axis'");
   return c.attribute_int("axis", 0);
-}
-
-Dim sum(const Dim& a, const Dim& b) {
-  return a.known() && b.known() ? Dim(base::checked_add(a.value, b.value, "Concat")) : Dim();
 }
 
 void require_alike(const NodeContext& c, std::size_t i) {
@@ -76,7 +70,7 @@ void infer_concat(InferContext& c) {
   for (std::size_t i = 1; i < c.input_count(); ++i) {
     const DimList& dims = *c.input(i).shape;
     for (std::size_t k = 0; k < out.size(); ++k) {
-      out[k] = k == axis ? sum(out[k], dims[k]) : joined_extent(c, i, out[k], dims[k]);
+      out[k] = k == axis ? summed_extent(out[k], dims[k]) : joined_extent(c, i, out[k], dims[k]);
     }
   }
   c.set_output(0, type, std::move(out));

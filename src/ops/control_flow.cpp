@@ -101,7 +101,7 @@ const graph::Graph* find_body(const graph::Node& node, std::string_view name) {
 }
 
 std::size_t capture_count(const graph::Node& node) {
-  const graph::Attribute* attribute = node.attributes.find("captures");
+  const graph::Attribute* attribute = node.attributes.find(kCaptures);
   const auto* count = attribute == nullptr ? nullptr : std::get_if<std::int64_t>(attribute);
   if (count == nullptr || *count < 0) return 0;
   return std::min(static_cast<std::size_t>(*count),

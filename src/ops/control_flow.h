@@ -1,5 +1,5 @@
 // The subgraphs of If, Loop, Scan and SequenceMap. What a subgraph reads of the graph around it, the loader has made inputs:
-// the last inputs of the node, and in the same order the last inputs of each of its subgraphs (attribute 'captures').
+// the last inputs of the node, and in the same order the last inputs of each of its subgraphs (attribute kCaptures).
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,9 @@
 #include "ops/node_context.h"
 
 namespace linnet::ops {
+
+/// How many captures a node has. The loader's own: files may not have it.
+inline constexpr std::string_view kCaptures = "captures";
 
 /// Null where the node has no graph of that name.
 const graph::Graph* find_body(const graph::Node& node, std::string_view name);

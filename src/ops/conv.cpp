@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/checked_math.h"
+#include "ops/blocked.h"
 #include "ops/elementwise.h"
 #include "ops/op_def.h"
 
@@ -66,10 +67,6 @@ void check_channels(const NodeContext& c, std::size_t filter, const DimList& x, 
   }
 }
 
-bool is_4d_float(const graph::TensorDesc& desc) {
-  return desc.has_rank() && desc.shape->size() == 4 && desc.type == DataType::float32;
-}
-
 }  // namespace
 
 void check_channel_vector(const NodeContext& c, std::size_t i, const Dim& length) {
@@ -121,16 +118,15 @@ Dim infer_conv_shape(InferContext& c, DataType type, std::size_t filter) {
 
 LayoutRule layout_conv(const NodeContext& c) {
   const Tensor* w = c.constant(kConvW);
-  if (w == nullptr || !is_4d_float(c.input(kConvX)) || w->rank() != 4) return {};
+  if (w == nullptr || !can_be_blocked(c.input(kConvX)) || w->rank() != 4) return {};
   if (c.has_input(kConvB) && c.constant(kConvB) == nullptr) return {};
   const std::int64_t groups = c.attribute_int("group", 1);
   const std::int64_t in_channels = w->shape()[1] * groups, out_channels = w->shape()[0];
   if (groups < 1 || out_channels % groups != 0) return {};
-  const bool depthwise = groups == in_channels && groups == out_channels && groups > 1;
   if (out_channels % 16 != 0 && !keeps_zero(read_activation(c))) return {};
   LayoutRule rule;
   rule.preference = LayoutRule::Preference::blocked;
-  const bool plain_input = groups == 1 && in_channels <= kMostPlainChannels && !depthwise;
+  const bool plain_input = groups == 1 && in_channels <= kMostPlainChannels;
   if (!plain_input) rule.blocked_inputs |= 1u << kConvX;
   if (c.has_input(kConvResidual)) rule.blocked_inputs |= 1u << kConvResidual;
   return rule;
@@ -217,6 +213,12 @@ BlockedOperands blocked_operands(PlanContext& c) {
   o.has_residual = c.has_input(kConvResidual);
   if (o.has_residual) o.residual = c.placement_in(kConvResidual);
   return o;
+}
+
+void finish_blocked(PlanContext& c, const BlockedOperands& o) {
+  c.packed({kConvW, kConvScale});
+  c.packed({kConvB});
+  if (o.has_residual && o.residual.halo == o.out.halo) c.step().in_place = static_cast<int>(kConvResidual);
 }
 
 void apply_late_activation(const ConvProblem& p, const kernels::Table& table, const Placement& out, float* first,

@@ -5,13 +5,11 @@
 #include <string>
 
 #include "ops/activation.h"
+#include "ops/fused_operators.h"
 #include "ops/plan_context.h"
 #include "ops/window.h"
 
 namespace linnet::ops {
-
-// Inputs of Conv and FusedConv; Conv has the first three.
-constexpr std::size_t kConvX = 0, kConvW = 1, kConvB = 2, kConvScale = 3, kConvResidual = 4;
 
 /// A convolution of known shapes. Spatial vectors have one entry an axis; 2-D ones are H, W.
 struct ConvProblem {
@@ -70,6 +68,8 @@ struct BlockedOperands {
   }
 };
 BlockedOperands blocked_operands(PlanContext& context);
+/// Filter and bias have been packed, and the output may lie where the residual does, if their halos are alike.
+void finish_blocked(PlanContext& context, const BlockedOperands& operands);
 
 /// Applies an activation that is no clamp to `rows` rows of `pixels` pixels of `blocks` channel blocks, from `first` on.
 /// Does nothing for a clamp, which the kernels have applied.

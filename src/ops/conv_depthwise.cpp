@@ -86,11 +86,7 @@ void plan_conv_depthwise(PlanContext& c, const ConvProblem& problem) {
   step.weight_bytes = d->weights->bytes() + d->bias->bytes();
   step.algorithm = "depthwise";
   step.kernel = "row";
-  c.packed({kConvW, kConvScale});
-  c.packed({kConvB});
-  step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo
-                      ? static_cast<int>(kConvResidual)
-                      : -1;
+  finish_blocked(c, d->operands);
   step.run = [d](const RunArgs& args) { d->run(args); };
 }
 

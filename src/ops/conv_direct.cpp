@@ -412,13 +412,9 @@ void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
   d->pack(c);
   Step& step = c.step();
   step.algorithm = d->plain ? "im2col_gemm_plain" : (d->grouped() ? "im2col_gemm_grouped" : "im2col_gemm");
-  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
+  step.kernel = tile_label(c);
   d->plan_blocking(c);
-  c.packed({kConvW, kConvScale});
-  c.packed({kConvB});
-  step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo
-                      ? static_cast<int>(kConvResidual)
-                      : -1;
+  finish_blocked(c, d->operands);
   step.run = [d](const RunArgs& args) { d->run(args); };
   step.load = [d](int thread, int threads) { return d->grid.cycles(thread, threads); };
 }

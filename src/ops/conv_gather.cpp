@@ -271,7 +271,7 @@ void plan_conv_rows(PlanContext& c, const ConvProblem& problem, const ConvRowInp
           base::checked_mul(ConvRows::kPixels * 4, d->k + base::round_up(d->group_out, kLanes), "scratch"),
           d->k > 0 ? d->rows->place_bytes() : 0, "scratch"),
       "scratch");
-  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
+  step.kernel = tile_label(c);
   step.run = [d](const RunArgs& args) { d->run(args); };
 }
 

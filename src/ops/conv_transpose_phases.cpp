@@ -341,7 +341,7 @@ void plan_conv_transpose_phases(PlanContext& c, const ConvProblem& problem) {
   for (const PhaseSet& set : d->sets)
     staged = std::max(staged, base::checked_mul(set.blocks * kBlock * set.columns, d->strip_rows, "a staged strip"));
   step.thread_scratch_bytes = base::to_size(base::checked_mul(staged, 4, "a staged strip"), "a staged strip");
-  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
+  step.kernel = tile_label(c);
   step.run = [d](const RunArgs& args) { d->run(args); };
 }
 

@@ -428,18 +428,14 @@ void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, const Winogr
   }
   Step& step = c.step();
   step.algorithm = form.name();
-  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
+  step.kernel = tile_label(c);
   d->pack(c);
   d->plan_blocking(c);
   d->v_block = d->group * kBlock;
   d->v_xi = d->in_blocks * d->v_block +
             kBlock;  // an odd number of lines, so that the points of a tile fall into different cache sets
   for (std::int64_t b = 0; b < d->in_blocks; ++b) d->taps.push_back(b * d->v_block);
-  c.packed({kConvW, kConvScale});
-  c.packed({kConvB});
-  step.in_place = d->operands.has_residual && d->operands.residual.halo == d->operands.out.halo
-                      ? static_cast<int>(kConvResidual)
-                      : -1;
+  finish_blocked(c, d->operands);
   const auto bytes = [](std::int64_t floats) {
     return base::to_size(base::checked_mul(floats, 4, "scratch"), "scratch");
   };

@@ -122,4 +122,8 @@ std::uint32_t value_inputs(const graph::Node& node) {
   return found == std::end(kValueInputs) ? 0 : found->inputs;
 }
 
+bool tells_shape(const graph::Node& node) {
+  return node.domain.empty() && (node.op_type == "Shape" || node.op_type == "Size");
+}
+
 }  // namespace linnet::ops

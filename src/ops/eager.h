@@ -49,5 +49,7 @@ std::vector<Datum> run_eager(const graph::Graph& graph, graph::NodeId id, std::s
 
 /// Bit i: a plan depends on the elements of input i, not on its shape alone (the shape of a Reshape).
 std::uint32_t value_inputs(const graph::Node& node);
+/// Shape or Size, which tell the extents of their input, not its elements.
+bool tells_shape(const graph::Node& node);
 
 }  // namespace linnet::ops

@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "base/checked_math.h"
-#include "kernels/cpu.h"
 
 namespace linnet::ops {
 
@@ -75,7 +74,5 @@ bool may_share_buffer(PlanContext& c, std::size_t i) {
   return element_bytes(x.type) == element_bytes(y.type) && x.shape == y.shape && x.layout == y.layout &&
          x.halo == y.halo;
 }
-
-std::string isa_label(const PlanContext& c) { return kernels::name(c.kernels().isa); }
 
 }  // namespace linnet::ops

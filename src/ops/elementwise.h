@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <limits>
 #include <string>
 #include <type_traits>
 
@@ -98,26 +97,10 @@ void map_loop(const X* x, Y* y, Range range, const F& f) {
   for (std::int64_t i = range.first; i < range.last; ++i) y[i] = f(x[i]);
 }
 
-/// Rounded to a float; or cut to an integer, within its range, where a NaN becomes 0.
-template <typename T>
-T saturated(double x) {
-  if constexpr (std::is_floating_point_v<T>) {
-    return static_cast<T>(x);
-  } else {
-    using Limits = std::numeric_limits<T>;
-    if (x != x) return 0;
-    if (x <= static_cast<double>(Limits::lowest())) return Limits::lowest();
-    return x >= static_cast<double>(Limits::max()) ? Limits::max() : static_cast<T>(x);
-  }
-}
-
 /// Elements that a thread's part of a plain tensor is a multiple of: a cache line of floats, so that no two threads write one.
 constexpr std::int64_t kElementUnit = 64;
 
 /// Whether y may lie where input i did: the same bytes element for element.
 bool may_share_buffer(PlanContext& context, std::size_t i);
-
-/// "avx2"; for Step::kernel.
-std::string isa_label(const PlanContext& context);
 
 }  // namespace linnet::ops

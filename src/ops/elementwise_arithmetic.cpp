@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "ops/binary.h"
+#include "ops/convert.h"
 #include "ops/op_def.h"
 
 namespace linnet::ops {
@@ -120,9 +121,7 @@ T integer_power(T base, std::uint64_t exponent) {
 template <typename A, typename B>
 A power(A a, B b) {
   if constexpr (std::is_floating_point_v<A> || std::is_floating_point_v<B>) {
-    const double p = std::pow(static_cast<double>(a), static_cast<double>(b));
-    if constexpr (std::is_floating_point_v<A>) return static_cast<A>(p);
-    else return saturated<A>(p);
+    return convert<A>(std::pow(static_cast<double>(a), static_cast<double>(b)));
   } else {
     if (b >= 0) return integer_power(a, static_cast<std::uint64_t>(b));
     if (a == 1) return 1;

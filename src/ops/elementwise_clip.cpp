@@ -21,8 +21,16 @@ T bound(const RunArgs& args, bool given, std::size_t i) {
   return given ? *args.in<T>(i) : (i == kMin ? Limits::lowest() : Limits::max());
 }
 
-/// The bounds of a float32 Clip where they are known for ever.
-std::optional<UnaryParameters> constant_bounds(const NodeContext& c) {
+/// min(hi, max(lo, x)): hi where the bounds cross, and a NaN stays.
+template <typename T>
+T clipped(T x, T lo, T hi) {
+  const T raised = x < lo ? lo : x;
+  return raised > hi ? hi : raised;
+}
+
+}  // namespace
+
+std::optional<UnaryParameters> clip_bounds(const NodeContext& c) {
   UnaryParameters p{std::numeric_limits<float>::lowest(), std::numeric_limits<float>::max()};
   if (!bounds_are_inputs(c))
     return UnaryParameters{c.attribute_float("min", p.alpha), c.attribute_float("max", p.beta)};
@@ -34,15 +42,6 @@ std::optional<UnaryParameters> constant_bounds(const NodeContext& c) {
   }
   return p;
 }
-
-/// min(hi, max(lo, x)): hi where the bounds cross, and a NaN stays.
-template <typename T>
-T clipped(T x, T lo, T hi) {
-  const T raised = x < lo ? lo : x;
-  return raised > hi ? hi : raised;
-}
-
-}  // namespace
 
 void infer_clip(InferContext& c) {
   require_types(c, 0, c.opset() >= 12 ? kNumberTypes : kRealTypes);
@@ -60,7 +59,7 @@ void infer_clip(InferContext& c) {
 
 void plan_clip(PlanContext& c) {
   const DataType type = c.placement_in(0).type;
-  if (const std::optional<UnaryParameters> p = constant_bounds(c); p && type == DataType::float32) {
+  if (const std::optional<UnaryParameters> p = clip_bounds(c); p && type == DataType::float32) {
     return plan_unary_kernel(c, kernels::UnaryOp::clip, [bounds = *p](const RunArgs&) { return bounds; });
   }
   const bool inputs = bounds_are_inputs(c), has_min = inputs && c.has_input(kMin),
@@ -89,7 +88,7 @@ void plan_clip(PlanContext& c) {
 
 LayoutRule layout_clip(const NodeContext& c) {
   if (!can_be_blocked(c.input(0))) return {};
-  const std::optional<UnaryParameters> p = constant_bounds(c);
+  const std::optional<UnaryParameters> p = clip_bounds(c);
   const bool padding_stays = p && clipped(0.0f, p->alpha, p->beta) == 0.0f;
   if (!padding_stays && !has_whole_blocks(c.input(0))) return {};
   return {LayoutRule::Preference::follow, 1};

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/convert.h"
 #include "ops/elementwise.h"
 #include "ops/op_def.h"
 #include "ops/unary.h"
@@ -127,7 +128,7 @@ constexpr IntegerFunction kIntegerFunctions[] = {
     {"Erf", kIntegerTypes,  // cut, as numpy's
      [](DataType t, const RunArgs& args, Range range, UnaryParameters) {
        run_integers<kIntegerTypes>(t, args, range,
-                                   []<typename T>(T x) { return saturated<T>(std::erf(static_cast<double>(x))); });
+                                   []<typename T>(T x) { return convert<T>(std::erf(static_cast<double>(x))); });
      }},
     {"BitwiseNot", kIntegerTypes,
      [](DataType t, const RunArgs& args, Range range, UnaryParameters) {

@@ -1,6 +1,6 @@
 #include "ops/extents.h"
 
-#include <algorithm>
+#include <numeric>
 #include <string>
 
 #include "base/checked_math.h"
@@ -34,6 +34,10 @@ graph::Dim joined_extent(const NodeContext& context, std::size_t input, const gr
   return before.same_as(here) ? before : graph::Dim();
 }
 
+graph::Dim summed_extent(const graph::Dim& a, const graph::Dim& b) {
+  return a.known() && b.known() ? graph::Dim(base::checked_add(a.value, b.value, "a concatenation")) : graph::Dim();
+}
+
 std::vector<std::size_t> unique_axes(const NodeContext& context, const std::vector<std::int64_t>& axes,
                                      std::size_t rank) {
   std::vector<std::size_t> result;
@@ -45,6 +49,17 @@ std::vector<std::size_t> unique_axes(const NodeContext& context, const std::vect
     result.push_back(axis);
   }
   return result;
+}
+
+std::vector<std::size_t> named_axes(const NodeContext& context, std::size_t rank) {
+  if (context.has_attribute("axes")) return unique_axes(context, context.attribute_ints("axes"), rank);
+  std::vector<std::size_t> all(rank);
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return all;
+}
+
+Tensor int64_list(const std::vector<std::int64_t>& values) {
+  return Tensor::of<std::int64_t>({static_cast<std::int64_t>(values.size())}, values);
 }
 
 void require_integers(const NodeContext& context, std::size_t i) {

@@ -24,10 +24,17 @@ graph::Dim product(std::span<const graph::Dim> dims);
 /// that one does. Throws Error(model) where they differ.
 graph::Dim joined_extent(const NodeContext& context, std::size_t input, const graph::Dim& before,
                          const graph::Dim& here);
+/// The extent of two tensors joined along it.
+graph::Dim summed_extent(const graph::Dim& a, const graph::Dim& b);
 
 /// A list of axes, each at most once, made non-negative. Throws Error(model).
 std::vector<std::size_t> unique_axes(const NodeContext& context, const std::vector<std::int64_t>& axes,
                                      std::size_t rank);
+/// Those of attribute `axes`; without it, all.
+std::vector<std::size_t> named_axes(const NodeContext& context, std::size_t rank);
+
+/// The numbers as a tensor of one axis.
+Tensor int64_list(const std::vector<std::int64_t>& values);
 
 /// For outputs of known rank and unknown extents.
 inline graph::DimList unknown_dims(std::size_t rank) { return graph::DimList(rank); }

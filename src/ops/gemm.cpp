@@ -169,7 +169,7 @@ void finish(PlanContext& c, const std::shared_ptr<MatrixProduct>& p) {
     step.thread_scratch_bytes = base::to_size(base::checked_mul(kStagedRows * 4, p->k, "scratch"), "scratch");
   step.macs = p->batches() * p->m * p->n * p->k;
   step.algorithm = p->m * p->batches() == 1 ? "gemv" : "gemm";
-  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
+  step.kernel = tile_label(c);
   step.run = [p](const RunArgs& args) { p->run(args); };
   step.load = [p](int thread, int threads) { return p->grid(threads).cycles(thread, threads); };
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ops/binary.h"
+#include "ops/convert.h"
 
 namespace linnet::ops {
 
@@ -13,7 +14,7 @@ template <typename T>
 T scaled(const ProductShape& p, T sum, T start) {
   if (p.alpha == 1.0f && (!p.has_c || p.beta == 1.0f)) return p.has_c ? wrapping_add(sum, start) : sum;
   const double product = static_cast<double>(p.alpha) * static_cast<double>(sum);
-  return saturated<T>(p.has_c ? product + static_cast<double>(p.beta) * static_cast<double>(start) : product);
+  return convert<T>(p.has_c ? product + static_cast<double>(p.beta) * static_cast<double>(start) : product);
 }
 
 /// One row of one product. The sum over k runs upwards, for all columns at once: B is read in the order of its rows.

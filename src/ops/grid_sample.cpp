@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/checked_math.h"
+#include "ops/convert.h"
 #include "ops/elementwise.h"
 #include "ops/extents.h"
 #include "ops/op_def.h"
@@ -144,10 +145,7 @@ void sample(const RunArgs& args, const Sampling& s) {
     for (std::int64_t c = 0; c < s.channels; ++c) {
       const X* const plane = args.in<X>(0) + (image * s.channels + c) * s.in_pixels;
       X& y = args.out<X>(0)[(image * s.channels + c) * s.out_pixels + pixel];
-      if (s.taps == 1) y = sampler.nearest(plane);
-      else if constexpr (std::is_floating_point_v<X> || std::is_same_v<X, bool>)
-        y = static_cast<X>(sampler.sum(plane, 0, 0));
-      else y = saturated<X>(sampler.sum(plane, 0, 0));  // cut, as numpy's
+      y = s.taps == 1 ? sampler.nearest(plane) : convert<X>(sampler.sum(plane, 0, 0));  // integers are cut, as numpy's
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/parallel_for.h"
+#include "kernels/cpu.h"
 
 namespace linnet::ops {
 
@@ -56,6 +57,13 @@ void PlanContext::packed(Inputs of) {
 
 void PlanContext::parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) const {
   base::parallel_for(options_.packing_threads, n, body);
+}
+
+std::string isa_label(const PlanContext& context) { return kernels::name(context.kernels().isa); }
+
+std::string tile_label(const PlanContext& context) {
+  const auto& tile = context.kernels().tile;
+  return std::to_string(tile.pixels) + "x" + std::to_string(tile.channels);
 }
 
 }  // namespace linnet::ops

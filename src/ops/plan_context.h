@@ -14,7 +14,7 @@
 namespace linnet::ops {
 
 struct PlanOptions {
-  bool winograd = true;  // SessionOptions::convolution == auto
+  bool winograd = true;  // SessionOptions::convolution == automatic
   int threads = 1;       // that share the step: a hint for scratch and partitions; results never depend on it
   int packing_threads = 1;
   const Tuning* tuning = nullptr;
@@ -74,5 +74,9 @@ class PlanContext : public NodeContext {
   const std::vector<Placement>& placements_;  // by ValueId
   Step& step_;
 };
+
+/// For Step::kernel: "avx2", and "6x16".
+std::string isa_label(const PlanContext& context);
+std::string tile_label(const PlanContext& context);
 
 }  // namespace linnet::ops

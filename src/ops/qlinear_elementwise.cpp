@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/checked_math.h"
+#include "ops/extents.h"
 #include "ops/op_def.h"
 #include "ops/quantization.h"
 #include "ops/strided_copy.h"
@@ -153,16 +154,6 @@ void infer_qlinear_concat(InferContext& c) {
   const DataType type = c.input(2).type;
   require_quant_scalars(c, 0, type);
   std::optional<DimList> y = c.input(2).shape;
-  const auto merge = [&](Dim& into, const Dim& other, bool along, std::size_t i) {
-    if (along) {
-      into = into.known() && other.known() ? Dim(base::checked_add(into.value, other.value, "a concatenation")) : Dim();
-    } else if (!into.known()) {
-      into = other;
-    } else if (other.known() && other.value != into.value) {
-      c.fail(ErrorCode::model, "the operands differ in an extent", c.input_label(i), std::to_string(into.value),
-             std::to_string(other.value));
-    }
-  };
   for (std::size_t i = 2; i < c.input_count(); i += 3) {
     require_same_quant(c, i);
     require_same_type(c, 2, i);
@@ -172,9 +163,14 @@ void infer_qlinear_concat(InferContext& c) {
       y.reset();
       continue;
     }
-    if (x.shape->size() != y->size()) c.fail(ErrorCode::model, "the operands differ in rank", c.input_label(i));
+    if (x.shape->size() != y->size())
+      c.fail(ErrorCode::model, "the inputs have different ranks", c.input_label(i), graph::to_string(c.input(2)),
+             graph::to_string(x));
     const std::size_t axis = c.axis(c.attribute_int("axis", 0), y->size());
-    for (std::size_t k = 0; k < y->size(); ++k) merge((*y)[k], (*x.shape)[k], k == axis, i);
+    for (std::size_t k = 0; k < y->size(); ++k) {
+      const Dim& here = (*x.shape)[k];
+      (*y)[k] = k == axis ? summed_extent((*y)[k], here) : joined_extent(c, i, (*y)[k], here);
+    }
   }
   if (y) (void)c.axis(c.attribute_int("axis", 0), y->size());
   c.set(0, {type, std::move(y), graph::Layout::plain});

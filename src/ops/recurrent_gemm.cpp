@@ -190,7 +190,7 @@ bool plan_recurrent_gemm(PlanContext& c, const Recurrence& k) {
   step.thread_scratch_bytes = base::to_size(base::checked_mul(d->columns, 3 * 4, "gates"), "gates");
   step.phases = 2;
   step.algorithm = "recurrent_gemm";
-  step.kernel = std::to_string(c.kernels().tile.pixels) + "x" + std::to_string(c.kernels().tile.channels);
+  step.kernel = tile_label(c);
   step.run = [d](const RunArgs& args) { d->run(args); };
   return true;
 }

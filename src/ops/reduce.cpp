@@ -9,6 +9,7 @@
 
 #include "base/checked_math.h"
 #include "ops/binary.h"
+#include "ops/convert.h"
 #include "ops/extents.h"
 #include "ops/op_def.h"
 
@@ -111,10 +112,10 @@ T reduce_numbers(Kind kind, const T* x, const ReductionWalk& walk) {
     case Kind::l1:
       return static_cast<T>(
           fold(x, walk, S{0}, [](S a, S b) { return b < 0 ? wrapping_sub(a, b) : wrapping_add(a, b); }));
-    case Kind::l2: return saturated<T>(std::sqrt(static_cast<double>(sum_of_squares(x, walk))));
+    case Kind::l2: return convert<T>(std::sqrt(static_cast<double>(sum_of_squares(x, walk))));
     case Kind::sum_square: return static_cast<T>(sum_of_squares(x, walk));
-    case Kind::log_sum: return saturated<T>(std::log(static_cast<double>(sum(x, walk))));
-    case Kind::log_sum_exp: return saturated<T>(log_sum_exp(x, walk));
+    case Kind::log_sum: return convert<T>(std::log(static_cast<double>(sum(x, walk))));
+    case Kind::log_sum_exp: return convert<T>(log_sum_exp(x, walk));
     default: return T{};  // max and min: reduce_one
   }
 }

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <string>
 
 #include "base/checked_math.h"
@@ -54,14 +53,6 @@ E choice(const NodeContext& c, const char* name, const char* fallback, const std
 }
 
 enum class Policy : unsigned char { stretch, not_larger, not_smaller };
-
-/// The axes that scales, sizes and roi speak of.
-std::vector<std::size_t> named_axes(const NodeContext& c, std::size_t rank) {
-  if (c.has_attribute("axes")) return unique_axes(c, c.attribute_ints("axes"), rank);
-  std::vector<std::size_t> all(rank);
-  std::iota(all.begin(), all.end(), std::size_t{0});
-  return all;
-}
 
 void require_entries(const NodeContext& c, const char* what, std::size_t count, std::size_t expected) {
   if (count == expected) return;

@@ -114,10 +114,6 @@ Groups group_slices(std::int64_t count, const Order& order, bool sorted) {
   return result;
 }
 
-Tensor list(const std::vector<std::int64_t>& values) {
-  return Tensor::of<std::int64_t>({static_cast<std::int64_t>(values.size())}, values);
-}
-
 /// The axis, if the node names one and the input's rank is known.
 std::optional<std::size_t> named_axis(const NodeContext& c, std::size_t rank) {
   if (!c.has_attribute("axis")) return std::nullopt;
@@ -203,7 +199,8 @@ std::vector<Datum> run_unique(const EagerContext& c) {
   visit_element_type(x.type(), [&](auto element) {
     groups = group_slices(x.shape()[axis.value_or(0)], SliceOrder<decltype(element)>(x, axis.value_or(0)), sorted);
   });
-  return {take(x, axis.value_or(0), groups.first), list(groups.first), list(groups.inverse), list(groups.counts)};
+  return {take(x, axis.value_or(0), groups.first), int64_list(groups.first), int64_list(groups.inverse),
+          int64_list(groups.counts)};
 }
 
 }  // namespace linnet::ops

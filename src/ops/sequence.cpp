@@ -31,10 +31,6 @@ graph::Node plain_node(std::string op_type, std::size_t outputs) {
   return node;
 }
 
-Tensor list(const std::vector<std::int64_t>& values) {
-  return Tensor::of<std::int64_t>({static_cast<std::int64_t>(values.size())}, values);
-}
-
 /// One result, which a list in braces would copy.
 std::vector<Datum> single(Datum result) {
   std::vector<Datum> results;
@@ -125,7 +121,7 @@ std::vector<Datum> run_sequence_at(const EagerContext& c) {
 void infer_sequence_length(InferContext& c) { c.set_output(0, DataType::int64, {}); }
 
 std::vector<Datum> run_sequence_length(const EagerContext& c) {
-  return {list({static_cast<std::int64_t>(c.sequence(0).size())}).reshaped({})};
+  return {int64_list({static_cast<std::int64_t>(c.sequence(0).size())}).reshaped({})};
 }
 
 void infer_sequence_insert(InferContext& c) {
@@ -163,7 +159,7 @@ std::vector<Datum> run_split_to_sequence(const EagerContext& c) {
   if (parts.empty()) return {Sequence()};
   graph::Node split = plain_node("Split", parts.size());
   split.attributes.set("axis", static_cast<std::int64_t>(axis));
-  const Tensor inputs[] = {x, list(parts)};
+  const Tensor inputs[] = {x, int64_list(parts)};
   Sequence sequence = evaluate(split, inputs);
   // keepdims counts only where the parts are not given.
   if (!c.has_input(1) && c.attribute_int("keepdims", 1) == 0) {
@@ -173,7 +169,7 @@ std::vector<Datum> run_split_to_sequence(const EagerContext& c) {
 }
 
 void infer_concat_from_sequence(InferContext& c) {
-  if (!c.has_attribute("axis")) c.fail(ErrorCode::model, "an attribute is missing", "attribute 'axis'");
+  if (!c.has_attribute("axis")) c.fail(ErrorCode::model, "a required attribute is missing", "attribute 'axis'");
   c.set_output_unknown_rank(0, c.input(0).type);
 }
 

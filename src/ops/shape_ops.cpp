@@ -32,7 +32,7 @@ void plan_numbers(PlanContext& c, std::vector<std::int64_t> numbers) {
 
 std::optional<Tensor> known_result(const graph::Graph& graph, graph::NodeId id) {
   const graph::Node& node = graph.node(id);
-  if (!node.domain.empty() || (node.op_type != "Shape" && node.op_type != "Size")) return {};
+  if (!tells_shape(node)) return {};
   const NodeContext c(graph, id);
   if (!c.input(0).has_rank()) return {};
   const graph::DimList& dims = *c.input(0).shape;

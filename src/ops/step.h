@@ -77,7 +77,7 @@ struct Step {
   std::string name;                    // the node's label
   std::string op;                      // "Conv"
   std::string algorithm;               // "im2col_gemm", "winograd_f4x4_3x3", "elementwise", "view", ...
-  std::string kernel;                  // "6x16 avx2"; empty for data movement
+  std::string kernel;                  // "6x16", the tile of a product; "avx2", "row"; empty: plain loops
   std::vector<graph::ValueId> inputs;  // as the node's; kNoValue where the step does not read one at run time
   std::vector<graph::ValueId> outputs;
   /// Called by every thread once a phase. Must not throw, allocate or lock. Splits its work by (thread, threads) so that

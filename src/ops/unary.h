@@ -30,6 +30,10 @@ const UnaryFunction* find_unary(std::string_view name);
 const UnaryFunction& unary_function(const NodeContext& context);
 UnaryParameters unary_parameters(const NodeContext& context, const UnaryFunction& function);
 
+/// The bounds of a float32 Clip where they are known for ever. An absent one is the type's lowest or highest number, as ONNX says:
+/// Clip() maps infinity to the largest finite number.
+std::optional<UnaryParameters> clip_bounds(const NodeContext& context);
+
 /// What the parameters are when the step runs: known before, but for a Clip whose bounds are computed.
 using ParameterSource = std::function<UnaryParameters(const RunArgs&)>;
 

@@ -8,8 +8,8 @@
 // Last of all passes: inference sets every value plain.
 #include <vector>
 
+#include "ops/fused_operators.h"
 #include "ops/op_def.h"
-#include "passes/fused_operators.h"
 #include "passes/match.h"
 #include "passes/pass_list.h"
 
@@ -100,8 +100,8 @@ class LayoutAssigner {
     graph::Node reorder;
     reorder.name = graph_.value(to).name + "/Reorder";
     reorder.op_type = "Reorder";
-    reorder.domain = kFusedDomain;
-    reorder.opset = kFusedOpset;
+    reorder.domain = ops::kFusedDomain;
+    reorder.opset = ops::kFusedOpset;
     reorder.inputs = {from};
     reorder.outputs = {to};
     const bool blocked = graph_.value(to).desc.layout == Layout::nchw16c;

@@ -11,7 +11,7 @@
 #include <limits>
 #include <vector>
 
-#include "ops/node_context.h"
+#include "ops/unary.h"
 #include "passes/match.h"
 #include "passes/pass_list.h"
 
@@ -127,8 +127,8 @@ ValueId other_operand(const Node& node, ValueId known) {
 bool is_clipped_shift(const Graph& graph, ValueId value, ValueId x) {
   const Node* clip = producer_of(graph, value);
   if (clip == nullptr || !is_onnx(*clip, "Clip")) return false;
-  const std::optional<ClipBounds> bounds = clip_bounds(graph, graph.value(value).producer);
-  if (!bounds || bounds->low != 0.0f || bounds->high != 6.0f) return false;
+  const auto bounds = ops::clip_bounds(ops::NodeContext(graph, graph.value(value).producer));
+  if (!bounds || bounds->alpha != 0.0f || bounds->beta != 6.0f) return false;
   const Node* shift = producer_of(graph, clip->inputs[0]);
   if (shift == nullptr || !is_onnx(*shift, "Add")) return false;
   return constant_scalar(graph, other_operand(*shift, x)) == 3.0f;

@@ -2,8 +2,8 @@
 //   scale = gamma / sqrt(variance + epsilon), shift = offset - mean * scale, in double, each rounded once.
 #include <vector>
 
+#include "ops/fused_operators.h"
 #include "passes/batch_norm.h"
-#include "passes/fused_operators.h"
 #include "passes/match.h"
 #include "passes/pass_list.h"
 
@@ -30,8 +30,8 @@ void convert_batch_norm(graph::Graph& graph, PassContext& context) {
     graph::Node scale_shift;
     scale_shift.name = node.name;
     scale_shift.op_type = "ScaleShift";
-    scale_shift.domain = kFusedDomain;
-    scale_shift.opset = kFusedOpset;
+    scale_shift.domain = ops::kFusedDomain;
+    scale_shift.opset = ops::kFusedOpset;
     scale_shift.outputs = {node.outputs[0]};
     scale_shift.inputs = {node.inputs[0], add_rounded(graph, graph.label(id) + "/scale", norm.scale),
                           add_rounded(graph, graph.label(id) + "/shift", shift)};

@@ -2,7 +2,7 @@
 //   s * (conv(x, w) + b - mean) + offset = conv(x, s * w) + ((b - mean) * s + offset)
 // So is an Add or a Mul with a constant, one number or one a channel (Paddle writes a convolution's bias as such an Add). All is
 // computed in double and rounded once. A Conv keeps the model's own weights and gets the scale as an input beside them
-// (fused_operators.h); so weights that several nodes share, or that the file maps into memory, need no copy. ConvTranspose
+// (ops/fused_operators.h); so weights that several nodes share, or that the file maps into memory, need no copy. ConvTranspose
 // and Gemm get new weights: they are few and small. BatchNormalization *before* a convolution cannot be folded: where the
 // convolution pads, it pads after the normalisation.
 #include <algorithm>
@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "base/checked_math.h"
+#include "ops/fused_operators.h"
 #include "ops/node_context.h"
 #include "passes/batch_norm.h"
-#include "passes/fused_operators.h"
 #include "passes/match.h"
 #include "passes/pass_list.h"
 
@@ -61,7 +61,7 @@ void scale_weights(Graph& graph, NodeId id, const BatchNorm& norm, const Channel
 
 std::string fold_into_conv(Graph& graph, NodeId id, const BatchNorm& norm) {
   const ops::NodeContext conv(graph, id);
-  if (activation_of(graph, id) != "none" || conv.has_input(kConvResidual))
+  if (activation_of(graph, id) != "none" || conv.has_input(ops::kConvResidual))
     return "the convolution is fused with something else already";
   const auto channels = static_cast<std::int64_t>(norm.scale.size());
   if (conv.constant(1)->rank() < 3 || conv.constant(1)->shape()[0] != channels) return "the channel counts differ";
@@ -69,15 +69,15 @@ std::string fold_into_conv(Graph& graph, NodeId id, const BatchNorm& norm) {
   if (!bias.empty() && bias.size() != norm.scale.size()) return "the channel counts differ";
   const ValueId folded_bias = add_folded_bias(graph, id, bias, norm);
   std::vector<double> factors = norm.scale;
-  if (conv.constant(kConvWeightScale) != nullptr) {
-    const std::vector<double> before = to_doubles(*conv.constant(kConvWeightScale));
+  if (conv.constant(ops::kConvScale) != nullptr) {
+    const std::vector<double> before = to_doubles(*conv.constant(ops::kConvScale));
     std::transform(factors.begin(), factors.end(), before.begin(), factors.begin(), std::multiplies<>());
   }
   const Tensor scale = Tensor::of<double>({channels}, factors);
   const ValueId weight_scale = graph.add_constant(graph.unique_name(graph.label(id) + "/weight_scale"), scale);
   make_fused(graph, id);
-  graph.set_input(id, kConvBias, folded_bias);
-  graph.set_input(id, kConvWeightScale, weight_scale);
+  graph.set_input(id, ops::kConvB, folded_bias);
+  graph.set_input(id, ops::kConvScale, weight_scale);
   return {};
 }
 

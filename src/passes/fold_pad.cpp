@@ -41,7 +41,7 @@ Padding read_pad(const ops::NodeContext& pad) {
   Padding padding;
   std::vector<std::int64_t> pads;
   if (pad.opset() < 11) {
-    pads = pad.attribute_ints(pad.opset() < 2 ? "paddings" : "pads");
+    pads = pad.attribute_ints("pads");
     padding.value = pad.attribute_float("value", 0.0f);
   } else {
     if (pad.constant(1) == nullptr) return refused_padding("the pads are not constant");

@@ -1,10 +1,10 @@
 // An activation that alone reads a convolution, a Gemm or a ScaleShift becomes that node's `activation`. It is applied
-// after the residual (fused_operators.h), so fuse_residual_add runs first.
+// after the residual (ops/fused_operators.h), so fuse_residual_add runs first.
 #include <optional>
 #include <vector>
 
-#include "ops/node_context.h"
-#include "passes/fused_operators.h"
+#include "ops/fused_operators.h"
+#include "ops/unary.h"
 #include "passes/match.h"
 #include "passes/pass_list.h"
 
@@ -18,7 +18,7 @@ using graph::ValueId;
 
 struct Activation {
   std::string name;
-  float alpha = 0, beta = 0;
+  ops::UnaryParameters parameters;
   std::string refusal;
 
   [[nodiscard]] bool is_clamp() const { return name == "Relu" || name == "Clip"; }
@@ -29,19 +29,16 @@ std::optional<Activation> read_activation(const Graph& graph, NodeId id) {
   const ops::NodeContext node(graph, id);
   if (!node.node().domain.empty()) return std::nullopt;
   const std::string& op = node.op_type();
-  if (op == "Relu" || op == "Sigmoid" || op == "Tanh" || op == "HardSwish") return Activation{op, 0, 0, {}};
-  if (op == "Gelu" && node.attribute_string("approximate", "none") == "none") return Activation{op, 0, 0, {}};
-  if (op == "Swish") return Activation{op, node.attribute_float("alpha", 1.0f), 0, {}};
-  if (op == "LeakyRelu") return Activation{op, node.attribute_float("alpha", 0.01f), 0, {}};
-  if (op == "Elu") return Activation{op, node.attribute_float("alpha", 1.0f), 0, {}};
-  if (op == "HardSigmoid")
-    return Activation{op, node.attribute_float("alpha", 0.2f), node.attribute_float("beta", 0.5f), {}};
   if (op == "Clip") {
-    const std::optional<ClipBounds> bounds = clip_bounds(graph, id);
-    if (!bounds) return Activation{op, 0, 0, "its bounds are not constant"};
-    return Activation{op, bounds->low, bounds->high, {}};
+    const std::optional<ops::UnaryParameters> bounds = ops::clip_bounds(node);
+    if (!bounds) return Activation{op, {}, "its bounds are not constant"};
+    return Activation{op, *bounds, {}};
   }
-  return std::nullopt;
+  const bool fused = op == "Relu" || op == "Sigmoid" || op == "Tanh" || op == "HardSwish" || op == "Swish" ||
+                     op == "LeakyRelu" || op == "Elu" || op == "HardSigmoid" ||
+                     (op == "Gelu" && node.attribute_string("approximate", "none") == "none");
+  if (!fused) return std::nullopt;
+  return Activation{op, ops::unary_parameters(node, ops::unary_function(node)), {}};
 }
 
 bool takes_activation(const graph::Node& node) {
@@ -76,9 +73,9 @@ void fuse_activation(Graph& graph, PassContext& context) {
     }
     make_fused(graph, target);
     graph::Attributes& attributes = graph.attributes(target);
-    attributes.set(kActivation, activation->name);
-    attributes.set(kActivationAlpha, activation->alpha);
-    attributes.set(kActivationBeta, activation->beta);
+    attributes.set(ops::kActivation, activation->name);
+    attributes.set(ops::kActivationAlpha, activation->parameters.alpha);
+    attributes.set(ops::kActivationBeta, activation->parameters.beta);
     absorb(graph, target, id);
     context.applied();
   }

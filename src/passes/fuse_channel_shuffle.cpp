@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "ops/channel_gather.h"
+#include "ops/fused_operators.h"
 #include "ops/node_context.h"
-#include "passes/fused_operators.h"
 #include "passes/match.h"
 #include "passes/pass_list.h"
 
@@ -109,8 +109,8 @@ void fuse(Graph& graph, const Shuffle& shuffle) {
   graph::Node fused;
   fused.name = graph.node(shuffle.transpose).name;
   fused.op_type = "ChannelShuffle";
-  fused.domain = kFusedDomain;
-  fused.opset = kFusedOpset;
+  fused.domain = ops::kFusedDomain;
+  fused.opset = ops::kFusedOpset;
   fused.inputs = {graph.node(shuffle.apart).inputs[0]};
   if (shuffle.concat != graph::kNoNode) fused.inputs = graph.node(shuffle.concat).inputs;
   fused.outputs = graph.node(shuffle.split != graph::kNoNode ? shuffle.split : shuffle.together).outputs;

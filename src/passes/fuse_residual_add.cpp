@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "ops/fused_operators.h"
 #include "ops/node_context.h"
-#include "passes/fused_operators.h"
 #include "passes/match.h"
 #include "passes/pass_list.h"
 
@@ -23,7 +23,7 @@ std::string why_not(const Graph& graph, const graph::Node& add, std::size_t i) {
   const ValueId own = add.inputs[i];
   if (std::string reason = why_not_private(graph, own); !reason.empty()) return reason;
   const ops::NodeContext conv(graph, graph.value(own).producer);
-  if (conv.has_input(kConvResidual)) return "'" + graph.value(own).name + "' has a residual already";
+  if (conv.has_input(ops::kConvResidual)) return "'" + graph.value(own).name + "' has a residual already";
   if (activation_of(graph, conv.id()) != "none") return "'" + graph.value(own).name + "' is activated before the Add";
   const graph::TensorDesc& desc = graph.value(own).desc;
   if (desc.type != DataType::float32 || !same_shape(desc, graph.value(add.inputs[1 - i]).desc)) {
@@ -65,7 +65,7 @@ void fuse_residual_add(Graph& graph, PassContext& context) {
         const NodeId conv = graph.value(add.inputs[i]).producer;
         const ValueId residual = add.inputs[1 - i];
         make_fused(graph, conv);
-        graph.set_input(conv, kConvResidual, residual);
+        graph.set_input(conv, ops::kConvResidual, residual);
         absorb(graph, conv, id);
         // The convolution now stands where the Add stood; later blocks compare with that.
         place[static_cast<std::size_t>(conv)] = place[static_cast<std::size_t>(id)];

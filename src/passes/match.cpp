@@ -1,11 +1,8 @@
 #include "passes/match.h"
 
-#include <algorithm>
-#include <limits>
-
 #include "graph/index.h"
+#include "ops/fused_operators.h"
 #include "ops/node_context.h"
-#include "passes/fused_operators.h"
 
 namespace linnet::passes {
 
@@ -14,7 +11,7 @@ bool is_onnx(const graph::Node& node, std::string_view op_type) {
 }
 
 bool is_fused(const graph::Node& node, std::string_view op_type) {
-  return node.domain == kFusedDomain && node.op_type == op_type;
+  return node.domain == ops::kFusedDomain && node.op_type == op_type;
 }
 
 bool is_convolution(const graph::Node& node) { return is_onnx(node, "Conv") || is_fused(node, "FusedConv"); }
@@ -49,33 +46,11 @@ graph::ValueId input_of(const graph::Node& node, std::size_t i) {
   return i < node.inputs.size() ? node.inputs[i] : graph::kNoValue;
 }
 
-bool same_shape(const graph::TensorDesc& a, const graph::TensorDesc& b) {
-  return a.has_rank() && b.has_rank() &&
-         std::equal(a.shape->begin(), a.shape->end(), b.shape->begin(), b.shape->end(),
-                    [](const graph::Dim& x, const graph::Dim& y) { return x.same_as(y); });
-}
-
 std::optional<float> constant_scalar(const graph::Graph& graph, graph::ValueId id) {
   if (id == graph::kNoValue) return std::nullopt;
   const graph::Value& value = graph.value(id);
   if (!value.is_constant() || value.desc.type != DataType::float32 || value.constant->size() != 1) return std::nullopt;
   return value.constant->data<float>()[0];
-}
-
-std::optional<ClipBounds> clip_bounds(const graph::Graph& graph, graph::NodeId id) {
-  const ops::NodeContext clip(graph, id);
-  ClipBounds bounds{std::numeric_limits<float>::lowest(), std::numeric_limits<float>::max()};
-  if (clip.opset() < 11) {
-    return ClipBounds{clip.attribute_float("min", bounds.low), clip.attribute_float("max", bounds.high)};
-  }
-  const auto read = [&](std::size_t i, float& bound) {
-    if (!clip.has_input(i)) return true;
-    const std::optional<float> constant = constant_scalar(graph, input_of(clip.node(), i));
-    if (constant) bound = *constant;
-    return constant.has_value();
-  };
-  if (!read(1, bounds.low) || !read(2, bounds.high)) return std::nullopt;
-  return bounds;
 }
 
 void absorb(graph::Graph& graph, graph::NodeId node, graph::NodeId absorbed) {
@@ -86,11 +61,11 @@ void absorb(graph::Graph& graph, graph::NodeId node, graph::NodeId absorbed) {
 
 void make_fused(graph::Graph& graph, graph::NodeId id) {
   const graph::Node& node = graph.node(id);
-  if (node.domain.empty()) graph.set_op(id, "Fused" + node.op_type, std::string(kFusedDomain), kFusedOpset);
+  if (node.domain.empty()) graph.set_op(id, "Fused" + node.op_type, std::string(ops::kFusedDomain), ops::kFusedOpset);
 }
 
 std::string activation_of(const graph::Graph& graph, graph::NodeId id) {
-  return ops::NodeContext(graph, id).attribute_string(kActivation, "none");
+  return ops::NodeContext(graph, id).attribute_string(ops::kActivation, "none");
 }
 
 }  // namespace linnet::passes

@@ -12,7 +12,7 @@ namespace linnet::passes {
 
 /// An operator of ONNX's own domain.
 bool is_onnx(const graph::Node& node, std::string_view op_type);
-/// An operator of fused_operators.h.
+/// An operator of ops/fused_operators.h.
 bool is_fused(const graph::Node& node, std::string_view op_type);
 /// Conv or FusedConv.
 bool is_convolution(const graph::Node& node);
@@ -30,18 +30,8 @@ std::vector<std::size_t> output_places(const graph::Graph& graph);
 /// Input i of the node; kNoValue beyond the end of its list.
 graph::ValueId input_of(const graph::Node& node, std::size_t i);
 
-/// Ranks are known and equal, and so is each extent for certain: equal numbers or equal symbols.
-bool same_shape(const graph::TensorDesc& a, const graph::TensorDesc& b);
-
 /// The element of a float32 constant with a single one, of whatever rank.
 std::optional<float> constant_scalar(const graph::Graph& graph, graph::ValueId value);
-
-/// The bounds of a float32 Clip; none where they are not constant. An absent bound is the type's lowest or highest number,
-/// as ONNX says: Clip() maps infinity to the largest finite number.
-struct ClipBounds {
-  float low, high;
-};
-std::optional<ClipBounds> clip_bounds(const graph::Graph& graph, graph::NodeId id);
 
 /// `node` writes what `absorbed` wrote, and `absorbed` is removed: the first is now the fusion of both.
 void absorb(graph::Graph& graph, graph::NodeId node, graph::NodeId absorbed);

@@ -22,19 +22,6 @@ constexpr PassDef kPasses[] = {
 #undef LINNET_PASS
 };
 
-void require_known(std::span<const std::string> disabled) {
-  for (const std::string& name : disabled) {
-    if (std::none_of(std::begin(kPasses), std::end(kPasses), [&](const PassDef& pass) { return pass.name == name; })) {
-      std::string known;
-      for (const PassDef& pass : kPasses) known += (known.empty() ? "" : ", ") + std::string(pass.name);
-      ErrorDetails details;
-      details.expected = "one of " + known;
-      details.found = name;
-      throw Error(ErrorCode::usage, "there is no such pass to disable", std::move(details));
-    }
-  }
-}
-
 }  // namespace
 
 void PassContext::refused(graph::NodeId node, std::string_view reason) {
@@ -49,6 +36,19 @@ Tensor PassContext::made_of(const Tensor& source, Tensor (*make)(const Tensor&))
 
 std::span<const PassDef> all_passes() { return kPasses; }
 
+void require_known(std::span<const std::string> disabled) {
+  for (const std::string& name : disabled) {
+    if (std::none_of(std::begin(kPasses), std::end(kPasses), [&](const PassDef& pass) { return pass.name == name; })) {
+      std::string known;
+      for (const PassDef& pass : kPasses) known += (known.empty() ? "" : ", ") + std::string(pass.name);
+      ErrorDetails details;
+      details.expected = "one of " + known;
+      details.found = name;
+      throw Error(ErrorCode::usage, "there is no such pass to disable", std::move(details));
+    }
+  }
+}
+
 bool is_enabled(std::string_view name, std::span<const std::string> disabled) {
   return std::find(disabled.begin(), disabled.end(), name) == disabled.end();
 }
@@ -60,17 +60,16 @@ void widen_bodies(graph::Graph& graph, std::span<const std::string> disabled) {
   run_in_bodies(graph, types, context, widen_float16);
 }
 
-std::vector<PassResult> run_passes(graph::Graph& graph, Stage stage, std::span<const std::string> disabled,
+std::vector<PassReport> run_passes(graph::Graph& graph, Stage stage, std::span<const std::string> disabled,
                                    std::int64_t max_folded_bytes) {
-  require_known(disabled);
-  std::vector<PassResult> results;
+  std::vector<PassReport> results;
   for (const PassDef& pass : kPasses) {
     const bool enabled = is_enabled(pass.name, disabled);
     // Shapes and constants need each other: fold_constants infers each node as it walks, and stands before all passes
     // that look at shapes. Passes after it describe the values they make themselves, so that this happens once.
     if (pass.run == fold_constants && !enabled) ops::infer_shapes(graph);
     if ((pass.stages & bit(stage)) == 0) continue;
-    PassResult result;
+    PassReport result;
     result.name = pass.name;
     result.enabled = enabled;
     if (enabled) {

@@ -6,7 +6,8 @@
 //   bound.value(bound.inputs[0]).desc.shape = {1, 3, 224, 224};
 //   passes::run_passes(bound, passes::Stage::shapes, options.disabled_passes);
 //
-// passes.inc is the list. The fused operators that passes make (domain "linnet") are described in fused_operators.h.
+// passes.inc is the list. The fused operators that passes make (domain "linnet") are described in
+// ops/fused_operators.h.
 #pragma once
 
 #include <cstdint>
@@ -69,19 +70,14 @@ struct PassDef {
 /// All passes, in the order of passes.inc, which is the order in which they run.
 std::span<const PassDef> all_passes();
 
-/// What a pass did, for `linnet inspect --passes`.
-struct PassResult {
-  std::string name;
-  bool enabled = true;
-  int applied = 0;
-  std::vector<std::string> refused;
-};
-
 /// Runs the passes of a stage but for the disabled ones, and infers the types and shapes of all values on the way (also
 /// with every pass disabled). The graph is sorted and free of dead nodes after each pass; debug builds verify it. Throws
-/// Error: `usage` for an unknown name in `disabled` (of whatever stage), and what inference throws.
-std::vector<PassResult> run_passes(graph::Graph& graph, Stage stage, std::span<const std::string> disabled,
+/// what inference throws.
+std::vector<PassReport> run_passes(graph::Graph& graph, Stage stage, std::span<const std::string> disabled,
                                    std::int64_t max_folded_bytes = SessionOptions().max_folded_bytes);
+
+/// Throws Error(usage) for a name that no pass of whatever stage has.
+void require_known(std::span<const std::string> disabled);
 
 /// Whether `disabled` leaves the pass of this name on.
 bool is_enabled(std::string_view name, std::span<const std::string> disabled);

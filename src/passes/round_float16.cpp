@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "passes/fused_operators.h"
+#include "ops/fused_operators.h"
 #include "passes/match.h"
 #include "passes/narrow_types.h"
 #include "passes/pass_list.h"
@@ -96,8 +96,8 @@ void round(Graph& graph, NodeId producer, std::size_t output, DataType type) {
   graph::Node node;
   node.name = graph.value(id).name + "/RoundTo";
   node.op_type = "RoundTo";
-  node.domain = kFusedDomain;
-  node.opset = kFusedOpset;
+  node.domain = ops::kFusedDomain;
+  node.opset = ops::kFusedOpset;
   node.inputs = {wide};
   node.outputs = {id};
   node.attributes.set("to", static_cast<std::int64_t>(type));

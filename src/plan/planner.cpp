@@ -151,10 +151,7 @@ void Planner::bind_inputs(const std::vector<Shape>& shapes, std::span<const Tens
     value.graph_input = false;
   }
   std::erase_if(graph_.inputs, [this](ValueId id) { return !graph_.value(id).graph_input; });
-  for (const passes::PassResult& r :
-       passes::run_passes(graph_, passes::Stage::shapes, target_.disabled_passes, target_.max_folded_bytes)) {
-    plan_->passes.push_back({r.name, r.enabled, r.applied, r.refused});
-  }
+  plan_->passes = passes::run_passes(graph_, passes::Stage::shapes, target_.disabled_passes, target_.max_folded_bytes);
 }
 
 void Planner::require_static(NodeId id) const {
@@ -510,6 +507,12 @@ std::shared_ptr<const ShapePlan> Planner::plan() {
 }
 
 }  // namespace
+
+StepReport report_of(const PlannedStep& planned) {
+  const ops::Step& step = planned.step;
+  return {step.name,         step.op, step.algorithm,  step.kernel, planned.output, step.macs,
+          step.weight_bytes, 0.0,     step.tuning_key, step.tuned};
+}
 
 void drop_bytes(graph::Value& value) { value.constant = TensorAccess::without_bytes(*value.constant); }
 

@@ -79,6 +79,9 @@ struct PlanTarget {
   std::function<void(graph::ValueId)> on_packed;
 };
 
+/// Without a profile's time.
+StepReport report_of(const PlannedStep& planned);
+
 /// The constant without its bytes: type and shape stay, for the shapes planned next. Their packed form is in the WeightStore.
 void drop_bytes(graph::Value& value);
 

@@ -1,7 +1,6 @@
 // If, Loop, Scan and SequenceMap, by way of the runners of their subgraphs.
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "runtime/program.h"

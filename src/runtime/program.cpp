@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/tensor_access.h"
 #include "graph/index.h"
 #include "linnet/error.h"
 #include "passes/pass.h"
@@ -30,10 +31,6 @@ std::vector<Tensor> known_of(const Segment& segment, std::span<const Tensor> inp
   return known;
 }
 
-bool is_aligned(const Tensor& tensor) {
-  return reinterpret_cast<std::uintptr_t>(tensor.raw()) % std::max<std::size_t>(1, element_bytes(tensor.type())) == 0;
-}
-
 }  // namespace
 
 PreparedSegment::PreparedSegment(const Segment& segment, std::span<const Tensor> inputs, const ProgramOptions& options)
@@ -46,9 +43,8 @@ PreparedSegment::PreparedSegment(const Segment& segment, std::span<const Tensor>
     if (!desc.has_rank() || desc.shape->size() != inputs[i].rank()) desc.shape = graph::DimList(inputs[i].rank());
     signature.emplace_back(inputs[i].type(), inputs[i].rank());
   }
-  for (passes::PassResult& r :
-       passes::run_passes(graph, passes::Stage::model, options.target.disabled_passes, options.target.max_folded_bytes))
-    passes.push_back({std::move(r.name), r.enabled, r.applied, std::move(r.refused)});
+  passes =
+      passes::run_passes(graph, passes::Stage::model, options.target.disabled_passes, options.target.max_folded_bytes);
 }
 
 bool PreparedSegment::fits(std::span<const Tensor> inputs) const {
@@ -222,9 +218,8 @@ void ProgramRunner::report_steps(PlanReport& report) const {
     report.macs += state.bound->macs;
     report.arena_bytes = std::max(report.arena_bytes, state.bound->arena_bytes);
     for (std::size_t i = 0; i < state.bound->steps.size(); ++i) {
-      const plan::PlannedStep& s = state.bound->steps[i];
-      report.steps.push_back({s.step.name, s.step.op, s.step.algorithm, s.step.kernel, s.output, s.step.macs,
-                              s.step.weight_bytes, state.profile.seconds[i] * 1e3});
+      report.steps.push_back(plan::report_of(state.bound->steps[i]));
+      report.steps.back().milliseconds = state.profile.seconds[i] * 1e3;
     }
   }
 }

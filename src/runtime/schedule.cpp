@@ -20,11 +20,6 @@ using graph::ValueId;
 
 int next_even(int time) { return time % 2 == 0 ? time : time + 1; }
 
-/// A node that tells extents of its input, not elements.
-bool tells_shape(const Node& node) {
-  return node.domain.empty() && (node.op_type == "Shape" || node.op_type == "Size");
-}
-
 /// Identity is the one plain operator that also takes sequences and optional values.
 bool runs_between_plans(const Graph& graph, const Node& node) {
   if (ops::is_dynamic(node)) return true;
@@ -65,7 +60,7 @@ class Times {
     }
     times_[at(id)] = time;
     int known = between ? time + 1 : time;
-    const bool follows = folded_ && (tells_shape(node) || all_known <= time);
+    const bool follows = folded_ && (ops::tells_shape(node) || all_known <= time);
     if (!between && !follows) known = time + 2;
     for (const ValueId output : node.outputs) {
       if (output == kNoValue) continue;
@@ -86,9 +81,9 @@ std::vector<bool> deciding_values(const Graph& graph) {
   const std::vector<NodeId>& order = graph.order();
   for (auto it = order.rbegin(); it != order.rend(); ++it) {
     const Node& node = graph.node(*it);
-    const bool followed = !tells_shape(node) && std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
-      return id != kNoValue && wanted[at(id)];
-    });
+    const bool followed =
+        !ops::tells_shape(node) && std::any_of(node.outputs.begin(), node.outputs.end(),
+                                               [&](ValueId id) { return id != kNoValue && wanted[at(id)]; });
     const std::uint32_t deciding = ops::value_inputs(node);
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] != kNoValue && (followed || contains(deciding, i))) wanted[at(node.inputs[i])] = true;

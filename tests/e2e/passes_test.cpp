@@ -108,9 +108,19 @@ TEST_CASE("without fold_constants a shape is computed by a plan before the one t
   }
 }
 
-TEST_CASE("an unknown pass is refused") {
+TEST_CASE("an unknown pass and an unknown input are refused, also where a model runs in parts") {
   const auto path = test::source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx";
-  SessionOptions options;
-  options.disabled_passes = {"no_such_pass"};
-  CHECK_THROWS_AS(Session(Model::load(path.string()), options), Error);
+  test::OnnxModel in_parts;
+  in_parts.graph.node(test::OnnxNode("NonZero", {"x"}, {"where"}))
+      .input("x", DataType::float32, {2, 3})
+      .output("where", DataType::int64, {2, "N"});
+  const std::vector<std::byte> file = in_parts.bytes();
+  SessionOptions pass, input;
+  pass.disabled_passes = {"no_such_pass"};
+  input.input_shapes = {{"no_such_input", {1}}};
+  for (const Model& model : {Model::load(path.string()), Model::load(file)}) {
+    CHECK_NOTHROW(Session(model));
+    for (const SessionOptions& options : {pass, input})
+      CHECK(test::error_of([&] { Session(model, options); }).code() == ErrorCode::usage);
+  }
 }

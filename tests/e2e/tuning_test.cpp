@@ -8,6 +8,7 @@
 #include <locale>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "linnet/linnet.h"
@@ -84,6 +85,36 @@ TEST_CASE("no blocking changes a bit") {
       }
     }
   }
+}
+
+TEST_CASE("a convolution before a dynamic node reports that it is tuned") {
+  test::Random random(5);
+  test::OnnxModel file;
+  file.graph.node(test::OnnxNode("Conv", {"x", "w"}, {"y"}))
+      .node(test::OnnxNode("NonZero", {"y"}, {"where"}))
+      .input("x", DataType::float32, {1, 16, 9, 9})
+      .initializer("w", test::from_reference(test::random_reals(random, {32, 16, 1, 1}, -1, 1)))
+      .output("where", DataType::int64, {4, "N"});
+  const std::vector<std::byte> bytes = file.bytes();
+  const Model model = Model::load(bytes);
+  const Tensor x = test::from_reference(test::random_reals(random, {1, 16, 9, 9}, -1, 1));
+  const auto tuned_keys = [&](const SessionOptions& options) {
+    Session session(model, options);
+    session.run(x);
+    std::vector<std::pair<std::string, bool>> keys;
+    for (const StepReport& step : session.profile().steps) {
+      if (step.op == "Conv") keys.emplace_back(step.tuning_key, step.tuned);
+    }
+    return keys;
+  };
+  SessionOptions options;
+  const auto untuned = tuned_keys(options);
+  REQUIRE(untuned.size() == 1);
+  const std::string key = untuned[0].first;
+  CHECK_FALSE(key.empty());
+  CHECK_FALSE(untuned[0].second);
+  options.tuning.blockings[key] = {3, 1, 2};
+  CHECK(tuned_keys(options) == std::vector{std::pair(key, true)});
 }
 
 TEST_CASE("tune measures every shape, and what it finds holds for so many threads only") {

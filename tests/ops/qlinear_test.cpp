@@ -68,6 +68,17 @@ TEST_CASE("QLinearConcat takes each operand to the scale of the result", "[ops]"
   CHECK(refusal(microsoft("QLinearConcat", inputs, {{"axis", std::int64_t{2}}})) == ErrorCode::model);
   CHECK(refusal(microsoft("QLinearConcat", {inputs.begin(), inputs.begin() + 4}, {{"axis", std::int64_t{1}}})) ==
         ErrorCode::model);
+  const auto desc = [](DataType type, const graph::DimList& dims) { return graph::TensorDesc{type, dims}; };
+  const graph::TensorDesc factor = desc(DataType::float32, {}), offset = desc(DataType::uint8, {});
+  const auto joined = [&](const graph::Dim& first, const graph::Dim& second) {
+    return inferred(microsoft("QLinearConcat", {}, {{"axis", std::int64_t{1}}}),
+                    {factor, offset, desc(DataType::uint8, {first, 2}), factor, offset,
+                     desc(DataType::uint8, {second, 3}), factor, offset});
+  };
+  const graph::Dim m = graph::Dim::symbolic("M"), n = graph::Dim::symbolic("N");
+  CHECK(joined(n, n) == "uint8[N,5]");
+  CHECK(joined(m, n) == "uint8[?,5]");  // equal in each run, but to which of the two is not said
+  CHECK(joined(n, 4) == "uint8[4,5]");
 }
 
 TEST_CASE("QLinearGlobalAveragePool and QLinearAveragePool", "[ops]") {

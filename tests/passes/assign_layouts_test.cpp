@@ -30,7 +30,7 @@ std::size_t count(const graph::Graph& graph, const std::string& op) {
 TEST_CASE("a convolution works blocked, between Reorders at the plain ends") {
   GraphBuilder b = blocked_image();
   b.node("Conv", {"x", "w"}, {"c"}).node("Relu", {"c"}, {"y"}).output("y");
-  const passes::PassResult result = check_pass(b.graph, kAssignLayouts);
+  const PassReport result = check_pass(b.graph, kAssignLayouts);
   CHECK(operators(b.graph) == "Reorder Conv Relu Reorder");
   CHECK(result.applied == 2);
   CHECK(is_blocked(b, "c"));

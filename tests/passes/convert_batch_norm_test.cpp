@@ -11,7 +11,7 @@ TEST_CASE("a BatchNormalization of any rank becomes a ScaleShift") {
   const graph::DimList shape = GENERATE(graph::DimList{2, 5}, graph::DimList{2, 5, 3}, graph::DimList{2, 5, 3, 4});
   GraphBuilder b;
   b.input("x", shape).statistics("bn", 5).batch_norm("x", "bn", "y").output("y");
-  const passes::PassResult result = check_pass(b.graph, kConvertBatchNorm);
+  const PassReport result = check_pass(b.graph, kConvertBatchNorm);
   CHECK(result.applied == 1);
   CHECK(operators(b.graph) == "ScaleShift");
   const graph::Node& node = writer(b.graph, "y");

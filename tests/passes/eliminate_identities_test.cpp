@@ -40,7 +40,7 @@ TEST_CASE("nodes that give back their input are removed") {
   SECTION("minus zero") { b.floats("zero", {1, 1, 1}, {0}).node("Sub", {"a", "zero"}, {"y"}); }
   SECTION("plus minus zero") { b.floats("zero", {}, {-0.0f}).node("Add", {"a", "zero"}, {"y"}); }
   b.node("Neg", {"y"}, {"z"}).output("z");
-  const passes::PassResult result = check_pass(b.graph, kEliminateIdentities);
+  const PassReport result = check_pass(b.graph, kEliminateIdentities);
   CHECK(result.applied == 1);
   CHECK(operators(b.graph) == "Relu Neg");
 }
@@ -69,7 +69,7 @@ TEST_CASE("what does something stays") {
   SECTION("a Transpose that moves") { b.node("Transpose", {"a"}, {"y"}, {{"perm", Ints{0, 1, 3, 2}}}); }
   SECTION("a Reshape to another shape") { b.ints("shape", {2, -1}).node("Reshape", {"a", "shape"}, {"y"}); }
   b.output("y");
-  const passes::PassResult result = check_pass(b.graph, kEliminateIdentities);
+  const PassReport result = check_pass(b.graph, kEliminateIdentities);
   CHECK(result.applied == 0);
   CHECK(b.graph.order().size() == 2);
 }
@@ -105,7 +105,7 @@ TEST_CASE("a chain of identities between input and output keeps one") {
       .node("Identity", {"a"}, {"b"})
       .node("Identity", {"b"}, {"y"})
       .output("y");
-  const passes::PassResult result = check_pass(b.graph, kEliminateIdentities);
+  const PassReport result = check_pass(b.graph, kEliminateIdentities);
   CHECK(result.applied == 2);
   CHECK(operators(b.graph) == "Identity");
   CHECK(input_name(b.graph, writer(b.graph, "y"), 0) == "x");

@@ -33,7 +33,7 @@ TEST_CASE("a BatchNormalization is folded into the Conv before it without copyin
   GraphBuilder b = conv_norm(bias, groups);
   b.output("y");
   const void* weights = b.graph.value(b.id("w")).constant->raw();
-  const passes::PassResult result = check_pass(b.graph, kFoldBatchNorm);
+  const PassReport result = check_pass(b.graph, kFoldBatchNorm);
   CHECK(result.applied == 1);
   CHECK(result.refused.empty());
   CHECK(operators(b.graph) == "FusedConv");
@@ -131,7 +131,7 @@ TEST_CASE("weights that others read are copied as far as the budget goes") {
     const std::string c = "c" + std::to_string(i), y = "y" + std::to_string(i);
     b.node(op, {op == "Gemm" ? "x" : "image", "w"}, {c}).node("Mul", {c, "half"}, {y}).output(y);
   }
-  const passes::PassResult result = run_pass(b.graph, kFoldBatchNorm);
+  const PassReport result = run_pass(b.graph, kFoldBatchNorm);
   CHECK(result.applied == 4);  // 16 MiB
   REQUIRE(result.refused.size() == 2);
   CHECK_THAT(result.refused[0], Catch::Matchers::Contains("its weights have other readers"));

@@ -21,7 +21,7 @@ TEST_CASE("what depends on constants only is computed") {
   GraphBuilder b;
   b.input("x", {2, 4}).random("a", {2, 4}).random("b", {4});
   b.node("Mul", {"a", "b"}, {"ab"}).node("Neg", {"ab"}, {"n"}).node("Add", {"x", "n"}, {"y"}).output("y");
-  const passes::PassResult result = check_pass(b.graph, kFoldConstants);
+  const PassReport result = check_pass(b.graph, kFoldConstants);
   CHECK(result.applied == 2);
   CHECK(operators(b.graph) == "Add");
 }
@@ -130,7 +130,7 @@ TEST_CASE("a caller may have more or less folded") {
     GraphBuilder b;
     b.floats("one", {1}, {1}).ints("shape", {rows, 1024}).node("Expand", {"one", "shape"}, {"y"}).output("y");
     const auto results = passes::run_passes(b.graph, passes::Stage::model, all_but({kFoldConstants}), max_folded_bytes);
-    return std::any_of(results.begin(), results.end(), [](const passes::PassResult& r) { return r.applied == 1; });
+    return std::any_of(results.begin(), results.end(), [](const PassReport& r) { return r.applied == 1; });
   };
   constexpr std::int64_t kMegabyte = 1 << 20;
   CHECK(applied(64 * kMegabyte, 1024));
@@ -145,7 +145,7 @@ TEST_CASE("what is bounded is bounded for all nodes, stages and parts of a model
   constexpr std::int64_t kMegabyte = 1 << 20;
   const auto applied = [](graph::Graph& graph, passes::Stage stage) {
     int count = 0;
-    for (const passes::PassResult& r : passes::run_passes(graph, stage, all_but({kFoldConstants}), kMegabyte))
+    for (const PassReport& r : passes::run_passes(graph, stage, all_but({kFoldConstants}), kMegabyte))
       count += r.applied;
     return count;
   };

@@ -106,7 +106,7 @@ TEST_CASE("fuse_activation refuses") {
   }
   SECTION("a second activation") {
     b.node("Relu", {"c"}, {"r"}).node("Sigmoid", {"r"}, {"y"}).output("y");
-    const passes::PassResult result = check_pass(b.graph, kFuseActivation);
+    const PassReport result = check_pass(b.graph, kFuseActivation);
     CHECK(result.applied == 1);
     REQUIRE(result.refused.size() == 1);
     CHECK_THAT(result.refused[0], Catch::Matchers::Contains("'r' is activated already"));

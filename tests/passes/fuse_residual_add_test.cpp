@@ -105,7 +105,7 @@ TEST_CASE("fuse_residual_add refuses") {
   SECTION("a second residual") {
     GraphBuilder b = padded_conv();
     b.node("Add", {"c", "x"}, {"s"}).node("Add", {"s", "x"}, {"y"}).output("y");
-    const passes::PassResult result = check_pass(b.graph, kFuseResidualAdd);
+    const PassReport result = check_pass(b.graph, kFuseResidualAdd);
     CHECK(result.applied == 1);
     REQUIRE(result.refused.size() == 1);
     CHECK_THAT(result.refused[0], Catch::Matchers::Contains("'s' has a residual already"));

@@ -266,14 +266,14 @@ inline std::vector<std::string> all_but(const std::vector<std::string>& wanted) 
 }
 
 /// Runs one pass in the first of its stages and gives its result.
-inline passes::PassResult run_pass(graph::Graph& graph, const std::string& name) {
+inline PassReport run_pass(graph::Graph& graph, const std::string& name) {
   graph.sort();
   for (const passes::PassDef& pass : passes::all_passes()) {
     if (pass.name != name) continue;
     const auto stage =
         (pass.stages & passes::bit(passes::Stage::model)) != 0 ? passes::Stage::model : passes::Stage::shapes;
     const std::vector<std::string> disabled = all_but({name});
-    for (passes::PassResult& result : passes::run_passes(graph, stage, disabled)) {
+    for (PassReport& result : passes::run_passes(graph, stage, disabled)) {
       if (result.name == name) return std::move(result);
     }
   }
@@ -281,10 +281,10 @@ inline passes::PassResult run_pass(graph::Graph& graph, const std::string& name)
 }
 
 /// run_pass, then the graph is sound and computes the same.
-inline passes::PassResult check_pass(graph::Graph& graph, const std::string& name, double slack = 0) {
+inline PassReport check_pass(graph::Graph& graph, const std::string& name, double slack = 0) {
   graph.sort();
   const graph::Graph before = graph;
-  passes::PassResult result = run_pass(graph, name);
+  PassReport result = run_pass(graph, name);
   INFO("before:\n" << dump(before) << "after:\n" << dump(graph));
   graph::verify(graph);
   check_same_results(before, graph, slack);
@@ -295,7 +295,7 @@ inline passes::PassResult check_pass(graph::Graph& graph, const std::string& nam
 inline void check_refusal(graph::Graph& graph, const std::string& name, const std::string& reason) {
   graph.sort();
   const std::string before = operators(graph);
-  const passes::PassResult result = run_pass(graph, name);
+  const PassReport result = run_pass(graph, name);
   INFO(dump(graph));
   CHECK(result.applied == 0);
   CHECK(operators(graph) == before);

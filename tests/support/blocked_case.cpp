@@ -175,9 +175,9 @@ std::vector<Tensor> run_blocked(const OpCase& c, std::uint32_t constants, const 
 }
 
 std::vector<kernels::Isa> isas() {
-  std::vector<kernels::Isa> list{kernels::Isa::scalar};
+  std::vector<kernels::Isa> list;
   const kernels::Isa best = kernels::detect_cpu().best;
-  for (const kernels::Isa isa : {kernels::Isa::neon, kernels::Isa::avx2, kernels::Isa::avx512}) {
+  for (const kernels::Isa isa : kernels::kIsas) {
     if (isa <= best && kernels::table(isa) != nullptr) list.push_back(isa);
   }
   return list;

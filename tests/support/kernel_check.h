@@ -24,9 +24,8 @@ namespace linnet::test {
 
 /// The tables that this build has and this processor can run, scalar first.
 inline std::vector<const kernels::Table*> runnable_tables() {
-  using kernels::Isa;
   std::vector<const kernels::Table*> tables;
-  for (const Isa isa : {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512}) {
+  for (const kernels::Isa isa : kernels::kIsas) {
     const kernels::Table* table = kernels::table(isa);
     if (table != nullptr && isa <= kernels::detect_cpu().best) tables.push_back(table);
   }

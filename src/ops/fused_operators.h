@@ -1,4 +1,4 @@
-// The operators of domain "linnet", opset 1: what passes make, and what src/ops infers, plans and documents.
+// The operators of domain "linnet", opset 1: what passes make, and what this folder infers and plans.
 //
 // FusedConv   y = activation(conv(x, w * weight_scale) + bias + residual)
 //   inputs    0 x; 1 w, the model's own bytes; 2 bias float32[M], optional; 3 weight_scale float64[M], optional;
@@ -23,7 +23,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace linnet::passes {
+namespace linnet::ops {
 
 inline constexpr std::string_view kFusedDomain = "linnet";
 inline constexpr int kFusedOpset = 1;
@@ -32,7 +32,7 @@ inline constexpr std::string_view kActivation = "activation";
 inline constexpr std::string_view kActivationAlpha = "activation_alpha";
 inline constexpr std::string_view kActivationBeta = "activation_beta";
 
-/// Inputs of FusedConv.
-inline constexpr std::size_t kConvInput = 0, kConvWeights = 1, kConvBias = 2, kConvWeightScale = 3, kConvResidual = 4;
+/// Inputs of FusedConv; Conv has the first three.
+inline constexpr std::size_t kConvX = 0, kConvW = 1, kConvB = 2, kConvScale = 3, kConvResidual = 4;
 
-}  // namespace linnet::passes
+}  // namespace linnet::ops
