@@ -37,8 +37,15 @@ void select_outputs(graph::Graph& graph, const std::vector<std::string>& names) 
   }
 }
 
-/// The names of passes and inputs in `options` are known ones.
-void require_known(const SessionOptions& options, const std::vector<ValueInfo>& inputs, const std::string& file) {
+bool is_shape(const Shape& shape) {
+  std::int64_t elements = 1;
+  return std::all_of(shape.begin(), shape.end(), [&](std::int64_t extent) {
+    return extent >= 0 && !__builtin_mul_overflow(elements, std::max<std::int64_t>(extent, 1), &elements);
+  });
+}
+
+/// The names of passes and inputs in `options` are known ones, and the shapes those of tensors.
+void require_valid(const SessionOptions& options, const std::vector<ValueInfo>& inputs, const std::string& file) {
   passes::require_known(options.disabled_passes);
   std::set<std::string_view> names;
   for (const ValueInfo& info : inputs) names.insert(info.name);
@@ -51,6 +58,15 @@ void require_known(const SessionOptions& options, const std::vector<ValueInfo>& 
                    .where = "SessionOptions::input_shapes",
                    .expected = "the name of an input",
                    .found = name});
+    }
+    if (!is_shape(shape)) {
+      throw Error(ErrorCode::usage, "no tensor has such a shape",
+                  {.file = file,
+                   .node = {},
+                   .op = {},
+                   .where = "SessionOptions::input_shapes",
+                   .expected = "extents of 0 and more, of which there are less than 2^63 elements",
+                   .found = "'" + name + "': " + to_string(shape)});
     }
   }
 }
@@ -144,7 +160,7 @@ Plan::State::State(Model model, const SessionOptions& options, Initializers init
   }
   source.reset();
   inputs_ = value_infos(graph_, graph_.inputs);
-  require_known(options, inputs_, graph_.file);
+  require_valid(options, inputs_, graph_.file);
   if (initializers == Initializers::constant) freeze_initializers(options);
   select_outputs(graph_, options.outputs);
   graph_.remove_dead();

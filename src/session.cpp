@@ -34,7 +34,8 @@ struct Session::State {
   std::vector<std::size_t> sources;                          // by place: which of this run's data is given for it
   std::vector<std::size_t> passed_on;                        // the inputs whose own bytes are outputs, too
   bool profiling = false;
-  runtime::Profile profile;
+  std::int64_t profiled_runs = 0;
+  std::vector<double> seconds;  // of the steps of `bound`, summed over these
 
   std::unique_ptr<runtime::ProgramRunner> runner;  // where no plan serves
 
@@ -210,10 +211,10 @@ std::vector<Datum> Session::State::run_program(std::span<const NamedDatum> given
     data.push_back(ops::share(std::move(datum)));
   }
   if (runner == nullptr) runner = std::make_unique<runtime::ProgramRunner>(*chosen->program());
-  if (profiling) ++profile.runs;
   std::vector<Datum> results;
   for (const ops::SharedDatum& result : runner->run(std::move(data), profiling, options))
     results.push_back(ops::take(result));
+  if (profiling) ++profiled_runs;
   return results;
 }
 
@@ -253,8 +254,8 @@ void Session::State::bind() {
   passed_on.erase(std::unique(passed_on.begin(), passed_on.end()), passed_on.end());
   executor = std::make_unique<runtime::Executor>(next, arena.hold(next->arena_bytes), plan.state().target().threads);
   bound = std::move(next);
-  profile.seconds.assign(bound->steps.size(), 0.0);
-  profile.runs = 0;
+  seconds.assign(bound->steps.size(), 0.0);
+  profiled_runs = 0;
 }
 
 void Session::State::execute(std::span<const NamedTensor> given, const RunOptions& options,
@@ -264,7 +265,8 @@ void Session::State::execute(std::span<const NamedTensor> given, const RunOption
   for (const std::size_t input : passed_on) keep_apart(inputs[input], outputs);
   input_bytes.resize(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) input_bytes[i] = static_cast<const std::byte*>(inputs[i].raw());
-  executor->run(input_bytes, profiling ? &profile : nullptr, options);
+  executor->run(input_bytes, profiling ? &seconds : nullptr, options);
+  if (profiling) ++profiled_runs;
 }
 
 Session::Session(Model model, const SessionOptions& options) : Session(Plan(std::move(model), options)) {}
@@ -372,23 +374,18 @@ void Session::run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs
 void Session::enable_profile(bool on) {
   const Busy busy(state().busy);
   state().profiling = on;
-  std::fill(state().profile.seconds.begin(), state().profile.seconds.end(), 0.0);
-  state().profile.runs = 0;
+  std::fill(state().seconds.begin(), state().seconds.end(), 0.0);
+  state().profiled_runs = 0;
   if (state().runner != nullptr) state().runner->clear_profile();
 }
 
 PlanReport Session::State::report() const {
   const Plan::State& planned = chosen != nullptr ? *chosen : plan.state();
   PlanReport report = planned.report(bound.get());
-  if (runner != nullptr) {
-    runner->report_steps(report);
-    for (StepReport& step : report.steps)
-      step.milliseconds /= static_cast<double>(std::max<std::int64_t>(1, profile.runs));
-    return report;
-  }
-  for (std::size_t i = 0; i < report.steps.size() && profile.runs > 0; ++i) {
-    report.steps[i].milliseconds = profile.seconds[i] * 1e3 / static_cast<double>(profile.runs);
-  }
+  if (runner != nullptr) runner->report_steps(report);
+  for (std::size_t i = 0; i < seconds.size(); ++i) report.steps[i].milliseconds = seconds[i] * 1e3;
+  for (StepReport& step : report.steps)
+    step.milliseconds /= static_cast<double>(std::max<std::int64_t>(1, profiled_runs));
   return report;
 }
 

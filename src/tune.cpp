@@ -44,12 +44,11 @@ class Trial {
     for (int i = 0; i < kWarmUps; ++i) executor_.run(inputs, nullptr, {});
   }
   void measure(std::span<const std::byte* const> inputs) {
-    runtime::Profile profile;
-    profile.seconds.assign(seconds_.size(), 0.0);
+    std::vector<double> seconds(seconds_.size(), 0.0);
     const Clock::time_point begin = Clock::now();
-    executor_.run(inputs, &profile, {});
+    executor_.run(inputs, &seconds, {});
     totals_.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
-    for (std::size_t i = 0; i < seconds_.size(); ++i) seconds_[i].push_back(profile.seconds[i]);
+    for (std::size_t i = 0; i < seconds_.size(); ++i) seconds_[i].push_back(seconds[i]);
   }
 
   [[nodiscard]] bool same_outputs(const Trial& other) const {

@@ -96,7 +96,7 @@ ops::RunArgs Executor::arguments(const Call& call, int thread, int threads) {
   return args;
 }
 
-void Executor::walk(int thread, int threads, Profile* profile, const RunOptions& options) {
+void Executor::walk(int thread, int threads, std::vector<double>* seconds, const RunOptions& options) {
   using Clock = std::chrono::steady_clock;
   Clock::time_point resumed = threads > 1 ? Clock::now() : Clock::time_point{};
   const auto meet = [&] {
@@ -110,7 +110,7 @@ void Executor::walk(int thread, int threads, Profile* profile, const RunOptions&
     const Call& call = calls_[i];
     const bool alone = call.owner != kAllThreads;
     const bool mine = !alone || (call.owner % threads == thread && !stopped);
-    const bool timed = profile != nullptr && thread == 0 && mine;
+    const bool timed = seconds != nullptr && thread == 0 && mine;
     const Clock::time_point begin = timed ? Clock::now() : Clock::time_point{};
     if (mine) {
       const ops::Step& step = plan_->steps[call.step].step;
@@ -127,11 +127,11 @@ void Executor::walk(int thread, int threads, Profile* profile, const RunOptions&
       if (last_call_.load(std::memory_order_relaxed) <= i) return;
       first = i + 1;
     }
-    if (timed) profile->seconds[call.step] += std::chrono::duration<double>(Clock::now() - begin).count();
+    if (timed) (*seconds)[call.step] += std::chrono::duration<double>(Clock::now() - begin).count();
   }
 }
 
-void Executor::run(std::span<const std::byte* const> inputs, Profile* profile, const RunOptions& options) {
+void Executor::run(std::span<const std::byte* const> inputs, std::vector<double>* seconds, const RunOptions& options) {
   if (should_stop(options)) throw_cancelled();
   last_call_.store(kToTheEnd, std::memory_order_relaxed);
   for (std::size_t i = 0; i < inputs.size(); ++i) input_bytes_[i] = inputs[i];
@@ -143,18 +143,17 @@ void Executor::run(std::span<const std::byte* const> inputs, Profile* profile, c
   }
   // libgomp allocates a team even for a region of one thread.
   if (threads_ == 1) {
-    walk(0, 1, profile, options);
+    walk(0, 1, seconds, options);
   } else {
     // A nested region (the caller runs us inside one of its own) may give fewer threads: the walk takes what it gets.
 #pragma omp parallel num_threads(threads_)
-    walk(omp_get_thread_num(), omp_get_num_threads(), profile, options);
+    walk(omp_get_thread_num(), omp_get_num_threads(), seconds, options);
   }
   if (last_call_.load(std::memory_order_relaxed) <
       calls_.size() - 1) {  // after the last one there is nothing to cut short
     for (std::atomic<const char*>& fault : faults_) fault.store(nullptr, std::memory_order_relaxed);
     throw_cancelled();
   }
-  if (profile != nullptr) ++profile->runs;
   check_faults();
 }
 

@@ -14,12 +14,6 @@
 
 namespace linnet::runtime {
 
-/// Time of each step, summed over runs.
-struct Profile {
-  std::vector<double> seconds;  // one a step
-  std::int64_t runs = 0;
-};
-
 /// Memory for the arenas of plans, as aligned as they want it.
 class Arena {
  public:
@@ -36,10 +30,11 @@ class Executor {
   /// `arena` must hold plan->arena_bytes, 128-byte aligned, and outlive the executor.
   Executor(std::shared_ptr<const plan::ShapePlan> plan, std::byte* arena, int threads);
 
-  /// inputs[i] are the bytes of plan().inputs[i], aligned to their element. Allocates nothing. `profile` may be null.
+  /// inputs[i] are the bytes of plan().inputs[i], aligned to their element. Allocates nothing. The time of each
+  /// step is added to its number in `seconds`, which may be null.
   /// Throws Error(input) if the data break an operator's rules (an index out of range), and `cancelled` as `options` ask;
   /// the outputs are then worthless.
-  void run(std::span<const std::byte* const> inputs, Profile* profile, const RunOptions& options);
+  void run(std::span<const std::byte* const> inputs, std::vector<double>* seconds, const RunOptions& options);
   /// The bytes of output i after a run.
   [[nodiscard]] const std::byte* output(std::size_t i) const;
   [[nodiscard]] const plan::ShapePlan& plan() const noexcept { return *plan_; }
@@ -61,7 +56,7 @@ class Executor {
                                          int owner = 0) const;
   void check_faults();
   [[nodiscard]] ops::RunArgs arguments(const Call& call, int thread, int threads);
-  void walk(int thread, int threads, Profile* profile, const RunOptions& options);
+  void walk(int thread, int threads, std::vector<double>* seconds, const RunOptions& options);
 
   std::shared_ptr<const plan::ShapePlan> plan_;
   std::byte* arena_;

@@ -147,8 +147,7 @@ void ProgramRunner::bind(SegmentState& state, std::shared_ptr<const plan::ShapeP
   state.bound = std::move(plan);
   state.memory = memory;
   state.executor = std::make_unique<Executor>(state.bound, memory, program_.options().target.threads);
-  state.profile.seconds.assign(state.bound->steps.size(), 0.0);
-  state.profile.runs = 0;
+  state.seconds.assign(state.bound->steps.size(), 0.0);
 }
 
 void ProgramRunner::run_segment(std::size_t index, const std::vector<SharedDatum>& given) {
@@ -175,7 +174,7 @@ void ProgramRunner::run_segment(std::size_t index, const std::vector<SharedDatum
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!segment.known[i]) bytes.push_back(static_cast<const std::byte*>(inputs[i].raw()));
   }
-  state.executor->run(bytes, profiling_ ? &state.profile : nullptr, options_);
+  state.executor->run(bytes, profiling_ ? &state.seconds : nullptr, options_);
   for (std::size_t i = 0; i < segment.outputs.size(); ++i) {
     const plan::PlannedValue& output = state.bound->outputs[i];
     Tensor result(output.type, output.shape);
@@ -219,16 +218,13 @@ void ProgramRunner::report_steps(PlanReport& report) const {
     report.arena_bytes = std::max(report.arena_bytes, state.bound->arena_bytes);
     for (std::size_t i = 0; i < state.bound->steps.size(); ++i) {
       report.steps.push_back(plan::report_of(state.bound->steps[i]));
-      report.steps.back().milliseconds = state.profile.seconds[i] * 1e3;
+      report.steps.back().milliseconds = state.seconds[i] * 1e3;
     }
   }
 }
 
 void ProgramRunner::clear_profile() {
-  for (SegmentState& state : segments_) {
-    std::fill(state.profile.seconds.begin(), state.profile.seconds.end(), 0.0);
-    state.profile.runs = 0;
-  }
+  for (SegmentState& state : segments_) std::fill(state.seconds.begin(), state.seconds.end(), 0.0);
   for (auto& [id, bodies] : bodies_) {
     for (ProgramRunner& body : bodies) body.clear_profile();
   }

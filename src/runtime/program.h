@@ -95,7 +95,7 @@ class ProgramRunner {
     std::shared_ptr<const plan::ShapePlan> bound;
     const std::byte* memory = nullptr;  // the arena that the executor is bound to
     std::unique_ptr<Executor> executor;
-    Profile profile;
+    std::vector<double> seconds;  // of each step, summed over runs
   };
   [[nodiscard]] ops::SharedDatum value_of(graph::ValueId id) const;
   /// What the item reads. What nothing reads after it, nothing else holds from here on.
