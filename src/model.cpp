@@ -152,6 +152,7 @@ std::size_t cast_bytes(const graph::Value& value) {
 /// Operators infer the types that they compute in, and 16-bit floats are computed in float32: so where the model has any, its
 /// values are inferred on a copy, widened as the passes will do it.
 void infer_widened(graph::Graph& graph, onnx::LoadNotes& notes) {
+  passes::require_like_types(graph);
   const std::vector<DataType> types = passes::narrow_types(graph);
   const std::size_t copy = notes.budget.charge_copy(graph.file);
   std::size_t beside = copy;  // what moves while there is room made for casts, and then the index of its uses

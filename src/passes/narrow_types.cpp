@@ -1,11 +1,15 @@
 #include "passes/narrow_types.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "linnet/error.h"
 #include "ops/control_flow.h"
 #include "passes/match.h"
 
@@ -47,7 +51,7 @@ constexpr std::string_view kFixed[] = {"And",
 
 // Their results are of the type of another input than the first.
 constexpr std::pair<std::string_view, std::size_t> kSources[] = {
-    {"Where", 1}, {"DequantizeLinear", 1}, {"CastLike", 1}, {"OneHot", 2}};
+    {"Where", 1}, {"DequantizeLinear", 1}, {"CastLike", 1}, {"OneHot", 2}, {"RMSNormalization", 1}};
 
 // All of their results are of the first one's type, not the first alone.
 constexpr std::string_view kAlike[] = {
@@ -217,6 +221,109 @@ bool has_narrow(const graph::Graph& graph) {
       return (tensor != nullptr && is_narrow(tensor->type())) || (body != nullptr && has_narrow(**body));
     });
   });
+}
+
+namespace {
+
+// By operator: the inputs that are of one type (ONNX's T), a bit each.
+constexpr std::uint32_t kAll = ~0U;
+struct LikeInputs {
+  std::string_view op;
+  std::uint32_t inputs;
+  int before = std::numeric_limits<int>::max();  // the opset from which on they may differ
+};
+constexpr LikeInputs kLikeInputs[] = {{"Add", kAll},
+                                      {"BatchNormalization", kAll, 14},
+                                      {"Clip", kAll},
+                                      {"Concat", kAll},
+                                      {"Conv", kAll},
+                                      {"ConvTranspose", kAll},
+                                      {"DeformConv", kAll},
+                                      {"Div", kAll},
+                                      {"Einsum", kAll},
+                                      {"Equal", kAll},
+                                      {"GRU", 0b101111},
+                                      {"Gemm", kAll},
+                                      {"Greater", kAll},
+                                      {"GreaterOrEqual", kAll},
+                                      {"GroupNormalization", kAll},
+                                      {"InstanceNormalization", kAll},
+                                      {"LSTM", 0b11101111},
+                                      {"LayerNormalization", kAll},
+                                      {"Less", kAll},
+                                      {"LessOrEqual", kAll},
+                                      {"MatMul", kAll},
+                                      {"Max", kAll},
+                                      {"MaxRoiPool", kAll},
+                                      {"Mean", kAll},
+                                      {"Min", kAll},
+                                      {"Mod", kAll},
+                                      {"Mul", kAll},
+                                      {"NegativeLogLikelihoodLoss", 0b101},
+                                      {"PRelu", kAll},
+                                      {"Pad", 0b101},
+                                      {"Pow", kAll, 12},
+                                      {"RNN", 0b101111},
+                                      {"Range", kAll},
+                                      {"RoiAlign", 0b011},
+                                      {"Scatter", 0b101},
+                                      {"ScatterElements", 0b101},
+                                      {"ScatterND", 0b101},
+                                      {"SequenceConstruct", kAll},
+                                      {"SoftmaxCrossEntropyLoss", 0b101},
+                                      {"Sub", kAll},
+                                      {"Sum", kAll},
+                                      {"Where", 0b110}};
+
+/// Whether the two are different floats, one of 16 bits. What is not known, or no float, is inference's matter.
+bool differ(DataType a, DataType b) {
+  const auto is_float = [](DataType type) {
+    return is_narrow(type) || type == DataType::float32 || type == DataType::float64;
+  };
+  return a != b && is_float(a) && is_float(b) && (is_narrow(a) || is_narrow(b));
+}
+
+[[noreturn]] void refuse_type(const graph::Graph& graph, graph::NodeId id, ValueId value, DataType expected,
+                              DataType found) {
+  throw Error(ErrorCode::model, "a value is of another type",
+              {.file = graph.file,
+               .node = graph.label(id),
+               .op = graph::op_label(graph.node(id)),
+               .where = "'" + graph.value(value).name + "'",
+               .expected = std::string(to_string(expected)),
+               .found = std::string(to_string(found))});
+}
+
+}  // namespace
+
+void require_like_types(const graph::Graph& graph) {
+  const auto at = [](ValueId id) { return static_cast<std::size_t>(id); };
+  std::vector<DataType> known = stated_types(graph);
+  for (const graph::NodeId id : graph.order()) {
+    const graph::Node& node = graph.node(id);
+    if (!node.domain.empty() || node.outputs.empty() || first_body(node) != nullptr || is_onnx(node, "SequenceMap"))
+      continue;  // what these make does not follow from an input's type
+    const auto* const like = std::find_if(std::begin(kLikeInputs), std::end(kLikeInputs), [&](const LikeInputs& l) {
+      return is_onnx(node, l.op) && node.opset < l.before;
+    });
+    DataType first = DataType::undefined;
+    for (std::size_t i = 0; like != std::end(kLikeInputs) && i < node.inputs.size(); ++i) {
+      if (node.inputs[i] == kNoValue || (like->inputs >> std::min<std::size_t>(i, 31) & 1U) == 0) continue;
+      const DataType type = known[at(node.inputs[i])];
+      if (differ(first, type)) refuse_type(graph, id, node.inputs[i], first, type);
+      if (first == DataType::undefined) first = type;
+    }
+    const ValueId output = node.outputs[0], source = source_of(node);
+    if (output == kNoValue) continue;
+    const bool says_itself = source == kNoValue || node.attributes.has("output_dtype");
+    DataType made = says_itself ? DataType::undefined : known[at(source)];
+    for (const DataType type : {made_by_attribute(node), made_of_tensor(node)}) {
+      if (type != DataType::undefined) made = type;
+    }
+    DataType& stated = known[at(output)];
+    if (differ(made, stated)) refuse_type(graph, id, output, made, stated);
+    if (stated == DataType::undefined) stated = made;
+  }
 }
 
 std::vector<DataType> narrow_types(const graph::Graph& graph) { return types_inside(graph, stated_types(graph)); }

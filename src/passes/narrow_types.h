@@ -19,6 +19,10 @@ bool has_narrow(const graph::Graph& graph);
 /// 16 bits wide may be left out.
 std::vector<DataType> narrow_types(const graph::Graph& graph);
 
+/// Throws Error(model) where a node mixes 16-bit floats with others among operands of one type, or makes another type than the
+/// file states: inference does not see it, as to it they are all float32.
+void require_like_types(const graph::Graph& graph);
+
 /// The values for each of which widen_float16 makes a cast and what that reads or writes; perhaps too many.
 std::vector<graph::ValueId> cast_values(const graph::Graph& graph, const std::vector<DataType>& types);
 

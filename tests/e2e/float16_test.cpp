@@ -2,6 +2,7 @@
 // NCHW16c.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
@@ -85,6 +86,17 @@ TEST_CASE("A bound that Clip leaves out is the type's own", "[float16]") {
   CHECK(wide(found.at(0)) == std::vector<float>{0, 0, most, most});
   CHECK(wide(found.at(1)) == std::vector<float>{-most, -2, 0, 0});
   CHECK(wide(found.at(2)) == std::vector<float>{-most, -2, most, most});
+}
+
+TEST_CASE("RMSNormalization makes the type of its scale", "[float16]") {
+  OnnxModel model(10, 23);
+  model.graph.node(OnnxNode("RMSNormalization", {"x", "scale"}, {"n"}).set("axis", -1))
+      .node(OnnxNode("Neg", {"n"}, {"y"}))
+      .input("x", kHalf, {2})
+      .initializer("scale", tensor<float>({2}, {1, 1}))
+      .output("y", DataType::float32, {2});
+  const Tensor y = session_of(model).run({{"x", narrow(kHalf, {2}, {1, 2})}})[0];
+  CHECK(values<float>(y)[0] == Approx(-1 / std::sqrt(2.5)).epsilon(1e-5));  // as a float16 0.0001 away
 }
 
 TEST_CASE("CastLike rounds to the type of what it is like", "[float16]") {

@@ -122,6 +122,34 @@ TEST_CASE("D09: double weights for a float input are refused with both types") {
                 ErrorCode::model, "conv1", "double");
 }
 
+TEST_CASE("D08 D09: 16-bit floats are not mixed with others where ONNX has one type, and are what the file says") {
+  const DataType half = DataType::float16, wide = DataType::float32;
+  const auto model = [](const OnnxNode& node, DataType x, DataType w, DataType y, int opset = 15) {
+    OnnxModel m(8, opset);
+    m.graph.node(node).input("x", x, {4}).initializer("w", Tensor(w, {4})).output("y", y, {"n"});
+    return m;
+  };
+  const OnnxNode relu("Relu", {"x"}, {"y"}, "r"), add("Add", {"x", "w"}, {"y"}, "a"), pow("Pow", {"x", "w"}, {"y"}),
+      concat = OnnxNode("Concat", {"x", "w"}, {"y"}, "c").set("axis", 0);
+  for (const DataType other : {half, DataType::bfloat16}) {
+    CHECK_REFUSED(model(relu, wide, wide, other), ErrorCode::model, "'r'", "'y'", std::string(to_string(other)));
+    CHECK_REFUSED(model(relu, other, wide, wide), ErrorCode::model, "'r'", "'y'", std::string(to_string(other)));
+    CHECK_REFUSED(model(add, wide, other, wide), ErrorCode::model, "'a'", "'w'", std::string(to_string(other)));
+    CHECK_REFUSED(model(concat, other, wide, other), ErrorCode::model, "'c'", "'w'", std::string(to_string(other)));
+    CHECK(run(model(add, other, other, other).bytes(), {Tensor(other, {4})}).at(0).type() == other);
+    CHECK(run(model(pow, other, wide, other).bytes(), {Tensor(other, {4})}).at(0).type() == other);
+    CHECK_REFUSED(model(pow, other, wide, other, 11), ErrorCode::model, "'w'");
+  }
+  CHECK_REFUSED(model(add, half, DataType::bfloat16, half), ErrorCode::model, "'w'", "bfloat16");
+  OnnxModel cast(8, 15);  // of nodes, whose results the file does not state
+  cast.graph.node(OnnxNode("Cast", {"x"}, {"h"}).set("to", 10))
+      .node(OnnxNode("Relu", {"h"}, {"r"}))
+      .node(OnnxNode("Add", {"x", "r"}, {"y"}, "a"))
+      .input("x", wide, {4})
+      .output("y", wide, {4});
+  CHECK_REFUSED(cast, ErrorCode::model, "'a'", "'r'", "float16");
+}
+
 TEST_CASE("D12: tensors that nobody reads cost nothing more") {
   OnnxModel model = model_of({OnnxNode("Relu", {"x"}, {"y"})}, {{"x", {2}}});
   for (int i = 0; i < 4; ++i) model.graph.initializer("unused" + number(i), floats_of({1 << 20}));
