@@ -16,8 +16,11 @@ double processor_seconds_of(const auto& action) {
   return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
 }
 
-/// What a build that is not made to be fast may take more: under a sanitizer, or without optimization and with every graph verified.
-#ifdef NDEBUG
+/// What a build that is not made to be fast may take more: under a sanitizer, counting its lines, or without optimization and
+/// with every graph verified.
+#ifdef LINNET_COVERAGE
+inline constexpr double kSlowness = 3;
+#elif defined(NDEBUG)
 inline constexpr double kSlowness = kSanitized ? 30 : 1;
 #else
 inline constexpr double kSlowness = 30;
