@@ -49,25 +49,15 @@ void require_valid(const SessionOptions& options, const std::vector<ValueInfo>& 
   passes::require_known(options.disabled_passes);
   std::set<std::string_view> names;
   for (const ValueInfo& info : inputs) names.insert(info.name);
+  const auto require = [&](bool fits, const char* what, const char* expected, const std::string& found) {
+    if (fits) return;
+    throw Error(ErrorCode::usage, what,
+                {.file = file, .where = "SessionOptions::input_shapes", .expected = expected, .found = found});
+  };
   for (const auto& [name, shape] : options.input_shapes) {
-    if (!names.contains(name)) {
-      throw Error(ErrorCode::usage, "the model has no such input",
-                  {.file = file,
-                   .node = {},
-                   .op = {},
-                   .where = "SessionOptions::input_shapes",
-                   .expected = "the name of an input",
-                   .found = name});
-    }
-    if (!is_shape(shape)) {
-      throw Error(ErrorCode::usage, "no tensor has such a shape",
-                  {.file = file,
-                   .node = {},
-                   .op = {},
-                   .where = "SessionOptions::input_shapes",
-                   .expected = "extents of 0 and more, of which there are less than 2^63 elements",
-                   .found = "'" + name + "': " + to_string(shape)});
-    }
+    require(names.contains(name), "the model has no such input", "the name of an input", name);
+    require(is_shape(shape), "no tensor has such a shape",
+            "extents of 0 and more, of which there are less than 2^63 elements", "'" + name + "': " + to_string(shape));
   }
 }
 

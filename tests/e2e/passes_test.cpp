@@ -108,7 +108,7 @@ TEST_CASE("without fold_constants a shape is computed by a plan before the one t
   }
 }
 
-TEST_CASE("an unknown pass and an unknown input are refused, also where a model runs in parts") {
+TEST_CASE("an unknown pass, an unknown input and a shape of no tensor are refused, also where a model runs in parts") {
   const auto path = test::source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx";
   test::OnnxModel in_parts;
   in_parts.graph.node(test::OnnxNode("NonZero", {"x"}, {"where"}))
@@ -120,7 +120,10 @@ TEST_CASE("an unknown pass and an unknown input are refused, also where a model 
   input.input_shapes = {{"no_such_input", {1}}};
   for (const Model& model : {Model::load(path.string()), Model::load(file)}) {
     CHECK_NOTHROW(Session(model));
-    for (const SessionOptions& options : {pass, input})
+    SessionOptions negative, huge;
+    negative.input_shapes = {{model.inputs().at(0).name, {-1, 3, 32, 32}}};
+    huge.input_shapes = {{model.inputs().at(0).name, {std::int64_t{1} << 62, 3, 32, 32}}};
+    for (const SessionOptions& options : {pass, input, negative, huge})
       CHECK(test::error_of([&] { Session(model, options); }).code() == ErrorCode::usage);
   }
 }
