@@ -66,8 +66,8 @@ struct TuneResult {
 
 /// Measures blockings on this machine, for the threads, shapes and ISA that a Session with `options` would use, in the network
 /// itself. What is not faster by more than the noise is left to the built-in model. Throws Error: what Plan throws; `usage`
-/// if a shape is open (see SessionOptions::input_shapes) or an option out of range; `unsupported` if shapes depend on data; `internal` if a blocking
-/// ever changed a bit.
+/// if a shape is open (see SessionOptions::input_shapes) or an option out of range; `unsupported` if shapes depend on data;
+/// `internal` if a blocking ever changed a bit.
 TuneResult tune(const Model& model, const SessionOptions& options, const TuneOptions& tuning = {});
 
 }  // namespace linnet

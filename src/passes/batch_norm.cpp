@@ -9,12 +9,11 @@ namespace linnet::passes {
 
 namespace {
 
-// Beyond these, a filter of ordinary size could overflow or vanish in float once it is scaled.
-constexpr double kLargestScale = 0x1p60, kSmallestScale = 0x1p-60;
-
-bool may_scale(double factor) {
-  return factor == 0 || (std::abs(factor) >= kSmallestScale && std::abs(factor) <= kLargestScale);
-}
+// Beyond it, a filter of ordinary size could overflow float once it is scaled.
+constexpr double kLargestScale = 0x1p60;
+// Below it, one could vanish. That is asked of a factor alone: training leaves channels of a normalization that are all but 0, and one of
+// them must not keep a layer from being folded.
+constexpr double kSmallestFactor = 0x1p-60;
 
 BatchNorm refused_norm(std::string reason) {
   BatchNorm norm;
@@ -67,9 +66,8 @@ BatchNorm read_batch_norm(const graph::Graph& graph, graph::NodeId id) {
   for (std::size_t c = 0; c < parameters[0].size(); ++c) {
     const double scale = parameters[0][c] / std::sqrt(parameters[3][c] + epsilon);
     const bool finite = std::isfinite(scale) && std::isfinite(norm.mean[c]) && std::isfinite(norm.offset[c]);
-    if (!finite || !may_scale(scale)) {
-      return refused_norm("channel " + std::to_string(c) +
-                          " has a scale or shift that is not finite, too large or too small");
+    if (!finite || std::abs(scale) > kLargestScale) {
+      return refused_norm("channel " + std::to_string(c) + " has a scale or shift that is not finite or too large");
     }
     norm.scale.push_back(scale);
   }
@@ -93,8 +91,9 @@ BatchNorm read_channel_constant(const graph::Graph& graph, graph::NodeId id, std
   std::vector<double> values = to_doubles(*constant);
   if (values.size() == 1) values.assign(channels, values[0]);
   const bool factor = node.op_type() == "Mul";
+  const double least = factor ? kSmallestFactor : 0;
   if (!std::all_of(values.begin(), values.end(),
-                   [&](double v) { return factor ? may_scale(v) : std::abs(v) <= kLargestScale; }))
+                   [least](double v) { return v == 0 || (std::abs(v) >= least && std::abs(v) <= kLargestScale); }))
     return refused_norm("its constant is not finite, too large or too small");
   BatchNorm norm;
   norm.mean.assign(channels, 0.0);

@@ -47,6 +47,14 @@ TEST_CASE("a BatchNormalization is folded into the Conv before it without copyin
   CHECK(b.graph.value(conv.inputs[3]).desc.type == DataType::float64);
 }
 
+TEST_CASE("a channel that training has all but silenced does not keep a BatchNormalization from being folded") {
+  GraphBuilder b;
+  b.input("x", {1, 1, 6, 6}).random("w", {2, 1, 3, 3}).floats("s", {2}, {1, 1e-40f}).floats("zero", {2}, {0, 0});
+  b.floats("one", {2}, {1, 1}).node("Conv", {"x", "w"}, {"c"});
+  b.node("BatchNormalization", {"c", "s", "zero", "zero", "one"}, {"y"}).output("y");
+  CHECK(check_pass(b.graph, kFoldBatchNorm).applied == 1);
+}
+
 TEST_CASE("a filter that two convolutions share is folded into each, and stays as it is") {
   GraphBuilder b = conv_norm();
   b.statistics("bn2", 8).node("Conv", {"x", "w"}, {"c2"}, {{"pads", Ints{1, 1, 1, 1}}});
