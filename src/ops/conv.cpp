@@ -221,12 +221,12 @@ void finish_blocked(PlanContext& c, const BlockedOperands& o) {
   if (o.has_residual && o.residual.halo == o.out.halo) c.step().in_place = static_cast<int>(kConvResidual);
 }
 
-void apply_late_activation(const ConvProblem& p, const kernels::Table& table, const Placement& out, float* first,
+void apply_late_activation(const ConvProblem& p, const kernels::Table& table, const kernels::BlockedTarget& y,
                            std::int64_t blocks, std::int64_t rows, std::int64_t pixels) {
   if (!p.late_activation) return;
   for (std::int64_t b = 0; b < blocks; ++b) {
-    for (std::int64_t y = 0; y < rows; ++y)
-      apply_activation(table, p.activation, first + b * out.plane_stride + y * out.row_stride, pixels * 16);
+    for (std::int64_t row = 0; row < rows; ++row)
+      apply_activation(table, p.activation, y.data + b * y.plane + row * y.row, pixels * 16);
   }
 }
 

@@ -71,9 +71,9 @@ BlockedOperands blocked_operands(PlanContext& context);
 /// Filter and bias have been packed, and the output may lie where the residual does, if their halos are alike.
 void finish_blocked(PlanContext& context, const BlockedOperands& operands);
 
-/// Applies an activation that is no clamp to `rows` rows of `pixels` pixels of `blocks` channel blocks, from `first` on.
+/// Applies an activation that is no clamp to `rows` rows of `pixels` pixels of `blocks` channel blocks, from the first of `y` on.
 /// Does nothing for a clamp, which the kernels have applied.
-void apply_late_activation(const ConvProblem& problem, const kernels::Table& table, const Placement& out, float* first,
+void apply_late_activation(const ConvProblem& problem, const kernels::Table& table, const kernels::BlockedTarget& y,
                            std::int64_t blocks, std::int64_t rows, std::int64_t pixels);
 
 /// What a tuned blocking may depend on: the operator's shape and the way it is computed.

@@ -48,8 +48,9 @@ void DepthwiseConv::run(const RunArgs& args) const {
     for (std::int64_t plane = range.plane_begin; plane < range.plane_end; ++plane) {
       a.range = {plane, plane + 1, range.row_begin, range.row_end};
       table->depthwise(a);
-      float* const first = row_of(a.y, extent.blocks, plane, range.row_begin);
-      apply_late_activation(problem, *table, out, first, 1, range.row_end - range.row_begin, problem.out_extent[1]);
+      kernels::BlockedTarget y = a.y;
+      y.data = row_of(a.y, extent.blocks, plane, range.row_begin);
+      apply_late_activation(problem, *table, y, 1, range.row_end - range.row_begin, problem.out_extent[1]);
     }
   });
 }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/checked_math.h"
+#include "ops/blocked.h"
 #include "ops/conv.h"
 #include "ops/partition.h"
 
@@ -85,14 +86,18 @@ struct DirectConv {
   void fill_taps();
   void pack(PlanContext& context);
   void run(const RunArgs& args) const;
-  void run_images(const RunArgs& args, Range panels, std::int64_t image, std::int64_t images, Range units) const;
-  void run_plain(const RunArgs& args, Range panels, std::int64_t image, Range rows) const;
-  void run_compact(const RunArgs& args, Range panels, std::int64_t image, Range rows) const;
+  void run_images(const RunArgs& args, const kernels::BlockedTarget& out, Range panels, std::int64_t image,
+                  std::int64_t images, Range units) const;
+  void run_plain(const RunArgs& args, const kernels::BlockedTarget& out, Range panels, std::int64_t image,
+                 Range rows) const;
+  void run_compact(const RunArgs& args, const kernels::BlockedTarget& out, Range panels, std::int64_t image,
+                   Range rows) const;
   void plan_strips(Step& step);
   void plan_blocking(PlanContext& context);
   [[nodiscard]] GridCost cost() const;
   void activate(const kernels::ConvArguments& c) const;
-  [[nodiscard]] kernels::ConvArguments arguments(const RunArgs& args, const ChannelSpan& span) const;
+  [[nodiscard]] kernels::ConvArguments arguments(const RunArgs& args, const ChannelSpan& span,
+                                                 const kernels::BlockedTarget& out) const;
 };
 
 void DirectConv::fill_taps() {
@@ -159,8 +164,9 @@ void DirectConv::pack(PlanContext& context) {
   context.step().weight_bytes = weights->bytes() + bias->bytes();
 }
 
-kernels::ConvArguments DirectConv::arguments(const RunArgs& args, const ChannelSpan& span) const {
-  const Placement &in = operands.in, &out = operands.out;
+kernels::ConvArguments DirectConv::arguments(const RunArgs& args, const ChannelSpan& span,
+                                             const kernels::BlockedTarget& out) const {
+  const Placement& in = operands.in;
   kernels::ConvArguments c{};
   if (!plain) {
     c.input = args.in<float>(kConvX) + in.origin + span.first_in * in.plane_stride -
@@ -173,10 +179,10 @@ kernels::ConvArguments DirectConv::arguments(const RunArgs& args, const ChannelS
   c.blocks = static_cast<int>(blocks(span));
   c.weights = weights->as<float>() + span.weights;
   c.bias = bias->as<float>() + span.first_out * kBlock;
-  c.output = args.out<float>(0) + out.origin + span.first_out * out.plane_stride;
-  c.out_row = out.row_stride;
-  c.out_plane = out.plane_stride;
-  c.out_image = out.image_stride;
+  c.output = out.data + span.first_out * out.plane;
+  c.out_row = out.row;
+  c.out_plane = out.plane;
+  c.out_image = out.image;
   if (operands.has_residual) {
     const Placement& r = operands.residual;
     c.residual = operands.residual_data(args) + span.first_out * r.plane_stride;
@@ -198,18 +204,19 @@ void DirectConv::activate(const kernels::ConvArguments& c) const {
   const int vectors = table->tile.channels / static_cast<int>(kBlock);
   const int first = c.panel_first * vectors, last = std::min(c.panel_last * vectors, c.out_blocks);
   for (int i = 0; i < c.images; ++i) {
-    apply_late_activation(problem, *table, operands.out, c.output + i * c.out_image + first * c.out_plane, last - first,
-                          c.rows, c.width);
+    const kernels::BlockedTarget y = {c.output + i * c.out_image + first * c.out_plane, c.out_image, c.out_plane,
+                                      c.out_row};
+    apply_late_activation(problem, *table, y, last - first, c.rows, c.width);
   }
 }
 
 /// Units [units.first, units.last) of `images` images from `image` on, for panels of all spans.
-void DirectConv::run_images(const RunArgs& args, Range panel_range, std::int64_t image, std::int64_t images,
-                            Range unit_range) const {
+void DirectConv::run_images(const RunArgs& args, const kernels::BlockedTarget& out, Range panel_range,
+                            std::int64_t image, std::int64_t images, Range unit_range) const {
   const std::int64_t per_span = panels();
   for (std::int64_t panel = panel_range.first; panel < panel_range.last;) {
     const std::int64_t index = panel / per_span, last = std::min(panel_range.last, (index + 1) * per_span);
-    kernels::ConvArguments c = arguments(args, spans[static_cast<std::size_t>(index)]);
+    kernels::ConvArguments c = arguments(args, spans[static_cast<std::size_t>(index)], out);
     c.panel_first = static_cast<int>(panel - index * per_span);
     c.panel_last = static_cast<int>(last - index * per_span);
     c.images = static_cast<int>(images);
@@ -228,7 +235,8 @@ void DirectConv::run_images(const RunArgs& args, Range panel_range, std::int64_t
 }
 
 /// First layer: pads and stages a strip of the plain input, then convolves it.
-void DirectConv::run_plain(const RunArgs& args, Range panel_range, std::int64_t image, Range rows) const {
+void DirectConv::run_plain(const RunArgs& args, const kernels::BlockedTarget& out, Range panel_range,
+                           std::int64_t image, Range rows) const {
   const std::int64_t height = problem.in_extent[0], width = problem.in_extent[1];
   const std::int64_t stride = problem.window.strides[0];
   float* const staged = reinterpret_cast<float*>(args.thread_scratch);
@@ -245,7 +253,7 @@ void DirectConv::run_plain(const RunArgs& args, Range panel_range, std::int64_t 
         if (y >= 0 && y < height && readable > 0) std::copy_n(plane + y * width, readable, to + left);
       }
     }
-    kernels::ConvArguments c = arguments(args, spans[0]);
+    kernels::ConvArguments c = arguments(args, spans[0], out);
     c.input = staged;
     c.in_row = stride * strip_width;
     c.in_pixel = problem.window.strides[1];
@@ -261,7 +269,8 @@ void DirectConv::run_plain(const RunArgs& args, Range panel_range, std::int64_t 
 }
 
 /// 1x1 with strides: brings the pixels of a strip together, once for all spans that read them, then convolves them.
-void DirectConv::run_compact(const RunArgs& args, Range panel_range, std::int64_t image, Range rows) const {
+void DirectConv::run_compact(const RunArgs& args, const kernels::BlockedTarget& out, Range panel_range,
+                             std::int64_t image, Range rows) const {
   const std::int64_t per_span = panels(), width = problem.out_extent[1];
   float* const staged = reinterpret_cast<float*>(args.thread_scratch);
   for (std::int64_t first = rows.first; first < rows.last; first += strip_rows) {
@@ -270,7 +279,7 @@ void DirectConv::run_compact(const RunArgs& args, Range panel_range, std::int64_
     for (std::int64_t panel = panel_range.first; panel < panel_range.last;) {
       const std::int64_t index = panel / per_span, last = std::min(panel_range.last, (index + 1) * per_span);
       const ChannelSpan& span = spans[static_cast<std::size_t>(index)];
-      kernels::ConvArguments c = arguments(args, span);
+      kernels::ConvArguments c = arguments(args, span, out);
       if (const Range wanted = {span.first_in, span.first_in + span.in_blocks}; wanted != staged_blocks) {
         const float* const input = c.input + image * c.in_image + first * c.in_row;
         for (std::int64_t b = 0; b < span.in_blocks; ++b) {
@@ -318,17 +327,18 @@ void DirectConv::run(const RunArgs& args) const {
                      all_units = units * problem.images;
   const Part part = part_of(grid.of(args.threads), all_units, all_panels, args.thread);
   if (part.panels.first == part.panels.last) return;
+  const kernels::BlockedTarget out = target_view(operands.out, args.out<float>(0));
   for (std::int64_t unit_index = part.pixels.first; unit_index < part.pixels.last;) {
     const std::int64_t image = unit_index / units, first = unit_index % units;
     std::int64_t images = 1, last = std::min(units, first + part.pixels.last - unit_index);
     if (first == 0 && last == units && !plain && !compact)
       images = (part.pixels.last - unit_index) / units;  // whole images: weights are read once for all
     if (plain) {
-      run_plain(args, part.panels, image, {first, last});
+      run_plain(args, out, part.panels, image, {first, last});
     } else if (compact) {
-      run_compact(args, part.panels, image, {first, last});
+      run_compact(args, out, part.panels, image, {first, last});
     } else {
-      run_images(args, part.panels, image, images, {first, last});
+      run_images(args, out, part.panels, image, images, {first, last});
     }
     unit_index += images * (last - first);
   }
@@ -416,6 +426,11 @@ void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
   d->plan_blocking(c);
   finish_blocked(c, d->operands);
   step.run = [d](const RunArgs& args) { d->run(args); };
+  if (d->plain && !d->operands.has_residual) {
+    step.rows_written.run = [d](const RunArgs& args, std::int64_t image, Range rows, const kernels::BlockedTarget& to) {
+      d->run_plain(args, to, {0, d->panels()}, image, rows);
+    };
+  }
   step.load = [d](int thread, int threads) { return d->grid.cycles(thread, threads); };
 }
 

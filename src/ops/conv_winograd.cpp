@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/checked_math.h"
+#include "ops/blocked.h"
 #include "ops/conv.h"
 #include "ops/partition.h"
 #include "ops/winograd_filters.h"
@@ -31,6 +32,8 @@ constexpr std::int64_t kTransformedBytes =
     384 * 1024;  // of one group of tiles and its products beside resident filters: stay in L2
 constexpr std::int64_t kStreamedForBytes =
     2400 * 1024;  // the same where filters come from afar once a group: few groups count more
+constexpr std::int64_t kPhaseBytes = 192 * 1024;  // of the phases of a strip of the picture: stay in L2
+constexpr std::int64_t kLeastStrip = 3;  // rows of tiles, as neighbouring strips read some rows of the picture twice
 constexpr std::int64_t kSplitPanelsBytes = 1 << 20;  // of one group of tiles where threads split the panels
 // Where all tiles stay in L2, while the filters do not, threads split the panels: each then reads its share of the filters only.
 constexpr std::int64_t kAllTilesBytes = 1280 * 1024;
@@ -43,7 +46,7 @@ struct WinogradConv {
   BlockedOperands operands;
   WeightStore::Buffer weights, bias;
   WinogradForm form;
-  // What the input transform reads: the operator's input, or the shared scratch that holds its four phases.
+  // What the input transform reads: the operator's input, or its four phases, of which a thread's scratch holds a strip of rows.
   Placement from;
   std::int64_t top = 0, left = 0;  // padding before `from`'s first pixel
   std::vector<std::ptrdiff_t> taps;
@@ -51,6 +54,7 @@ struct WinogradConv {
   std::int64_t in_blocks = 0, out_blocks = 0;
   kernels::WinogradTiles tiles;
   std::int64_t group = 0;  // tiles transformed at a time
+  std::int64_t strip = 0;  // rows of tiles whose phases are at hand
   std::ptrdiff_t v_xi = 0, v_block = 0;
   PlannedGrid grid;
 
@@ -61,27 +65,37 @@ struct WinogradConv {
   [[nodiscard]] std::int64_t image_tiles() const { return std::int64_t{tiles.rows} * tiles.columns; }
   [[nodiscard]] std::int64_t panels() const { return base::ceil_div(out_blocks * kBlock, table->tile.channels); }
   [[nodiscard]] std::int64_t all_tiles() const { return image_tiles() * problem.images; }
+  /// Filters that stay in L2 from one group of tiles to the next, so that groups may be small.
+  [[nodiscard]] bool resident() const { return static_cast<std::int64_t>(weights->bytes()) <= kResidentFilters; }
   [[nodiscard]] std::int64_t v_floats() const { return points() * v_xi; }
   [[nodiscard]] std::int64_t m_floats() const {
     const std::int64_t expanded = std::min<std::int64_t>(in_blocks * kBlock, kernels::kWinogradExpandedChannels);
     return points() * (group * kernels::winograd_channels(form.kernel) + kBlock) +
            (kernels::winograd_stores_points(form.kernel) ? 0 : form.edge().points * expanded * kBlock);
   }
+  [[nodiscard]] std::int64_t strip_rows() const { return form.phases ? rows_read({0, strip}).count() : 0; }
+  /// Rows of `from`, of one image, from which these rows of tiles are made.
+  [[nodiscard]] Range rows_read(Range tile_rows) const {
+    const std::int64_t m = form.edge().outputs;
+    return {tile_rows.first * m, std::min(from.shape[2], tile_rows.last * m + form.edge().taps - 1)};
+  }
 
   void pack(PlanContext& context);
   [[nodiscard]] std::int64_t line_of(std::int64_t i, std::int64_t c, std::int64_t first, std::int64_t width) const;
   [[nodiscard]] double filter_tap(const ConvFilter& filter, std::int64_t out, std::int64_t c, int tap) const;
   // Ranges of tiles count on from image to image.
-  void split_phases(const RunArgs& args, std::int64_t image) const;
-  void transform_input(const RunArgs& args, float* v, Range tile_range, Range blocks) const;
-  void multiply(const RunArgs& args, const float* v, float* scratch, Range tile_range, Range panel_range) const;
-  void activate(float* output, Range tile_range, Range panel_range) const;
+  void split_phases(const RunArgs& args, std::int64_t image, Range rows, float* to) const;
+  void transform_input(const float* first_pixel, float* v, Range tile_range) const;
+  void multiply(const RunArgs& args, const kernels::BlockedTarget& out, const float* v, float* scratch,
+                Range tile_range, Range panel_range) const;
+  void activate(const kernels::BlockedTarget& out, Range tile_range, Range panel_range) const;
   [[nodiscard]] std::int64_t work_before(std::int64_t t) const;
-  [[nodiscard]] Range share(std::int64_t image, std::int64_t images, int parts, int part) const;
-  [[nodiscard]] Part part(std::int64_t image, std::int64_t images, int thread, int threads) const;
+  [[nodiscard]] Range share(int parts, int part) const;
+  [[nodiscard]] Part part(int thread, int threads) const;
   [[nodiscard]] double load(int thread, int threads) const;
-  void run_images(const RunArgs& args, std::int64_t image, std::int64_t images) const;
-  void run_phases(const RunArgs& args) const;
+  void run_tiles(const RunArgs& args, const kernels::BlockedTarget& out, Range tile_range, Range panel_range) const;
+  void run_groups(const RunArgs& args, const kernels::BlockedTarget& out, const float* first_pixel, Range tile_range,
+                  Range panel_range) const;
   void plan_blocking(PlanContext& context);
   [[nodiscard]] GridCost cost() const;
 };
@@ -141,17 +155,13 @@ void WinogradConv::pack(PlanContext& context) {
   context.step().weight_bytes = weights->bytes() + bias->bytes();
 }
 
-void WinogradConv::transform_input(const RunArgs& args, float* v, Range tile_range, Range blocks) const {
+/// Of tiles of all channels. `first_pixel`: of `from`, of the first image that the tiles count.
+void WinogradConv::transform_input(const float* first_pixel, float* v, Range tile_range) const {
   kernels::WinogradInputArguments a{};
   a.form = form.kernel;
   a.in_row = from.row_stride;
   a.in_plane = from.plane_stride;
-  const float* first_pixel =
-      reinterpret_cast<const float*>(args.shared_scratch);  // of phases: one image after the other
-  if (!form.phases) {
-    first_pixel = args.in<float>(kConvX) + from.origin;
-    a.in_image = from.image_stride;
-  }
+  if (!form.phases) a.in_image = from.image_stride;  // of phases there is one image at a time
   a.input = first_pixel - top * from.row_stride - left * kBlock;
   // The halo counts as readable: it holds the zeros of the padding.
   a.first_row = static_cast<int>(std::max<std::int64_t>(0, top - from.halo.top));
@@ -161,17 +171,15 @@ void WinogradConv::transform_input(const RunArgs& args, float* v, Range tile_ran
   a.tiles = tiles;
   a.tile_first = static_cast<int>(tile_range.first);
   a.tile_last = static_cast<int>(tile_range.last);
-  a.block_first = static_cast<int>(blocks.first);
-  a.block_last = static_cast<int>(blocks.last);
+  a.block_last = static_cast<int>(in_blocks);
   a.v = v;
   a.v_xi = v_xi;
   a.v_block = v_block;
   table->winograd_input(a);
 }
 
-void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch, Range tile_range,
-                            Range panel_range) const {
-  const Placement& out = operands.out;
+void WinogradConv::multiply(const RunArgs& args, const kernels::BlockedTarget& out, const float* v, float* scratch,
+                            Range tile_range, Range panel_range) const {
   kernels::WinogradOutputArguments a{};
   a.form = form.kernel;
   a.v = v;
@@ -185,10 +193,10 @@ void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch,
   a.in_tail = static_cast<int>(channels % kBlock);
   a.weights = weights->as<float>();
   a.bias = bias->as<float>();
-  a.output = args.out<float>(0) + out.origin;
-  a.out_row = out.row_stride;
-  a.out_plane = out.plane_stride;
-  a.out_image = out.image_stride;
+  a.output = out.data;
+  a.out_row = out.row;
+  a.out_plane = out.plane;
+  a.out_image = out.image;
   if (operands.has_residual) {
     a.residual = operands.residual_data(args);
     a.residual_row = operands.residual.row_stride;
@@ -202,11 +210,11 @@ void WinogradConv::multiply(const RunArgs& args, const float* v, float* scratch,
   a.panel_last = static_cast<int>(panel_range.last);
   a.scratch = scratch;
   table->winograd_output(a);
-  activate(args.out<float>(0) + out.origin, tile_range, panel_range);
+  activate(out, tile_range, panel_range);
 }
 
 /// An activation that is no clamp, over the tiles just written.
-void WinogradConv::activate(float* output, Range tile_range, Range panel_range) const {
+void WinogradConv::activate(const kernels::BlockedTarget& out, Range tile_range, Range panel_range) const {
   const std::int64_t vectors = table->tile.channels / kBlock, first_block = panel_range.first * vectors;
   const std::int64_t blocks = std::min(panel_range.last * vectors, out_blocks) - first_block;
   const std::int64_t m = form.edge().outputs;
@@ -215,9 +223,8 @@ void WinogradConv::activate(float* output, Range tile_range, Range panel_range) 
     const std::int64_t image = row / tiles.rows, y = row % tiles.rows * m, x = tile % tiles.columns * m;
     const std::int64_t height = std::min(m, problem.out_extent[0] - y);
     const std::int64_t width = std::min((end - row * tiles.columns) * m, problem.out_extent[1]) - x;
-    float* const first = output + image * operands.out.image_stride + first_block * operands.out.plane_stride +
-                         y * operands.out.row_stride + x * kBlock;
-    apply_late_activation(problem, *table, operands.out, first, blocks, height, width);
+    float* const first = out.data + image * out.image + first_block * out.plane + y * out.row + x * kBlock;
+    apply_late_activation(problem, *table, {first, out.image, out.plane, out.row}, blocks, height, width);
     tile = end;
   }
 }
@@ -232,15 +239,14 @@ std::int64_t WinogradConv::work_before(std::int64_t t) const {
          low * whole * before.of[kernels::kTileLow] + low * narrow * before.of[kernels::kTileCorner];
 }
 
-/// One of so many parts of the tiles of so many images from `image` on.
-Range WinogradConv::share(std::int64_t image, std::int64_t images, int parts, int part) const {
-  const std::int64_t first = image * image_tiles(), last = first + images * image_tiles();
-  const std::int64_t before = work_before(first), work = work_before(last) - before;
+/// One of so many parts of all tiles.
+Range WinogradConv::share(int parts, int part) const {
+  const std::int64_t work = work_before(all_tiles());
   const auto bound = [&](std::int64_t parts_before) {  // the first tile that ends beyond them
-    std::int64_t low = first, high = last;
+    std::int64_t low = 0, high = all_tiles();
     while (low < high) {
       const std::int64_t middle = low + (high - low) / 2;
-      const bool enough = (work_before(middle) - before) * parts >= work * parts_before;
+      const bool enough = work_before(middle) * parts >= work * parts_before;
       (enough ? high : low) = enough ? middle : middle + 1;
     }
     return low;
@@ -248,62 +254,41 @@ Range WinogradConv::share(std::int64_t image, std::int64_t images, int parts, in
   return {bound(part), bound(part + 1)};
 }
 
-/// A thread's tiles, of so many images from `image` on, and panels.
-Part WinogradConv::part(std::int64_t image, std::int64_t images, int thread, int threads) const {
+/// A thread's tiles and panels.
+Part WinogradConv::part(int thread, int threads) const {
   const Grid parts = grid.of(threads);
   const Range my_panels = part_of(parts, 1, panels(), thread).panels;
   if (my_panels.count() == 0) return {};
-  return {share(image, images, parts.pixel_parts, thread / parts.panel_parts), my_panels};
+  return {share(parts.pixel_parts, thread / parts.panel_parts), my_panels};
 }
 
 /// Products, and the transform of the input, which each thread does for all of its tiles, however few of the panels are its own.
 double WinogradConv::load(int thread, int threads) const {
-  const std::int64_t at_once = form.phases ? 1 : problem.images;
-  double cycles = 0;
-  for (std::int64_t image = 0; image < problem.images; image += at_once) {
-    const Part mine = part(image, at_once, thread, threads);
-    const std::int64_t work = work_before(mine.pixels.last) - work_before(mine.pixels.first);
-    const std::int64_t made_bytes = points() * in_blocks * kBlock * mine.pixels.count() * 4;
-    cycles +=
-        static_cast<double>(work * channels * mine.panels.count()) + static_cast<double>(made_bytes) / kBytesPerCycle;
-  }
-  return cycles;
+  const Part mine = part(thread, threads);
+  const std::int64_t work = work_before(mine.pixels.last) - work_before(mine.pixels.first);
+  const std::int64_t made_bytes = points() * in_blocks * kBlock * mine.pixels.count() * 4;
+  return static_cast<double>(work * channels * mine.panels.count()) + static_cast<double>(made_bytes) / kBytesPerCycle;
 }
 
-/// This thread's tiles and panels, from input to output without a barrier. Threads that split the panels each transform the same
-/// input: a core that shared it would read what another has just written, which takes as long, and several times as long where
-/// the two have no cache in common.
-void WinogradConv::run_images(const RunArgs& args, std::int64_t image, std::int64_t images) const {
-  const auto [mine, my_panels] = part(image, images, args.thread, args.threads);
-  float* const v = reinterpret_cast<float*>(args.thread_scratch);
-  float* const scratch = v + v_floats();
-  for (std::int64_t first = mine.first; first < mine.last;) {
-    const std::int64_t rest = mine.last - first;
-    const Range here = {first, first + base::ceil_div(rest, base::ceil_div(rest, group))};  // in balanced groups
-    transform_input(args, v, here, {0, in_blocks});
-    multiply(args, v, scratch, here, my_panels);
-    first = here.last;
-  }
-}
-
-/// Image `image` of the plain input as a blocked one of half its height and width, whose channel 4 c + 2 y + x holds the pixels
-/// of channel c in even or odd rows (y) and columns (x), counted from the padding on: stride 2 becomes stride 1.
-void WinogradConv::split_phases(const RunArgs& args, std::int64_t image) const {
+/// Rows of image `image` of the plain input as those of a blocked one of half its height and width, whose channel 4 c + 2 y + x
+/// holds the pixels of channel c in even or odd rows (y) and columns (x), counted from the padding on: stride 2 becomes stride 1.
+void WinogradConv::split_phases(const RunArgs& args, std::int64_t image, Range rows, float* to) const {
   const std::int64_t height = problem.in_extent[0], width = problem.in_extent[1];
   const std::int64_t pad_top = problem.window.pads_begin[0], pad_left = problem.window.pads_begin[1];
   const float* const planes = args.in<float>(kConvX) + image * problem.in_channels * height * width;
-  float* const all = reinterpret_cast<float*>(args.shared_scratch);
-  const Range rows = split(from.shape[2], args.threads, args.thread);
   // Columns whose both phases lie inside the picture; the few beside them go pixel by pixel.
   const std::int64_t inner_first = std::min((pad_left + 1) / 2, from.shape[3]);
   const std::int64_t inner_last = std::clamp((width + pad_left) / 2, inner_first, from.shape[3]);
   for (std::int64_t y = rows.first; y < rows.last; ++y) {
-    float* const row = all + y * from.row_stride;
+    float* const row = to + (y - rows.first) * from.row_stride;
     std::fill_n(row, from.row_stride, 0.0f);
     for (std::int64_t k = 0; k < channels; k += 2) {
       const std::int64_t source_y = 2 * y + k / 2 % 2 - pad_top;
       if (source_y < 0 || source_y >= height) continue;
       const float* const source = planes + (k / 4 * height + source_y) * width - pad_left;
+      if (source_y + 2 < height) {  // the picture comes from memory: its next row is on the way while this one is split
+        for (std::int64_t x = 0; x < width; x += kBlock) __builtin_prefetch(source + pad_left + 2 * width + x);
+      }
       const auto edge = [&](std::int64_t first, std::int64_t last) {
         for (std::int64_t x = first; x < last; ++x) {
           for (std::int64_t odd = 0; odd < 2; ++odd) {
@@ -320,11 +305,34 @@ void WinogradConv::split_phases(const RunArgs& args, std::int64_t image) const {
   }
 }
 
-/// Phase 2n splits the pixels of image n into their phases, 2n + 1 convolves them.
-void WinogradConv::run_phases(const RunArgs& args) const {
-  const std::int64_t image = args.phase / 2;
-  if (args.phase % 2 == 0) return split_phases(args, image);
-  run_images(args, image, 1);
+/// Tiles, from input to output without a barrier. Threads that split the panels each transform the same input: a core that shared
+/// it would read what another has just written, which takes as long, and several times as long where the two have no cache in common.
+void WinogradConv::run_groups(const RunArgs& args, const kernels::BlockedTarget& out, const float* first_pixel,
+                              Range tile_range, Range panel_range) const {
+  float* const v = reinterpret_cast<float*>(args.thread_scratch);
+  for (std::int64_t first = tile_range.first; first < tile_range.last;) {
+    const std::int64_t rest = tile_range.last - first;
+    const Range here = {first, first + base::ceil_div(rest, base::ceil_div(rest, group))};  // in balanced groups
+    transform_input(first_pixel, v, here);
+    multiply(args, out, v, v + v_floats(), here, panel_range);
+    first = here.last;
+  }
+}
+
+void WinogradConv::run_tiles(const RunArgs& args, const kernels::BlockedTarget& out, Range tile_range,
+                             Range panel_range) const {
+  if (!form.phases) return run_groups(args, out, args.in<float>(kConvX) + from.origin, tile_range, panel_range);
+  float* const phases = reinterpret_cast<float*>(args.thread_scratch) + v_floats() + m_floats();
+  for (std::int64_t first = tile_range.first; first < tile_range.last;) {
+    const std::int64_t image = first / image_tiles(), row = first % image_tiles() / tiles.columns;
+    const std::int64_t last_row = std::min<std::int64_t>(row + strip, tiles.rows);
+    const std::int64_t last = std::min(tile_range.last, image * image_tiles() + last_row * tiles.columns);
+    const std::int64_t end_row = base::ceil_div(last - image * image_tiles(), std::int64_t{tiles.columns});
+    const Range rows = rows_read({row, end_row});
+    split_phases(args, image, rows, phases);
+    run_groups(args, out, phases - rows.first * from.row_stride, {first, last}, panel_range);
+    first = last;
+  }
 }
 
 GridCost WinogradConv::cost() const {
@@ -345,21 +353,25 @@ void WinogradConv::plan_blocking(PlanContext& context) {
   Step& step = context.step();
   const Blocking tuned = context.tuned_blocking(tuning_shape(problem, step.algorithm, operands.has_residual));
   const int threads = context.options().threads;
-  const bool resident = static_cast<std::int64_t>(weights->bytes()) <= kResidentFilters;
-  const bool streamed = !resident && points() * in_blocks * kBlock * all_tiles() * 4 <= kAllTilesBytes;
+  const bool streamed = !resident() && points() * in_blocks * kBlock * all_tiles() * 4 <= kAllTilesBytes;
   const bool split_panels = streamed || all_tiles() < threads * kLeastTilesAThread;
   grid = PlannedGrid(cost(), threads, tuned.panel_parts > 0 ? tuned.panel_parts : (split_panels ? 0 : 1));
   const Grid parts = grid.of(threads);
   const std::int64_t floats =
       in_blocks * kBlock + (parts.panel_parts > 1 ? 0 : kernels::winograd_channels(form.kernel));
   const std::int64_t bytes =
-      parts.panel_parts > 1 ? kSplitPanelsBytes : (resident ? kTransformedBytes : kStreamedForBytes);
+      parts.panel_parts > 1 ? kSplitPanelsBytes : (resident() ? kTransformedBytes : kStreamedForBytes);
   const std::int64_t in_cache = std::max<std::int64_t>(8, bytes / (points() * floats * 4));
   // A group's transformed input is scratch: a file must not make it as large as it likes.
   constexpr std::int64_t kMostTuned = 16;
   const std::int64_t most = tuned.tiles > 0 ? std::min<std::int64_t>(tuned.tiles, kMostTuned * in_cache) : in_cache;
   const std::int64_t part = std::max<std::int64_t>(1, base::ceil_div(all_tiles(), std::int64_t{parts.pixel_parts}));
   group = base::ceil_div(part, base::ceil_div(part, most));
+  if (form.phases) {
+    if (const std::int64_t rows = most * 5 / 4 / tiles.columns; rows > 0) group = rows * tiles.columns;
+    const std::int64_t row_bytes = form.edge().outputs * from.row_stride * 4;
+    strip = std::clamp(kPhaseBytes / std::max<std::int64_t>(1, row_bytes), kLeastStrip, std::int64_t{tiles.rows});
+  }
   step.blocking.tiles = static_cast<std::int32_t>(group);
   step.blocking.panel_parts = parts.panel_parts;
 }
@@ -439,13 +451,20 @@ void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, const Winogr
   const auto bytes = [](std::int64_t floats) {
     return base::to_size(base::checked_mul(floats, 4, "scratch"), "scratch");
   };
-  step.thread_scratch_bytes = bytes(d->m_floats() + d->v_floats());
-  if (form.phases) {
-    step.phases = static_cast<int>(2 * problem.images);
-    step.shared_scratch_bytes = d->from.bytes;
-    step.run = [d](const RunArgs& args) { d->run_phases(args); };
-  } else {
-    step.run = [d](const RunArgs& args) { d->run_images(args, 0, d->problem.images); };
+  step.thread_scratch_bytes = bytes(d->m_floats() + d->v_floats() + d->strip_rows() * d->from.row_stride);
+  step.run = [d](const RunArgs& args) {
+    const Part mine = d->part(args.thread, args.threads);
+    d->run_tiles(args, target_view(d->operands.out, args.out<float>(0)), mine.pixels, mine.panels);
+  };
+  if (d->resident() && !d->operands.has_residual) {
+    step.rows_written = {d->form.edge().outputs,
+                         [d](const RunArgs& args, std::int64_t image, Range rows, const kernels::BlockedTarget& to) {
+                           const std::int64_t m = d->form.edge().outputs, before = image * d->image_tiles();
+                           d->run_tiles(args, to,
+                                        {before + rows.first / m * d->tiles.columns,
+                                         before + base::ceil_div(rows.last, m) * d->tiles.columns},
+                                        {0, d->panels()});
+                         }};
   }
   step.load = [d](int thread, int threads) { return d->load(thread, threads); };
 }

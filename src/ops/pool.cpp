@@ -82,6 +82,17 @@ void plan_blocked(PlanContext& c, const PoolProblem& p) {
       table->pool(call);
     });
   };
+  const kernels::PoolAxis& h = k.h;
+  c.step().rows_read = {h.stride, (h.kernel - 1) * std::int64_t{h.dilation} + 1, h.pad_before,
+                        [k, out, table = &c.kernels()](const RunArgs& args, std::int64_t image, Range rows,
+                                                       const kernels::BlockedSource& from) {
+                          kernels::PoolArguments call = k;
+                          call.x = from;
+                          call.y = target_view(out, args.out<float>(0));
+                          call.y.data += image * call.y.image;
+                          call.range = {0, k.blocks, static_cast<int>(rows.first), static_cast<int>(rows.last)};
+                          table->pool(call);
+                        }};
 }
 
 void plan_plain(PlanContext& c, const PoolProblem& p) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "kernels/view.h"
 #include "linnet/tensor.h"
 #include "linnet/tuning.h"
 
@@ -73,6 +74,27 @@ struct RunArgs {
   }
 };
 
+/// [first, last) of part `part` when n items are split into `parts` contiguous, balanced ranges.
+struct Range {
+  std::int64_t first = 0, last = 0;
+  [[nodiscard]] constexpr std::int64_t count() const noexcept { return last - first; }
+  friend constexpr bool operator==(const Range&, const Range&) = default;
+};
+constexpr Range split(std::int64_t n, int parts, int part) { return {n * part / parts, n * (part + 1) / parts}; }
+
+/// How a step writes some rows of one image of output 0, which is nchw16c, elsewhere than into its buffer: at `to`, in which only
+/// these rows of image 0 are there.
+struct RowsWritten {
+  std::int64_t unit = 1;  // rows begin at a multiple of it, and end at one or with the image
+  std::function<void(const RunArgs&, std::int64_t image, Range rows, const kernels::BlockedTarget& to)> run;
+};
+/// How a step of one input writes some rows of one image of output 0, reading the input, which is nchw16c, at `from` instead of in
+/// its buffer: row y from those rows of [y * stride - before, y * stride - before + span) that there are.
+struct RowsRead {
+  std::int64_t stride = 1, span = 1, before = 0;
+  std::function<void(const RunArgs&, std::int64_t image, Range rows, const kernels::BlockedSource& from)> run;
+};
+
 struct Step {
   std::string name;                    // the node's label
   std::string op;                      // "Conv"
@@ -100,14 +122,9 @@ struct Step {
   /// What thread `thread` of `threads` does, in cycles as GridCost (ops/partition.h) counts them: for a model of how evenly
   /// threads are loaded. Null where no grid splits the step.
   std::function<double(int thread, int threads)> load;
+  /// For a planner that has two steps go through the rows of a value together; null where the step cannot.
+  RowsWritten rows_written;
+  RowsRead rows_read;
 };
-
-/// [first, last) of part `part` when n items are split into `parts` contiguous, balanced ranges.
-struct Range {
-  std::int64_t first = 0, last = 0;
-  [[nodiscard]] constexpr std::int64_t count() const noexcept { return last - first; }
-  friend constexpr bool operator==(const Range&, const Range&) = default;
-};
-constexpr Range split(std::int64_t n, int parts, int part) { return {n * part / parts, n * (part + 1) / parts}; }
 
 }  // namespace linnet::ops

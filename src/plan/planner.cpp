@@ -15,6 +15,7 @@
 #include "plan/image_groups.h"
 #include "plan/joined_values.h"
 #include "plan/memory_plan.h"
+#include "plan/row_strips.h"
 
 namespace linnet::plan {
 
@@ -86,6 +87,7 @@ class Planner {
   void plan_steps();
   ops::Step plan_step(NodeId id, const ops::PlanOptions& options);
   ops::Step plan_grouped_step(NodeId id, const ImageGroup& group, const ops::PlanOptions& options);
+  void fuse_neighbours();
   [[nodiscard]] const ImageGroup* group_of(std::int32_t index) const;
   void release_packed(const graph::Node& node, const ops::Step& step);
   void find_roots();
@@ -274,6 +276,7 @@ void Planner::plan_steps() {
     steps_.push_back(group == nullptr ? plan_step(order[i], options) : plan_grouped_step(order[i], *group, options));
     plan_->macs += steps_.back().macs;
   }
+  fuse_neighbours();
 }
 
 ops::Step Planner::plan_step(NodeId id, const ops::PlanOptions& options) {
@@ -304,6 +307,26 @@ ops::Step Planner::plan_grouped_step(NodeId id, const ImageGroup& group, const o
   for (const auto& [value, placement] : whole) placements_[at(value)] = placement;
   step.macs *= group.times;
   return step;
+}
+
+/// Steps that follow each other and can go through the rows of the value between them together become one.
+void Planner::fuse_neighbours() {
+  for (std::int32_t i = 0; i + 1 < static_cast<std::int32_t>(steps_.size()); ++i) {
+    ops::Step &first = steps_[at(i)], &second = steps_[at(i + 1)];
+    const ImageGroup* const group = group_of(i);
+    if (!first.rows_written.run || !second.rows_read.run || group != group_of(i + 1)) continue;
+    const ValueId between = first.outputs[0];
+    const graph::Value& value = graph_.value(between);
+    if (second.inputs[0] != between || value.consumers.size() > 1 || value.graph_output) continue;
+    const int threads = group != nullptr && group->per_thread ? 1 : target_.threads;
+    Placement out = placements_[at(second.outputs[0])];
+    if (group != nullptr) out = place_images(out, group->images);
+    std::optional<ops::Step> fused = fuse_by_rows(first, second, placements_[at(between)], out, threads);
+    if (!fused) continue;
+    first = std::move(*fused);
+    if (out.halo.any()) write_border(first, 0, out, *target_.table);
+    second = {};
+  }
 }
 
 const ImageGroup* Planner::group_of(std::int32_t index) const {
