@@ -51,6 +51,7 @@ struct Session::State {
   void run_into(std::span<const NamedTensor> given, std::span<Tensor> outputs, const RunOptions& options);
   std::vector<Datum> run_data(const std::vector<NamedDatum>& given, const RunOptions& options);
   [[nodiscard]] PlanReport report() const;
+  void release();
   void bind();
   void execute(std::span<const NamedTensor> given, const RunOptions& options, std::span<const Tensor> outputs = {});
   [[nodiscard]] const std::vector<plan::PlannedValue>& planned_outputs() const { return bound->outputs; }
@@ -173,7 +174,7 @@ void Session::State::choose(std::span<const Given> given) {
   }
   Plan::State& next = overrides ? plan.state().overridable() : plan.state();
   if (chosen == &next) return;
-  bound.reset();
+  release();
   runner.reset();
   chosen = &next;
 }
@@ -238,14 +239,21 @@ void Session::State::take_inputs(std::span<const NamedTensor> given) {
   }
 }
 
+/// What was bound goes, and its profile: a run may fail before the next one is bound.
+void Session::State::release() {
+  executor.reset();
+  bound.reset();
+  seconds.clear();
+  profiled_runs = 0;
+}
+
 void Session::State::bind() {
   const bool same =
       bound != nullptr && std::equal(shapes.begin(), shapes.end(), bound->inputs.begin(), bound->inputs.end(),
                                      [](const Shape& a, const plan::PlannedValue& b) { return a == b.shape; });
   if (same) return;
   std::shared_ptr<const plan::ShapePlan> next = chosen->plan_for(shapes);
-  executor.reset();
-  bound.reset();
+  release();
   passed_on.clear();
   for (const plan::PlannedValue& output : next->outputs) {
     if (output.buffer.kind == plan::BufferRef::Kind::input) passed_on.push_back(output.buffer.index);
@@ -253,9 +261,8 @@ void Session::State::bind() {
   std::sort(passed_on.begin(), passed_on.end());
   passed_on.erase(std::unique(passed_on.begin(), passed_on.end()), passed_on.end());
   executor = std::make_unique<runtime::Executor>(next, arena.hold(next->arena_bytes), plan.state().target().threads);
+  seconds.assign(next->steps.size(), 0.0);
   bound = std::move(next);
-  seconds.assign(bound->steps.size(), 0.0);
-  profiled_runs = 0;
 }
 
 void Session::State::execute(std::span<const NamedTensor> given, const RunOptions& options,

@@ -132,7 +132,9 @@ std::vector<SharedDatum> ControlFlow::turn_for_shapes(const std::vector<SharedDa
   try {
     return run_turn(std::move(inputs));
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::input) throw;
+    // Of data and shapes that no turn has to take. Not so where the caller stops the run, or memory is short.
+    constexpr ErrorCode kOfTheTurn[] = {ErrorCode::model, ErrorCode::unsupported, ErrorCode::limit, ErrorCode::input};
+    if (std::find(std::begin(kOfTheTurn), std::end(kOfTheTurn), error.code()) == std::end(kOfTheTurn)) throw;
     return {};
   }
 }

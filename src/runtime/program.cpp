@@ -144,10 +144,11 @@ void ProgramRunner::bind(SegmentState& state, std::shared_ptr<const plan::ShapeP
   std::byte* const memory = arena_->hold(plan->arena_bytes);
   if (state.bound == plan && state.memory == memory) return;
   state.executor.reset();
+  state.bound.reset();  // what follows may fail for want of memory, and the next run must not take it for done
+  state.executor = std::make_unique<Executor>(plan, memory, program_.options().target.threads);
+  state.seconds.assign(plan->steps.size(), 0.0);
   state.bound = std::move(plan);
   state.memory = memory;
-  state.executor = std::make_unique<Executor>(state.bound, memory, program_.options().target.threads);
-  state.seconds.assign(state.bound->steps.size(), 0.0);
 }
 
 void ProgramRunner::run_segment(std::size_t index, const std::vector<SharedDatum>& given) {

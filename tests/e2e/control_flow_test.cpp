@@ -225,6 +225,31 @@ TEST_CASE("What a loop of no turns collects has the extents of what a turn would
   CHECK(shape(0, int64s({9})) == std::vector<std::int64_t>{0});  // no turn can be made
 }
 
+TEST_CASE("A loop of no turns is not refused for what its body would refuse", "[dynamic]") {
+  // A pyramid: as many levels as fit, and of a picture of one pixel none do.
+  OnnxGraph body;
+  body.node(OnnxNode("Identity", {"go_in"}, {"go_out"}))
+      .node(OnnxNode("MaxPool", {"level"}, {"next"}).set("kernel_shape", Ints{2, 2}).set("strides", Ints{2, 2}))
+      .node(OnnxNode("GlobalMaxPool", {"next"}, {"peak"}));
+  body.input("i", kInt, {}).input("go_in", kBool, {}).output("go_out", kBool, {});
+  const ProtoWriter of_float = ProtoWriter().message(1, ProtoWriter().number(1, static_cast<int>(kFloat)));
+  body.fields().message(11, ProtoWriter().bytes(1, "level").message(2, of_float));  // shapes are not told
+  for (const char* output : {"next", "peak"})
+    body.fields().message(12, ProtoWriter().bytes(1, output).message(2, of_float));
+  OnnxModel model;
+  model.graph.node(OnnxNode("Loop", {"n", "", "x"}, {"top", "peaks"}, "loop").set("body", body));
+  model.graph.input("n", kInt, {}).input("x", kFloat, {1, 1, "H", "W"});
+  model.graph.output("top", kFloat, {"N", "C", "A", "B"}).output("peaks", kFloat, {"L", "N", "C", "P", "Q"});
+  Session session(Model::load(model.bytes()));
+  const auto peaks = [&](std::int64_t levels, std::int64_t edge) {
+    return session.run({{"n", tensor<std::int64_t>({}, {levels})}, {"x", Tensor(kFloat, {1, 1, edge, edge})}})[1]
+        .shape();
+  };
+  CHECK(peaks(2, 4) == Shape{2, 1, 1, 1, 1});
+  CHECK(peaks(0, 4) == Shape{0, 1, 1, 1, 1});
+  CHECK(peaks(0, 1)[0] == 0);
+}
+
 OnnxGraph loop_body(const std::vector<OnnxNode>& nodes, const std::vector<std::string>& sequences,
                     const std::vector<std::string>& results) {
   OnnxGraph body;

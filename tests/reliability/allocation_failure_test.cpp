@@ -159,6 +159,33 @@ TEST_CASE("L10: a session whose run fails for want of memory runs when there is 
   FAIL("no end");
 }
 
+TEST_CASE("L10: a session that cannot turn to other shapes for want of memory does so when there is some") {
+  const OnnxNode relu("Relu", {"x"}, {"r"});
+  const std::vector<std::byte> one_plan =
+      model_of({relu, OnnxNode("Softmax", {"r"}, {"y"})}, {{"x", {"N", 4}}}).bytes();
+  const std::vector<std::byte> in_parts =
+      model_of({relu, OnnxNode("NonZero", {"r"}, {"at"}), OnnxNode("Transpose", {"at"}, {"rows"}),
+                OnnxNode("GatherND", {"x", "rows"}, {"some"}), OnnxNode("Softmax", {"some"}, {"y"})},
+               {{"x", {"N", 4}}})
+          .bytes();
+  const std::vector<NamedTensor> first = {{"x", floats_of({2, 4})}}, other = {{"x", floats_of({3, 4})}};
+  for (const auto* file : {&one_plan, &in_parts}) {
+    const Plan plan(Model::load(*file), one_thread());
+    std::string outcome;
+    for (long n = 1; n < 1000 && outcome != "done"; ++n) {
+      Session session(plan);
+      session.enable_profile(true);
+      const std::vector<float> expected = floats(session.run(first).at(0));
+      outcome = g_failure.outcome_of([&] { (void)session.run(other); }, n, false);
+      if (outcome != "" && outcome != "done") FAIL_CHECK("allocation " << n << ": " << outcome);
+      (void)session.profile();
+      CHECK(floats(session.run(other).at(0)).size() == expected.size() / 2 * 3);
+      CHECK(floats(session.run(first).at(0)) == expected);
+    }
+    CHECK(outcome == "done");
+  }
+}
+
 }  // namespace linnet::test::allocation_failure_test
 
 #else

@@ -243,6 +243,23 @@ TEST_CASE("L08: a session that runs refuses to be asked for its profile, and nei
   CHECK(refused > 0);
 }
 
+TEST_CASE("L08: a profile is of the plan that a run has chosen, whatever came of that run") {
+  OnnxModel model =
+      model_of({OnnxNode("Add", {"x", "b"}, {"s"}), OnnxNode("Softmax", {"s"}, {"y"})}, {{"x", {"N", 4}}});
+  model.graph.initializer("b", floats_of({4}, 1));
+  model.graph.input("b", DataType::float32, {"C"});
+  const std::vector<std::byte> file = model.bytes();
+  Session session(Model::load(file), one_thread());
+  const Tensor x = floats_of({2, 4});
+  session.enable_profile(true);
+  (void)session.run({{"x", x}});
+  CHECK(session.profile().steps.size() == 2);
+  CHECK_REFUSED([&] { (void)session.run({{"x", x}, {"b", floats_of({3})}}); }, ErrorCode::model, "b");
+  CHECK(session.profile().steps.empty());
+  (void)session.run({{"x", x}});
+  CHECK(session.profile().steps.at(0).milliseconds > 0);
+}
+
 TEST_CASE("L09: a deadline ends a run as a cancellation does") {
   const auto file = long_network(300);
   const Tensor x = floats_of({16, 8, 16, 16});
