@@ -321,7 +321,9 @@ class Walk {
 
   void take_exif(Bytes data) {
     constexpr std::string_view kExif("Exif\0\0", 6);
-    if (starts_with(data, kExif)) orientation_ = exif_orientation(data.subspan(kExif.size()));
+    if (exif_seen_ || !starts_with(data, kExif)) return;
+    exif_seen_ = true;  // what does not fit one segment goes on in others that begin alike
+    orientation_ = exif_orientation(data.subspan(kExif.size()));
   }
 
   std::size_t take_scan(const Segment& segment) {
@@ -369,6 +371,7 @@ class Walk {
   };
   std::array<Quantizer, 4> quantizers_;
   ColorMarkers colors_;
+  bool exif_seen_ = false;
   bool takes_rgb_ = false;  // libjpeg, which decides before the first scan
   std::size_t used_bytes_ = 0;
   std::int64_t data_bytes_ = 0;
