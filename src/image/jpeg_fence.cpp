@@ -172,14 +172,19 @@ class ScanScript {
     }
   }
 
+  // A progressive file may end after any scan. Where the low frequencies are not whole by then, libjpeg smooths what there is and
+  // the decoder does not: up to 70 levels apart.
   void finish() const {
     for (const auto& component : low_) {
       if (component[0] == kNothing) refuse("the JPEG file is truncated: a component has no scan");
+      if (std::any_of(component.begin() + 1, component.begin() + 1 + kSmoothed, [](int low) { return low != 0; }))
+        refuse("a progressive JPEG that ends before its low frequencies are whole");
     }
   }
 
  private:
   static constexpr int kNothing = -1;
+  static constexpr int kSmoothed = 9;  // coefficients after DC that libjpeg-turbo looks at; libjpeg 6b at the first 5 of them
   std::vector<std::array<int, 64>> low_;  // [component][coefficient]: the lowest bit so far
 };
 
