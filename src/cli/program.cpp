@@ -77,7 +77,7 @@ int run_program(int argc, char** argv) {
     if (!verb.starts_with('-') && app.get_subcommands([&](CLI::App* one) { return one->check_name(verb); }).empty())
       return fail(
           Error(ErrorCode::usage, "there is no such verb: see linnet --help", {.found = base::printable(verb)}));
-    app.exit(error);
+    std::cerr << base::printable(error.what()) << "\nRun with --help for more information.\n";
     return exit_code(ErrorCode::usage);
   }
   try {

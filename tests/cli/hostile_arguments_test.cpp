@@ -297,6 +297,17 @@ TEST_CASE("names of models, pictures and labels cannot steer a terminal") {
     CHECK(contains(ran.out, shown));
     for (const char* const raw : {"\x1B", "\a", "\xC2\x9B", "\xE2\x80\xAE"}) CHECK_FALSE(contains(ran.out, raw));
   }
+  // A shell's * gives names that look like options.
+  for (const Arguments& arguments : {Arguments{"classify", kModel, "-" + hostile},
+                                     {"cpu", hostile},
+                                     {"classify", kModel, kShip, "--preset", hostile},
+                                     {"bench", kModel, "--threads", hostile}}) {
+    const Ran ran = run_program(arguments);
+    INFO(arguments[0] << ": " << ran.err);
+    CHECK(ran.code == exit_code(ErrorCode::usage));
+    CHECK(contains(ran.err, shown));
+    for (const char* const raw : {"\x1B", "\a", "\xC2\x9B", "\xE2\x80\xAE"}) CHECK_FALSE(contains(ran.err, raw));
+  }
 }
 
 TEST_CASE("M30: two shapes for one input are refused by its name") {
