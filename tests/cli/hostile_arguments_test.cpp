@@ -310,6 +310,24 @@ TEST_CASE("names of models, pictures and labels cannot steer a terminal") {
   }
 }
 
+TEST_CASE("a path in brackets is one path and no list") {
+  const Desk desk;
+  const std::string folder = desk.dir.path().string();
+  for (const char* const name : {"[a,b]", "[c]", "[d].jpg"}) desk.write(name, read_text(kShip));
+  desk.write("c", "no picture");
+  const auto classified = [&](const std::string& arguments) {
+    return shell("cd " + shell_quoted(folder) + " && \"$LINNET\" classify " + arguments + " >out");
+  };
+  const std::string model = shell_quoted(kModel);
+  CHECK(classified(model + " '[a,b]' '[c]' '[d].jpg' --json") == 0);
+  const nlohmann::json results = nlohmann::json::parse(read_text(folder + "/out"))["results"];
+  REQUIRE(results.size() == 3);
+  for (const nlohmann::json& result : results) CHECK(result["top"][0]["index"] == 8);
+  CHECK(classified("--top 1 -- " + model + " '[c]'") == 0);
+  // The value of an option is what it is.
+  CHECK(contains(run_program({"inspect", kModel, "--output", "[x,y]"}).err, "found [x,y]"));
+}
+
 TEST_CASE("M30: two shapes for one input are refused by its name") {
   const Desk desk;
   const std::string model = desk.write("relu.onnx", model_with({OnnxNode("Relu", {"x"}, {"y"})}, {"N", 3, 8, 8}));
