@@ -152,8 +152,8 @@ TEST_CASE("M11: EXIF orientation is read, and applied only on request") {
 TEST_CASE("the first EXIF segment counts: what more there is goes on with it") {
   const FileBytes one = with_orientation(6, false);
   const auto followed_by = [&](const std::string& data) {
-    const std::string segment = std::string("\xFF\xE1\0", 3) + static_cast<char>(2 + 6 + data.size()) +
-                                std::string("Exif\0\0", 6) + data;
+    const std::string segment =
+        std::string("\xFF\xE1\0", 3) + static_cast<char>(2 + 6 + data.size()) + std::string("Exif\0\0", 6) + data;
     const FileBytes inserted = to_bytes(segment);
     FileBytes file = one;
     const auto end = file.begin() + 2 + 2 + std::to_integer<int>(one[5]);  // of the first, which is short
