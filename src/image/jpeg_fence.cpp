@@ -184,7 +184,7 @@ class ScanScript {
 
  private:
   static constexpr int kNothing = -1;
-  static constexpr int kSmoothed = 9;  // coefficients after DC that libjpeg-turbo looks at; libjpeg 6b at 5
+  static constexpr int kSmoothed = 9;     // after DC, by libjpeg-turbo; by libjpeg 6b the first 5 of them
   std::vector<std::array<int, 64>> low_;  // [component][coefficient]: the lowest bit so far
 };
 
