@@ -20,8 +20,16 @@ configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/linnetConfig.cmake.in" 
 write_basic_package_version_file("${generated}/linnetConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 install(FILES "${generated}/linnetConfig.cmake" "${generated}/linnetConfigVersion.cmake" DESTINATION "${package_dir}")
 
-# The prefix as seen from lib/pkgconfig.
+# The prefix as seen from lib/pkgconfig. Who packages may give directories that lie elsewhere, as absolute paths.
 cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" OUTPUT_VARIABLE
            pc_prefix)
+set(pc_prefix "\${pcfiledir}/${pc_prefix}")
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  set(pc_prefix "${CMAKE_INSTALL_PREFIX}")
+endif()
+foreach(dir IN ITEMS libdir includedir)
+  string(TOUPPER "CMAKE_INSTALL_${dir}" variable)
+  cmake_path(APPEND pc_${dir} "\${prefix}" "${${variable}}")
+endforeach()
 configure_file("${CMAKE_CURRENT_LIST_DIR}/linnet.pc.in" "${generated}/linnet.pc" @ONLY)
 install(FILES "${generated}/linnet.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

@@ -9,8 +9,9 @@
 //          sampling that stb_image knows. Refused by name: arithmetic, lossless, hierarchical and 12-bit files, and four
 //          components (CMYK, YCCK): turning ink into light needs the file's colour profile, and a guess would be a wrong
 //          answer without a sign.
-//          So is a file whose markers contradict each other about its colours (JFIF beside components named R, G, B), or that
-//          replaces a quantisation table of a progressive picture: decoders differ about these.
+//          So is a file whose markers contradict each other about its colours (JFIF beside components named R, G, B), that
+//          replaces a quantisation table of a progressive picture, or that ends before a progressive picture's low frequencies
+//          are whole: decoders differ about these.
 //          The decoder differs from libjpeg (Pillow, OpenCV) by at most 3 of 255 levels, and in two places by more: the last
 //          columns (the last but one of an even width, the last of an odd one) of a 4:2:2 file, which stb_image interpolates from
 //          the wrong neighbour; and pictures of up to 6 columns whose colours have half as many.

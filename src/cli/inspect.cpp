@@ -174,11 +174,13 @@ void add_inspect(CLI::App& app, Action& action) {
   add_model_argument(*verb, options->model);
   add_plan_flags(*verb, options->plan);
   verb->add_flag("--passes", options->passes, "What each rewrite of the graph did, and where it refused and why.");
-  verb->add_flag("--graph", options->graph, "The graph after the rewrites, a node a line.");
-  verb->add_flag("--dot", options->dot,
-                 "The same as a Graphviz picture: linnet inspect m.onnx --dot | dot -Tsvg > m.svg");
+  CLI::Option* graph = verb->add_flag("--graph", options->graph, "The graph after the rewrites, a node a line.");
+  CLI::Option* dot = verb->add_flag("--dot", options->dot,
+                                    "The same as a Graphviz picture: linnet inspect m.onnx --dot | dot -Tsvg > m.svg");
+  dot->excludes(graph);
   verb->add_flag("--json", options->json,
-                 "Print one JSON object: inputs, outputs, operators, parameters, macs, passes, plan.");
+                 "Print one JSON object: inputs, outputs, operators, parameters, macs, passes, plan.")
+      ->excludes(graph, dot);
   verb->callback([options, &action] { action = [options] { return run_inspect(*options); }; });
 }
 

@@ -7,6 +7,7 @@
 #include <iostream>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "base/printable.h"
 #include "cli/text_file.h"
@@ -46,6 +47,20 @@ void refuse_empty_values(CLI::App& app) {
   }
 }
 
+/// CLI11 takes [a,b] for a list of two where several values may stand. It is one path, and ./[a,b] is the same one.
+void name_paths_in_brackets(CLI::App& app, std::vector<std::string>& arguments) {
+  if (arguments.size() < 2) return;
+  const std::vector<CLI::App*> verbs =
+      app.get_subcommands([&](const CLI::App* one) { return one->check_name(arguments[1]); });
+  if (verbs.empty()) return;
+  for (std::size_t i = 2; i < arguments.size(); ++i) {
+    if (!arguments[i].starts_with('[') || !arguments[i].ends_with(']')) continue;
+    const CLI::Option* const option = verbs[0]->get_option_no_throw(arguments[i - 1]);
+    const bool one_value = option != nullptr && option->get_items_expected_max() > 0 && !option->get_allow_extra_args();
+    if (!one_value) arguments[i].insert(0, "./");
+  }
+}
+
 }  // namespace
 
 int run_program(int argc, char** argv) {
@@ -66,8 +81,12 @@ int run_program(int argc, char** argv) {
   add_cpu(app, action);
   add_limits(app, action);
   refuse_empty_values(app);
+  std::vector<std::string> arguments(argv, argv + argc);
+  name_paths_in_brackets(app, arguments);
+  std::vector<const char*> pointers;
+  for (const std::string& argument : arguments) pointers.push_back(argument.c_str());
   try {
-    app.parse(argc, argv);
+    app.parse(argc, pointers.data());
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {  // --help, --version
       app.exit(error);
@@ -77,7 +96,7 @@ int run_program(int argc, char** argv) {
     if (!verb.starts_with('-') && app.get_subcommands([&](CLI::App* one) { return one->check_name(verb); }).empty())
       return fail(
           Error(ErrorCode::usage, "there is no such verb: see linnet --help", {.found = base::printable(verb)}));
-    app.exit(error);
+    std::cerr << base::printable(error.what()) << "\nRun with --help for more information.\n";
     return exit_code(ErrorCode::usage);
   }
   try {

@@ -172,14 +172,19 @@ class ScanScript {
     }
   }
 
+  // A progressive file may end after any scan. Where the low frequencies are not whole by then, libjpeg smooths what there is and
+  // the decoder does not: up to 70 levels apart.
   void finish() const {
     for (const auto& component : low_) {
       if (component[0] == kNothing) refuse("the JPEG file is truncated: a component has no scan");
+      if (std::any_of(component.begin() + 1, component.begin() + 1 + kSmoothed, [](int low) { return low != 0; }))
+        refuse("a progressive JPEG that ends before its low frequencies are whole");
     }
   }
 
  private:
   static constexpr int kNothing = -1;
+  static constexpr int kSmoothed = 9;     // after DC, by libjpeg-turbo; by libjpeg 6b the first 5 of them
   std::vector<std::array<int, 64>> low_;  // [component][coefficient]: the lowest bit so far
 };
 
@@ -321,7 +326,9 @@ class Walk {
 
   void take_exif(Bytes data) {
     constexpr std::string_view kExif("Exif\0\0", 6);
-    if (starts_with(data, kExif)) orientation_ = exif_orientation(data.subspan(kExif.size()));
+    if (exif_seen_ || !starts_with(data, kExif)) return;
+    exif_seen_ = true;  // what does not fit one segment goes on in others that begin alike
+    orientation_ = exif_orientation(data.subspan(kExif.size()));
   }
 
   std::size_t take_scan(const Segment& segment) {
@@ -369,6 +376,7 @@ class Walk {
   };
   std::array<Quantizer, 4> quantizers_;
   ColorMarkers colors_;
+  bool exif_seen_ = false;
   bool takes_rgb_ = false;  // libjpeg, which decides before the first scan
   std::size_t used_bytes_ = 0;
   std::int64_t data_bytes_ = 0;

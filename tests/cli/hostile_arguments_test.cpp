@@ -297,6 +297,35 @@ TEST_CASE("names of models, pictures and labels cannot steer a terminal") {
     CHECK(contains(ran.out, shown));
     for (const char* const raw : {"\x1B", "\a", "\xC2\x9B", "\xE2\x80\xAE"}) CHECK_FALSE(contains(ran.out, raw));
   }
+  // A shell's * gives names that look like options.
+  for (const Arguments& arguments : {Arguments{"classify", kModel, "-" + hostile},
+                                     {"cpu", hostile},
+                                     {"classify", kModel, kShip, "--preset", hostile},
+                                     {"bench", kModel, "--threads", hostile}}) {
+    const Ran ran = run_program(arguments);
+    INFO(arguments[0] << ": " << ran.err);
+    CHECK(ran.code == exit_code(ErrorCode::usage));
+    CHECK(contains(ran.err, shown));
+    for (const char* const raw : {"\x1B", "\a", "\xC2\x9B", "\xE2\x80\xAE"}) CHECK_FALSE(contains(ran.err, raw));
+  }
+}
+
+TEST_CASE("a path in brackets is one path and no list") {
+  const Desk desk;
+  const std::string folder = desk.dir.path().string();
+  for (const char* const name : {"[a,b]", "[c]", "[d].jpg"}) desk.write(name, read_text(kShip));
+  desk.write("c", "no picture");
+  const auto classified = [&](const std::string& arguments) {
+    return shell("cd " + shell_quoted(folder) + " && \"$LINNET\" classify " + arguments + " >out");
+  };
+  const std::string model = shell_quoted(kModel);
+  CHECK(classified(model + " '[a,b]' '[c]' '[d].jpg' --json") == 0);
+  const nlohmann::json results = nlohmann::json::parse(read_text(folder + "/out"))["results"];
+  REQUIRE(results.size() == 3);
+  for (const nlohmann::json& result : results) CHECK(result["top"][0]["index"] == 8);
+  CHECK(classified("--top 1 -- " + model + " '[c]'") == 0);
+  // The value of an option is what it is.
+  CHECK(contains(run_program({"inspect", kModel, "--output", "[x,y]"}).err, "found [x,y]"));
 }
 
 TEST_CASE("M30: two shapes for one input are refused by its name") {

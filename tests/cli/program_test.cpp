@@ -66,6 +66,9 @@ TEST_CASE("inspect shows the model, the passes and the plan") {
     CHECK(pass["enabled"] == (pass["name"] != "fuse_activation"));
   }
   CHECK(run_program({"inspect", kModel, "--dot"}).out.rfind("digraph", 0) == 0);
+  // Each is an answer of its own, and none is given in place of another.
+  for (const auto& both : {std::vector<std::string>{"--json", "--dot"}, {"--json", "--graph"}, {"--graph", "--dot"}})
+    CHECK(run_program({"inspect", kModel, both[0], both[1]}).code == exit_code(ErrorCode::usage));
   CHECK(run_program({"inspect", kModel, "--disable-pass", "nonsense"}).code == exit_code(ErrorCode::usage));
   CHECK(run_program({"inspect", kModel, "--shape", "nonsense"}).code == exit_code(ErrorCode::usage));
 }

@@ -148,3 +148,18 @@ TEST_CASE("M11: EXIF orientation is read, and applied only on request") {
   }
   CHECK(decode_image(with_orientation(9, false)).exif_orientation == 1);
 }
+
+TEST_CASE("the first EXIF segment counts: what more there is goes on with it") {
+  const FileBytes one = with_orientation(6, false);
+  const auto followed_by = [&](const std::string& data) {
+    const std::string segment =
+        std::string("\xFF\xE1\0", 3) + static_cast<char>(2 + 6 + data.size()) + std::string("Exif\0\0", 6) + data;
+    const FileBytes inserted = to_bytes(segment);
+    FileBytes file = one;
+    const auto end = file.begin() + 2 + 2 + std::to_integer<int>(one[5]);  // of the first, which is short
+    file.insert(end, inserted.begin(), inserted.end());
+    return file;
+  };
+  CHECK(decode_image(followed_by("the rest of a maker note")).exif_orientation == 6);
+  CHECK(decode_image(followed_by(std::string("II*\0\x08\0\0\0\0\0", 10))).exif_orientation == 6);
+}

@@ -94,7 +94,8 @@ TEST_CASE("a JPEG whose data end early is refused even if it is closed with EOI"
       CHECK(decode_error(closed_at(whole, size)) == ErrorCode::image);
     }
   }
-  // A progressive file may end after any scan: that is what it is for. Inside a scan it may not.
+  // A progressive file may end after a scan: that is what it is for. Inside a scan it may not, nor after one that leaves low
+  // frequencies to later ones, which libjpeg would smooth.
   const FileBytes progressive = read_data("progressive.jpg");
   int accepted = 0;
   int scans = 0;
@@ -104,7 +105,8 @@ TEST_CASE("a JPEG whose data end early is refused even if it is closed with EOI"
   }
   CHECK(scans > 5);
   INFO(accepted << " cuts accepted, " << scans << " scans");
-  CHECK(accepted <= 4 * scans);  // at the end of its data, less a byte of padding, and with the next scan's tables
+  CHECK(accepted >= 1);
+  CHECK(accepted <= 3);  // at the end of the last scan's data, and less a byte of padding
 }
 
 TEST_CASE("M06: every single-bit flip of a PNG is refused") {

@@ -8,9 +8,12 @@ set(work "${WORK}")
 if(FULL)
   string(APPEND work "-full")
 endif()
-file(REMOVE_RECURSE "${work}")
-step("configure the consumer" "${CMAKE_COMMAND}" -G "${GENERATOR}" -S "${CMAKE_CURRENT_LIST_DIR}/subdirectory" -B
-     "${work}" "-DLINNET_SOURCE=${SOURCE}" "-DCMAKE_CXX_COMPILER=${CXX}")
+foreach(found_before IN ITEMS ON OFF)
+  file(REMOVE_RECURSE "${work}")
+  step("configure the consumer, its own packages found before: ${found_before}" "${CMAKE_COMMAND}" -G "${GENERATOR}" -S
+       "${CMAKE_CURRENT_LIST_DIR}/subdirectory" -B "${work}" "-DLINNET_SOURCE=${SOURCE}" "-DCMAKE_CXX_COMPILER=${CXX}"
+       "-DFOUND_BEFORE=${found_before}")
+endforeach()
 if(FULL)
   step("build it" "${CMAKE_COMMAND}" --build "${work}" --target consumer)
   step("run it" "${work}/consumer" ${classify_ship})
