@@ -141,6 +141,9 @@ void check_seeds(std::uint64_t first, std::uint64_t count, Numbers numbers) {
 }  // namespace
 
 TEST_CASE("random networks: 350 agree with the oracle and with themselves") { check_seeds(0, 350, Numbers::real); }
+// Of the fuzzer's findings. The first: the root of a probability of less than half the smallest float.
+TEST_CASE("random networks: those that fuzzing found") { check_seeds(5512472843034893869U, 1, Numbers::real); }
+
 TEST_CASE("random networks: 150 of small integers are exact") { check_seeds(0, 150, Numbers::exact); }
 
 TEST_CASE("random networks: 10,000 agree with the oracle and with themselves", "[.nightly]") {

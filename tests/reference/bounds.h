@@ -10,6 +10,9 @@ namespace linnet::reference {
 
 constexpr double kUnitRoundoff = 0x1p-24;  // of float32, which the engine computes in
 
+/// What a rounding to float32 may be off by where its result is below the normal numbers, which relative errors do not cover.
+constexpr double kSmallestRoundoff = 0x1p-150;
+
 /// The relative error of a sum of `terms` products, each rounded at most once more than a sum of exact products would be:
 /// n u / (1 - n u) of Higham's "Accuracy and Stability", with n one larger for the rounding of folded weights and two
 /// larger for bias and residual.

@@ -290,7 +290,8 @@ Outputs softmax_or_log(const Call& call, bool logarithm) {
         const double relative =
             std::expm1(4 * error + argument) + sum_factor(static_cast<double>(rows.length)) + 16 * kUnitRoundoff;
         y.set(at, logarithm ? shifted - std::log(sum) : std::exp(shifted) / sum);
-        y.set_error(at, logarithm ? relative + std::fabs(y.number(at)) * 16 * kUnitRoundoff : y.number(at) * relative);
+        y.set_error(at, logarithm ? relative + std::fabs(y.number(at)) * 16 * kUnitRoundoff
+                                  : y.number(at) * relative + 2 * kSmallestRoundoff);
       }
     }
   }

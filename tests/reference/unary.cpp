@@ -86,7 +86,7 @@ const Function* find(const std::string& name) {
 
 /// The function over the interval [x - e, x + e], as a distance from its value at x, and its own roundings.
 double unary_error(const Function& function, P p, double x, double e, double y) {
-  const double own = function.roundings * kUnitRoundoff * std::fabs(y) +
+  const double own = function.roundings * (kUnitRoundoff * std::fabs(y) + kSmallestRoundoff) +
                      (function.roundings >= 16 ? 4 * kUnitRoundoff * (1 + std::fabs(p.alpha * p.beta)) : 0);
   if (e == 0) return own;
   if (function.slope > 0) return function.slope * e + own;

@@ -243,7 +243,7 @@ TEST_CASE("L08: a session that runs refuses to be asked for its profile, and nei
   CHECK(refused > 0);
 }
 
-TEST_CASE("L08: a profile is of the plan that a run has chosen, whatever came of that run") {
+TEST_CASE("a profile is of the plan that a run has chosen, whatever came of that run") {
   OnnxModel model =
       model_of({OnnxNode("Add", {"x", "b"}, {"s"}), OnnxNode("Softmax", {"s"}, {"y"})}, {{"x", {"N", 4}}});
   model.graph.initializer("b", floats_of({4}, 1));
