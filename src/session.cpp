@@ -52,6 +52,9 @@ struct Session::State {
   std::vector<Datum> run_data(const std::vector<NamedDatum>& given, const RunOptions& options);
   [[nodiscard]] PlanReport report() const;
   void release();
+  void clear_profile();
+  template <typename Run>
+  void count_run(const Run& run);
   void bind();
   void execute(std::span<const NamedTensor> given, const RunOptions& options, std::span<const Tensor> outputs = {});
   [[nodiscard]] const std::vector<plan::PlannedValue>& planned_outputs() const { return bound->outputs; }
@@ -213,9 +216,10 @@ std::vector<Datum> Session::State::run_program(std::span<const NamedDatum> given
   }
   if (runner == nullptr) runner = std::make_unique<runtime::ProgramRunner>(*chosen->program());
   std::vector<Datum> results;
-  for (const ops::SharedDatum& result : runner->run(std::move(data), profiling, options))
-    results.push_back(ops::take(result));
-  if (profiling) ++profiled_runs;
+  count_run([&] {
+    for (const ops::SharedDatum& result : runner->run(std::move(data), profiling, options))
+      results.push_back(ops::take(result));
+  });
   return results;
 }
 
@@ -272,7 +276,24 @@ void Session::State::execute(std::span<const NamedTensor> given, const RunOption
   for (const std::size_t input : passed_on) keep_apart(inputs[input], outputs);
   input_bytes.resize(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) input_bytes[i] = static_cast<const std::byte*>(inputs[i].raw());
-  executor->run(input_bytes, profiling ? &seconds : nullptr, options);
+  count_run([&] { executor->run(input_bytes, profiling ? &seconds : nullptr, options); });
+}
+
+void Session::State::clear_profile() {
+  std::fill(seconds.begin(), seconds.end(), 0.0);
+  profiled_runs = 0;
+  if (runner != nullptr) runner->clear_profile();
+}
+
+/// A run that ends early leaves times of some of its steps, in no mean.
+template <typename Run>
+void Session::State::count_run(const Run& run) {
+  try {
+    run();
+  } catch (...) {
+    clear_profile();
+    throw;
+  }
   if (profiling) ++profiled_runs;
 }
 
@@ -381,9 +402,7 @@ void Session::run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs
 void Session::enable_profile(bool on) {
   const Busy busy(state().busy);
   state().profiling = on;
-  std::fill(state().seconds.begin(), state().seconds.end(), 0.0);
-  state().profiled_runs = 0;
-  if (state().runner != nullptr) state().runner->clear_profile();
+  state().clear_profile();
 }
 
 PlanReport Session::State::report() const {

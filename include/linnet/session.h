@@ -145,7 +145,8 @@ class Session {
   /// Collects the time of each step from now on (a few microseconds a run); plan().report() does not show it, profile() does.
   /// Both throw Error(usage) while the session runs.
   void enable_profile(bool on);
-  /// The steps of the shapes run last, with mean times since enable_profile(true).
+  /// The steps of the shapes run last, with mean times since enable_profile(true), since other shapes were run, or since a run
+  /// ended early. Of a model that runs in parts only the steps whose shapes change begin anew, while all runs are counted.
   [[nodiscard]] PlanReport profile() const;
 
  private:

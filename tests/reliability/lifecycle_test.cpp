@@ -260,6 +260,24 @@ TEST_CASE("a profile is of the plan that a run has chosen, whatever came of that
   CHECK(session.profile().steps.at(0).milliseconds > 0);
 }
 
+TEST_CASE("a profile counts no run that ended early") {
+  Session session(Model::load(long_network(20)), with_threads(2));
+  const Tensor x = floats_of({16, 8, 16, 16});
+  session.enable_profile(true);
+  (void)session.run(x);
+  const auto total = [&] {
+    double milliseconds = 0;
+    for (const StepReport& step : session.profile().steps) milliseconds += step.milliseconds;
+    return milliseconds;
+  };
+  CHECK(total() > 0);
+  const auto past = std::chrono::steady_clock::now() - std::chrono::hours(1);
+  CHECK_REFUSED([&] { (void)session.run(x, {.deadline = past}); }, ErrorCode::cancelled, "");
+  CHECK(total() == 0);
+  (void)session.run(x);
+  CHECK(total() > 0);
+}
+
 TEST_CASE("L09: a deadline ends a run as a cancellation does") {
   const auto file = long_network(300);
   const Tensor x = floats_of({16, 8, 16, 16});
