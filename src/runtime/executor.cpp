@@ -6,7 +6,6 @@
 #include <limits>
 #include <utility>
 
-#include "base/checked_math.h"
 #include "linnet/error.h"
 #include "plan/memory_plan.h"
 #include "runtime/cancellation.h"
@@ -90,8 +89,7 @@ ops::RunArgs Executor::arguments(const Call& call, int thread, int threads) {
     args.thread_scratch = scratch + static_cast<std::size_t>(thread) * plan_->thread_scratch_stride;
   } else {
     args.shared_scratch = scratch + static_cast<std::size_t>(call.owner) * plan_->thread_scratch_stride;
-    args.thread_scratch =
-        args.shared_scratch + base::round_up(plan_->steps[call.step].step.shared_scratch_bytes, plan::kArenaAlignment);
+    args.thread_scratch = args.shared_scratch + plan::arena_aligned(plan_->steps[call.step].step.shared_scratch_bytes);
   }
   return args;
 }
