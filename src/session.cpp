@@ -77,12 +77,7 @@ class Busy {
 [[noreturn]] void bad_input(const std::string& message, const std::string& name, std::string expected,
                             std::string found) {
   throw Error(ErrorCode::input, message,
-              {.file = {},
-               .node = {},
-               .op = {},
-               .where = "input '" + name + "'",
-               .expected = std::move(expected),
-               .found = std::move(found)});
+              {.where = "input '" + name + "'", .expected = std::move(expected), .found = std::move(found)});
 }
 
 std::string names_of(const std::vector<ValueInfo>& infos) {
@@ -361,12 +356,7 @@ void Session::run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs
   const Busy busy(state().busy);
   if (outputs.size() != plan().outputs().size()) {
     throw Error(ErrorCode::input, "one tensor an output is needed",
-                {.file = {},
-                 .node = {},
-                 .op = {},
-                 .where = {},
-                 .expected = std::to_string(plan().outputs().size()),
-                 .found = std::to_string(outputs.size())});
+                {.expected = std::to_string(plan().outputs().size()), .found = std::to_string(outputs.size())});
   }
   base::guard_memory([&] { state().run_into(inputs, outputs, options); });
 }

@@ -100,9 +100,8 @@ Tuning with_changes(const std::string& file, const TuneResult& result) {
 int run_tune(const TuneVerbOptions& options) {
   const std::string file = options.plan.tuning.empty() ? default_tuning_file() : options.plan.tuning;
   if (file.empty() || file == kNoTuning) {
-    throw Error(
-        ErrorCode::usage, "there is no place to keep what is found; give one with --tuning FILE",
-        {.file = {}, .node = {}, .op = {}, .where = "--tuning", .expected = "the path of a file", .found = file});
+    throw Error(ErrorCode::usage, "there is no place to keep what is found; give one with --tuning FILE",
+                {.where = "--tuning", .expected = "the path of a file", .found = file});
   }
   const Model model = Model::load(model_file(options.model));
   SessionOptions session = session_options(options.plan, FileMayBeMissing::yes);

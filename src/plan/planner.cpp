@@ -92,8 +92,6 @@ void Planner::bind_inputs(const std::vector<Shape>& shapes, std::span<const Tens
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     graph::Value& value = graph_.value(graph_.inputs[i]);
     ErrorDetails details{.file = graph_.file,
-                         .node = {},
-                         .op = {},
                          .where = "input '" + value.name + "'",
                          .expected = graph::to_string(value.desc),
                          .found = to_string(shapes[i])};

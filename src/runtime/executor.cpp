@@ -167,8 +167,7 @@ void Executor::check_faults() {
   }
   if (what == nullptr) return;
   const ops::Step& step = plan_->steps[faulty].step;
-  throw Error(ErrorCode::input, what,
-              {.file = {}, .node = step.name, .op = step.op, .where = {}, .expected = {}, .found = {}});
+  throw Error(ErrorCode::input, what, {.node = step.name, .op = step.op});
 }
 
 }  // namespace linnet::runtime
