@@ -37,7 +37,7 @@ File small_network() {
 }
 
 const File& bundled() {
-  static const File file = read_bytes(source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx");
+  static const File file = read_bytes(bundled_model());
   return file;
 }
 

@@ -25,6 +25,10 @@ inline std::filesystem::path source_dir() {
 #endif
 }
 
+/// What ships with the project, in modelhub's layout.
+inline std::filesystem::path bundled_dir() { return source_dir() / "examples" / "cifar10-resnet20"; }
+inline std::filesystem::path bundled_model() { return bundled_dir() / "model" / "model.onnx"; }
+
 /// $LINNET_DATA, or the folder `shared` beside the project.
 inline std::filesystem::path data_dir() {
   if (const char* folder = getenv("LINNET_DATA")) return folder;
