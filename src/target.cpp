@@ -1,6 +1,5 @@
 #include "target.h"
 
-#include <chrono>
 #include <string>
 #include <utility>
 

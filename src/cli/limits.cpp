@@ -3,7 +3,6 @@
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <string>
 #include <vector>
 
 #include "cli/verbs.h"

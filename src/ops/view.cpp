@@ -1,6 +1,5 @@
 // Views: the same bytes as the input. Identity and Dropout, and how all the operators that only rename extents are planned.
 #include <algorithm>
-#include <string>
 
 #include "ops/blocked.h"
 #include "ops/convert.h"

@@ -1,7 +1,6 @@
 // Promise 3: one build, one model, one set of options: the same bits for any threads, batch and instruction set.
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>

@@ -2,7 +2,6 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <filesystem>
-#include <string>
 
 #include "onnx/loading.h"
 #include "support/data_dir.h"

@@ -3,7 +3,6 @@
 // samples of a fixed seed are not.
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <random>
 
 #include "onnx/load.h"

@@ -5,7 +5,6 @@
 #include <clocale>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <thread>
 
 #include "reliability/hostile.h"
