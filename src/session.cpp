@@ -53,7 +53,6 @@ struct Session::State {
   [[nodiscard]] PlanReport report() const;
   void bind();
   void execute(std::span<const NamedTensor> given, const RunOptions& options, std::span<const Tensor> outputs = {});
-  [[nodiscard]] const std::vector<plan::PlannedValue>& planned_outputs() const { return bound->outputs; }
 };
 
 namespace {
@@ -288,11 +287,7 @@ std::vector<Tensor> Session::State::run(std::span<const NamedTensor> given, cons
     return results;
   }
   execute(given, options);
-  for (std::size_t i = 0; i < planned_outputs().size(); ++i) {
-    const plan::PlannedValue& output = planned_outputs()[i];
-    results.emplace_back(output.type, output.shape);
-    if (output.bytes != 0) std::memcpy(results.back().mutable_raw(), executor->output(i), output.bytes);
-  }
+  for (std::size_t i = 0; i < bound->outputs.size(); ++i) results.push_back(executor->copy_output(i));
   return results;
 }
 
@@ -311,7 +306,7 @@ void Session::State::run_into(std::span<const NamedTensor> given, std::span<Tens
   }
   execute(given, options, outputs);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const plan::PlannedValue& output = planned_outputs()[i];
+    const plan::PlannedValue& output = bound->outputs[i];
     copy_output(output.name, output.type, output.shape, executor->output(i), outputs[i]);
   }
 }

@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <chrono>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -75,6 +76,13 @@ const std::byte* Executor::resolve(const BufferRef& ref, std::ptrdiff_t repetiti
 }
 
 const std::byte* Executor::output(std::size_t i) const { return resolve(plan_->outputs[i].buffer); }
+
+Tensor Executor::copy_output(std::size_t i) const {
+  const plan::PlannedValue& value = plan_->outputs[i];
+  Tensor copy(value.type, value.shape);
+  if (value.bytes != 0) std::memcpy(copy.mutable_raw(), output(i), value.bytes);
+  return copy;
+}
 
 ops::RunArgs Executor::arguments(const Call& call, int thread, int threads) {
   ops::RunArgs args;
