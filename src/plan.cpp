@@ -27,8 +27,6 @@ void select_outputs(graph::Graph& graph, const std::vector<std::string>& names) 
     if (id == graph::kNoValue) {
       throw Error(ErrorCode::usage, "the model has no tensor of this name",
                   {.file = graph.file,
-                   .node = {},
-                   .op = {},
                    .where = "SessionOptions::outputs",
                    .expected = "a name that Model::print shows",
                    .found = name});

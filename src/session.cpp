@@ -57,7 +57,6 @@ struct Session::State {
   void count_run(const Run& run);
   void bind();
   void execute(std::span<const NamedTensor> given, const RunOptions& options, std::span<const Tensor> outputs = {});
-  [[nodiscard]] const std::vector<plan::PlannedValue>& planned_outputs() const { return bound->outputs; }
 };
 
 namespace {
@@ -81,12 +80,7 @@ class Busy {
 [[noreturn]] void bad_input(const std::string& message, const std::string& name, std::string expected,
                             std::string found) {
   throw Error(ErrorCode::input, message,
-              {.file = {},
-               .node = {},
-               .op = {},
-               .where = "input '" + name + "'",
-               .expected = std::move(expected),
-               .found = std::move(found)});
+              {.where = "input '" + name + "'", .expected = std::move(expected), .found = std::move(found)});
 }
 
 std::string names_of(const std::vector<ValueInfo>& infos) {
@@ -321,11 +315,7 @@ std::vector<Tensor> Session::State::run(std::span<const NamedTensor> given, cons
     return results;
   }
   execute(given, options);
-  for (std::size_t i = 0; i < planned_outputs().size(); ++i) {
-    const plan::PlannedValue& output = planned_outputs()[i];
-    results.emplace_back(output.type, output.shape);
-    if (output.bytes != 0) std::memcpy(results.back().mutable_raw(), executor->output(i), output.bytes);
-  }
+  for (std::size_t i = 0; i < bound->outputs.size(); ++i) results.push_back(executor->copy_output(i));
   return results;
 }
 
@@ -344,7 +334,7 @@ void Session::State::run_into(std::span<const NamedTensor> given, std::span<Tens
   }
   execute(given, options, outputs);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const plan::PlannedValue& output = planned_outputs()[i];
+    const plan::PlannedValue& output = bound->outputs[i];
     copy_output(output.name, output.type, output.shape, executor->output(i), outputs[i]);
   }
 }
@@ -389,12 +379,7 @@ void Session::run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs
   const Busy busy(state().busy);
   if (outputs.size() != plan().outputs().size()) {
     throw Error(ErrorCode::input, "one tensor an output is needed",
-                {.file = {},
-                 .node = {},
-                 .op = {},
-                 .where = {},
-                 .expected = std::to_string(plan().outputs().size()),
-                 .found = std::to_string(outputs.size())});
+                {.expected = std::to_string(plan().outputs().size()), .found = std::to_string(outputs.size())});
   }
   base::guard_memory([&] { state().run_into(inputs, outputs, options); });
 }

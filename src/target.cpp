@@ -1,6 +1,5 @@
 #include "target.h"
 
-#include <chrono>
 #include <string>
 #include <utility>
 
@@ -62,7 +61,7 @@ kernels::Cpu checked_cpu() {
     std::string known;
     for (const kernels::Isa isa : kernels::kIsas) known += (known.empty() ? "one of " : ", ") + std::string(name(isa));
     throw Error(ErrorCode::usage, "the environment variable LINNET_MAX_ISA is no instruction set's name",
-                {.file = {}, .node = {}, .op = {}, .where = {}, .expected = known, .found = cpu.unknown_cap});
+                {.expected = known, .found = cpu.unknown_cap});
   }
   return cpu;
 }

@@ -48,7 +48,7 @@ struct UnaryArguments {
   int64_t begin = 0, end = 0;  // elements
 };
 
-/// The same over the rows of a blocked tensor. Padded channels become op(0): see ZeroChannelTailArguments.
+/// The same over the rows of a blocked tensor. Padded channels become op(0), so an op that is not 0 there takes whole blocks.
 struct BlockedUnaryArguments {
   UnaryOp op = UnaryOp::relu;
   BlockedSource x;

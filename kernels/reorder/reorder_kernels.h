@@ -1,4 +1,4 @@
-// Changes of layout and copies. All of them move bits and compute nothing, so any order of work gives the same result.
+// Changes of layout. All of them move bits and compute nothing, so any order of work gives the same result.
 #pragma once
 
 #include "kernels/blocked.h"
@@ -43,8 +43,8 @@ template <class Visit>
 /// plane count as one long row if they lie next to each other on both sides: planes of 7x7 then need one partial step
 /// instead of seven.
 template <class Float, class Args, class Visit>
-[[gnu::always_inline]] static inline void each_plain_row(const Args& args, const PlainView<Float>& plain,
-                                                         ptrdiff_t plain_block, bool adjacent, const Visit& visit) {
+[[gnu::always_inline]] static inline void each_plain_row(const Args& args, const PlainView<Float>& plain, bool adjacent,
+                                                         const Visit& visit) {
   const int blocks = (args.channels + kBlock - 1) / kBlock;
   const PlaneRange& range = args.range;
   const int rows = adjacent ? 1 : range.row_end - range.row_begin;
@@ -52,58 +52,28 @@ template <class Float, class Args, class Visit>
   each_plane(range.plane_begin, range.plane_end, blocks, [&](int64_t image, int64_t block) {
     const int channels = static_cast<int>(smaller_of(kBlock, args.channels - block * kBlock));
     for (int row = range.row_begin; row < range.row_begin + rows; ++row) {
-      visit(plain.data + image * plain.image + block * plain_block + row * plain.row, image, block, row, channels,
-            pixels);
+      visit(plain.data + image * plain.image + block * kBlock * plain.step + row * plain.row, image, block, row,
+            channels, pixels);
     }
   });
 }
 
 static void nchw_to_blocked(const ToBlockedArguments& args) {
   const bool adjacent = args.x.row == args.width && args.y.row == ptrdiff_t{args.width} * kBlock;
-  each_plain_row(args, args.x, args.x.step * kBlock, adjacent,
-                 [&](const float* x, int64_t image, int64_t block, int row, int channels, int64_t pixels) {
-                   float* y = pixel(args.y, image, block, row);
-                   each_step(pixels,
-                             [&](int64_t i, int n) { block_pixels(x + i, args.x.step, channels, y + i * kBlock, n); });
-                 });
+  each_plain_row(
+      args, args.x, adjacent, [&](const float* x, int64_t image, int64_t block, int row, int channels, int64_t pixels) {
+        float* y = pixel(args.y, image, block, row);
+        each_step(pixels, [&](int64_t i, int n) { block_pixels(x + i, args.x.step, channels, y + i * kBlock, n); });
+      });
 }
 
 static void blocked_to_nchw(const FromBlockedArguments& args) {
   const bool adjacent = args.y.row == args.width && args.x.row == ptrdiff_t{args.width} * kBlock;
   each_plain_row(
-      args, args.y, args.y.step * kBlock, adjacent,
-      [&](float* y, int64_t image, int64_t block, int row, int channels, int64_t pixels) {
+      args, args.y, adjacent, [&](float* y, int64_t image, int64_t block, int row, int channels, int64_t pixels) {
         const float* x = pixel(args.x, image, block, row);
         each_step(pixels, [&](int64_t i, int n) { unblock_pixels(x + i * kBlock, y + i, args.y.step, channels, n); });
       });
-}
-
-static void nhwc_to_blocked(const ToBlockedArguments& args) {
-  each_plain_row(args, args.x, kBlock, false,
-                 [&](const float* x, int64_t image, int64_t block, int row, int channels, int64_t pixels) {
-                   float* y = pixel(args.y, image, block, row);
-                   for (int64_t i = 0; i < pixels; ++i) {
-                     const float* p = x + i * args.x.step;
-                     f32x16::store(y + i * kBlock,
-                                   channels == kBlock ? f32x16::load(p) : f32x16::load_first(p, channels));
-                   }
-                 });
-}
-
-static void blocked_to_nhwc(const FromBlockedArguments& args) {
-  each_plain_row(args, args.y, kBlock, false,
-                 [&](float* y, int64_t image, int64_t block, int row, int channels, int64_t pixels) {
-                   const float* x = pixel(args.x, image, block, row);
-                   for (int64_t i = 0; i < pixels; ++i) {
-                     const f32x16 v = f32x16::load(x + i * kBlock);
-                     float* p = y + i * args.y.step;
-                     if (channels == kBlock) {
-                       f32x16::store(p, v);
-                     } else {
-                       f32x16::store_first(p, v, channels);
-                     }
-                   }
-                 });
 }
 
 /// Four channels of `pixels` pixels, side by side in y.
@@ -170,55 +140,5 @@ static void zero_border(const ZeroBorderArguments& args) {
     }
   });
 }
-
-static void zero_channel_tail(const ZeroChannelTailArguments& args) {
-  const int used = args.channels % kBlock;
-  if (used == 0) return;
-  for (int64_t image = args.image_begin; image < args.image_end; ++image) {
-    for (int row = args.row_begin; row < args.row_end; ++row) {
-      float* y = pixel(args.y, image, args.channels / kBlock, row);
-      for (int i = 0; i < args.width; ++i) f32x16::store(y + i * kBlock, f32x16::load_first(y + i * kBlock, used));
-    }
-  }
-}
-
-static inline void copy_floats(const float* x, float* y, int64_t n) {
-  __builtin_memcpy(y, x, static_cast<size_t>(n) * sizeof(float));
-}
-
-static void copy_2d(const Copy2dArguments& args) {
-  for (int64_t row = args.row_begin; row < args.row_end; ++row) {
-    copy_floats(args.x + row * args.x_row, args.y + row * args.y_row, args.width);
-  }
-}
-
-static void copy_strided(const CopyStridedArguments& args) {
-  if (args.begin >= args.end) return;
-  const int last = args.rank - 1;
-  const ptrdiff_t dx = args.x_stride[last], dy = args.y_stride[last];
-  int64_t row = args.begin, row_end = args.end, n = args.size[last];
-  const float* x0 = args.x;
-  float* y0 = args.y;
-  if (last == 0) {  // the range cuts the row itself
-    x0 += args.begin * dx;
-    y0 += args.begin * dy;
-    n = args.end - args.begin;
-    row = 0, row_end = 1;
-  }
-  for (int axis = 1; axis < last; ++axis) row *= args.size[axis], row_end *= args.size[axis];
-  for (; row < row_end; ++row) {
-    const float* x = x0 + strided_offset(row, last, args.size, args.x_stride);
-    float* y = y0 + strided_offset(row, last, args.size, args.y_stride);
-    if (dx == 1 && dy == 1) {
-      copy_floats(x, y, n);
-    } else if (dx == 0 && dy == 1) {
-      fill_floats(y, *x, n);
-    } else {
-      for (int64_t i = 0; i < n; ++i) y[i * dy] = x[i * dx];
-    }
-  }
-}
-
-static void fill(const FillArguments& args) { fill_floats(args.y + args.begin, args.value, args.end - args.begin); }
 
 }  // namespace linnet::kernels::LINNET_ISA

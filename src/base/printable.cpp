@@ -8,7 +8,22 @@ namespace {
 
 constexpr std::size_t kMaxNameBytes = 128;
 
-/// Bytes of the well-formed UTF-8 sequence that `text` starts with (table 3-7 of the Unicode standard); 0 for none.
+/// Controls, and what makes a line read otherwise than its bytes run: marks of direction, and separators of lines.
+bool is_control(std::string_view character) {
+  const auto at = [character](std::size_t i) { return static_cast<std::uint8_t>(character[i]); };
+  if (character.size() == 1) return at(0) < 0x20 || at(0) == 0x7F;
+  if (character.size() == 2) {
+    const bool arabic_mark = at(0) == 0xD8 && at(1) == 0x9C;  // U+061C
+    return (at(0) == 0xC2 && at(1) < 0xA0) || arabic_mark;    // C1: 0x9B is a CSI
+  }
+  if (character.size() != 3 || at(0) != 0xE2) return false;
+  if (at(1) == 0x80)
+    return at(2) == 0x8E || at(2) == 0x8F || (at(2) >= 0xA8 && at(2) <= 0xAE);  // U+200E/F, U+2028 to 202E
+  return at(1) == 0x81 && at(2) >= 0xA6 && at(2) <= 0xA9;                       // U+2066 to 2069
+}
+
+}  // namespace
+
 std::size_t utf8_length(std::string_view text) {
   const auto at = [text](std::size_t i) {
     return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0};
@@ -25,22 +40,6 @@ std::size_t utf8_length(std::string_view text) {
   if (first < 0xF0) return 3;
   return follows(3) ? 4 : 0;
 }
-
-/// Controls, and what makes a line read otherwise than its bytes run: marks of direction, and separators of lines.
-bool is_control(std::string_view character) {
-  const auto at = [character](std::size_t i) { return static_cast<std::uint8_t>(character[i]); };
-  if (character.size() == 1) return at(0) < 0x20 || at(0) == 0x7F;
-  if (character.size() == 2) {
-    const bool arabic_mark = at(0) == 0xD8 && at(1) == 0x9C;  // U+061C
-    return (at(0) == 0xC2 && at(1) < 0xA0) || arabic_mark;    // C1: 0x9B is a CSI
-  }
-  if (character.size() != 3 || at(0) != 0xE2) return false;
-  if (at(1) == 0x80)
-    return at(2) == 0x8E || at(2) == 0x8F || (at(2) >= 0xA8 && at(2) <= 0xAE);  // U+200E/F, U+2028 to 202E
-  return at(1) == 0x81 && at(2) >= 0xA6 && at(2) <= 0xA9;                       // U+2066 to 2069
-}
-
-}  // namespace
 
 std::string printable(std::string_view text, std::size_t max_bytes) {
   constexpr char kDigits[] = "0123456789abcdef";

@@ -11,6 +11,9 @@ namespace linnet::base {
 /// Does nothing to text that it has made.
 std::string printable(std::string_view text, std::size_t max_bytes = std::string_view::npos);
 
+/// Bytes of the well-formed UTF-8 sequence that `text` starts with (table 3-7 of the Unicode standard); 0 for none.
+std::size_t utf8_length(std::string_view text);
+
 /// A name for a message: printable, at most about 128 bytes, in single quotes.
 std::string quote_name(std::string_view name);
 

@@ -153,12 +153,7 @@ Tensor Tensor::reshaped(Shape shape) const {
 void Tensor::require_type(DataType type) const {
   if (type != type_) {
     throw Error(ErrorCode::usage, "the tensor's type differs",
-                {.file = {},
-                 .node = {},
-                 .op = {},
-                 .where = {},
-                 .expected = std::string(to_string(type)),
-                 .found = std::string(to_string(type_))});
+                {.expected = std::string(to_string(type)), .found = std::string(to_string(type_))});
   }
 }
 

@@ -5,11 +5,11 @@
 #include <fstream>
 #include <iomanip>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <string>
 
 #include "base/printable.h"
+#include "cli/json.h"
 #include "cli/model_folder.h"
 #include "cli/plan_options.h"
 #include "cli/verbs.h"
@@ -21,7 +21,6 @@ namespace linnet::cli {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
 struct BenchOptions {
@@ -160,7 +159,7 @@ void print_json(const BenchOptions& options, const BenchResult& r) {
                      {"weight_bytes", r.report.weight_bytes},
                      {"macs", r.report.macs},
                      {"steps", steps}};
-  std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  write_json(json);
 }
 
 void print_profile(const BenchResult& r) {

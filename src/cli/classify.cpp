@@ -6,10 +6,10 @@
 #include <iomanip>
 #include <iostream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/printable.h"
+#include "cli/json.h"
 #include "cli/labels.h"
 #include "cli/model_folder.h"
 #include "cli/plan_options.h"
@@ -27,8 +27,6 @@ namespace linnet::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
-
 struct ClassifyOptions {
   std::string model;
   std::vector<std::string> images;
@@ -297,7 +295,7 @@ void print(const ClassifyOptions& options, const Classifier& c, const std::vecto
     }
     const Json json = {
         {"model", options.model}, {"preset", c.steps.name}, {"preprocessing", describe(c.steps)}, {"results", list}};
-    std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+    write_json(json);
     return;
   }
   for (const ClassifyResult& r : results) {

@@ -1,8 +1,8 @@
 // linnet cpu: what was detected.
 #include <cmath>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
+#include "cli/json.h"
 #include "cli/verbs.h"
 #include "linnet/cpu.h"
 
@@ -20,21 +20,21 @@ int run_cpu(const CpuOptions& options) {
   const double peak = options.peak ? measure_peak_gflops(cpu.default_threads, 200) : 0;
   const double round_trip = options.peak && cpu.default_threads > 1 ? measure_round_trip_ns() : 0;
   if (options.json) {
-    nlohmann::ordered_json json = {{"brand", cpu.brand},
-                                   {"isa", cpu.isa},
-                                   {"best_isa", cpu.best_isa},
-                                   {"available_isas", cpu.available_isas},
-                                   {"logical_cpus", cpu.logical_cpus},
-                                   {"cgroup_quota", cpu.cgroup_quota},
-                                   {"default_threads", cpu.default_threads},
-                                   {"l1d_bytes", cpu.l1d_bytes},
-                                   {"l2_bytes", cpu.l2_bytes},
-                                   {"l3_bytes", cpu.l3_bytes}};
+    Json json = {{"brand", cpu.brand},
+                 {"isa", cpu.isa},
+                 {"best_isa", cpu.best_isa},
+                 {"available_isas", cpu.available_isas},
+                 {"logical_cpus", cpu.logical_cpus},
+                 {"cgroup_quota", cpu.cgroup_quota},
+                 {"default_threads", cpu.default_threads},
+                 {"l1d_bytes", cpu.l1d_bytes},
+                 {"l2_bytes", cpu.l2_bytes},
+                 {"l3_bytes", cpu.l3_bytes}};
     if (options.peak) {
       json["peak_gflops"] = peak;
       json["round_trip_ns"] = round_trip;
     }
-    std::cout << json.dump(2) << '\n';
+    write_json(json);
     return 0;
   }
   std::cout << "processor        " << (cpu.brand.empty() ? "unknown" : cpu.brand) << '\n'

@@ -2,11 +2,11 @@
 #include <iomanip>
 #include <iostream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
 #include "base/printable.h"
+#include "cli/json.h"
 #include "cli/model_folder.h"
 #include "cli/plan_options.h"
 #include "cli/verbs.h"
@@ -22,8 +22,6 @@ struct InspectOptions {
   PlanFlags plan;
   bool passes = false, dot = false, graph = false, json = false;
 };
-
-using Json = nlohmann::ordered_json;
 
 Json to_json(const ValueInfo& info) {
   Json shape = Json::array();
@@ -82,7 +80,7 @@ void print_json(const InspectOptions& options, const Model& model, const ModelSu
                      {"macs", report.macs},
                      {"passes", passes},
                      {"plan", to_json(report)}};
-  std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  write_json(json);
 }
 
 void print_passes(const PlanReport& report) {

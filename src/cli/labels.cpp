@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/printable.h"
 #include "cli/text_file.h"
 #include "linnet/error.h"
 
@@ -214,24 +215,6 @@ std::vector<std::string> parse_lines(std::string_view text) {
 
 // --- what every form must hold ----------------------------------------------------------------------------------------------
 
-// The length of the UTF-8 sequence at the front of `text`, 1..4; 0 if it is none (overlong forms and surrogates included).
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  const std::size_t length = lead < 0x80                   ? 1
-                             : lead >= 0xC2 && lead < 0xE0 ? 2
-                             : lead >= 0xE0 && lead < 0xF0 ? 3
-                             : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                           : 0;
-  if (length == 0 || length > text.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  const bool overlong = (lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xF0 && byte(1) < 0x90);
-  const bool outside = (lead == 0xED && byte(1) >= 0xA0) || (lead == 0xF4 && byte(1) >= 0x90);
-  return overlong || outside ? 0 : length;
-}
-
 // ASCII's and, as two bytes, ISO 8859's: both move a terminal's cursor or change its state.
 bool is_control(std::string_view character) {
   const auto first = static_cast<unsigned char>(character[0]);
@@ -241,7 +224,7 @@ bool is_control(std::string_view character) {
 
 void check_label(std::string_view label, std::size_t index) {
   while (!label.empty()) {
-    const std::size_t length = utf8_length(label);
+    const std::size_t length = base::utf8_length(label);
     if (length == 0) refuse("a label that is not UTF-8", {.where = class_name(index)});
     if (is_control(label.substr(0, length))) refuse("a label with a control character", {.where = class_name(index)});
     label.remove_prefix(length);

@@ -2,10 +2,9 @@
 #include <cstdint>
 #include <iomanip>
 #include <iostream>
-#include <nlohmann/json.hpp>
-#include <string>
 #include <vector>
 
+#include "cli/json.h"
 #include "cli/verbs.h"
 #include "linnet/image.h"
 #include "linnet/session.h"
@@ -53,13 +52,13 @@ std::vector<Limit> limits() {
 }
 
 int run_limits(bool json) {
-  nlohmann::ordered_json object;
+  Json object;
   for (const Limit& limit : limits()) {
     object[limit.name] = limit.value;
     if (!json)
       std::cout << std::left << std::setw(34) << limit.name << std::setw(14) << limit.value << limit.what << '\n';
   }
-  if (json) std::cout << object.dump(2) << '\n';
+  if (json) write_json(object);
   return 0;
 }
 

@@ -2,10 +2,10 @@
 #include <iomanip>
 #include <iostream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string_view>
 
+#include "cli/json.h"
 #include "cli/text_file.h"
 #include "cli/verbs.h"
 #include "linnet/error.h"
@@ -21,8 +21,6 @@ std::string joined(const std::vector<std::string>& words, const char* between = 
   return text;
 }
 
-using Json = nlohmann::ordered_json;
-
 void print_operators_json(const std::vector<OperatorInfo>& operators) {
   Json list = Json::array();
   for (const OperatorInfo& op : operators)
@@ -33,7 +31,7 @@ void print_operators_json(const std::vector<OperatorInfo>& operators) {
                     {"attributes", op.attributes},
                     {"types", op.types},
                     {"limits", op.limits}});
-  std::cout << Json{{"operators", list}}.dump(2) << '\n';
+  write_json(Json{{"operators", list}});
 }
 
 /// "float, int64 | 12 | 0 | 3": types, passed, refused, the worst error in ULP.

@@ -13,12 +13,7 @@ namespace {
 
 [[noreturn]] void bad_shape(const std::string& text) {
   throw Error(ErrorCode::usage, "cannot read a shape",
-              {.file = {},
-               .node = {},
-               .op = {},
-               .where = "--shape",
-               .expected = "NAME:AxBxC, such as data:1x3x224x224",
-               .found = text});
+              {.where = "--shape", .expected = "NAME:AxBxC, such as data:1x3x224x224", .found = text});
 }
 
 Shape parse_shape(const std::string& text, std::size_t from) {
@@ -85,12 +80,7 @@ void bind_open_shapes(SessionOptions& options, const Model& model, int batch, co
       shape.push_back(info.shape[i].value < 0 && i == 0 ? batch : info.shape[i].value);
     if (!info.has_rank || std::any_of(shape.begin(), shape.end(), [](std::int64_t d) { return d < 0; })) {
       throw Error(ErrorCode::usage, "an input's shape is open; give it with --shape " + info.name + ":AxBxC",
-                  {.file = file,
-                   .node = {},
-                   .op = {},
-                   .where = "input '" + info.name + "'",
-                   .expected = {},
-                   .found = to_string(info)});
+                  {.file = file, .where = "input '" + info.name + "'", .found = to_string(info)});
     }
     options.input_shapes[info.name] = std::move(shape);
   }

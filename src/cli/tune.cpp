@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <thread>
 
+#include "cli/json.h"
 #include "cli/model_folder.h"
 #include "cli/plan_options.h"
 #include "cli/progress.h"
@@ -18,8 +18,6 @@
 namespace linnet::cli {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct TuneVerbOptions {
   std::string model;
@@ -54,7 +52,7 @@ void print_json(const TuneVerbOptions& options, const std::string& file, const T
                      {"after_ms", result.after_ms},
                      {"changed", changed},
                      {"entries", result.tuning.blockings.size()}};
-  std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  write_json(json);
 }
 
 void print_text(const std::string& file, const TuneResult& result) {
@@ -100,9 +98,8 @@ Tuning with_changes(const std::string& file, const TuneResult& result) {
 int run_tune(const TuneVerbOptions& options) {
   const std::string file = options.plan.tuning.empty() ? default_tuning_file() : options.plan.tuning;
   if (file.empty() || file == kNoTuning) {
-    throw Error(
-        ErrorCode::usage, "there is no place to keep what is found; give one with --tuning FILE",
-        {.file = {}, .node = {}, .op = {}, .where = "--tuning", .expected = "the path of a file", .found = file});
+    throw Error(ErrorCode::usage, "there is no place to keep what is found; give one with --tuning FILE",
+                {.where = "--tuning", .expected = "the path of a file", .found = file});
   }
   const Model model = Model::load(model_file(options.model));
   SessionOptions session = session_options(options.plan, FileMayBeMissing::yes);

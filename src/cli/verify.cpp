@@ -5,10 +5,10 @@
 #include <iostream>
 #include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/printable.h"
+#include "cli/json.h"
 #include "cli/plan_options.h"
 #include "cli/text_file.h"
 #include "cli/verbs.h"
@@ -21,8 +21,6 @@ namespace linnet::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
-
 constexpr double kMostTolerance = std::numeric_limits<double>::max();
 
 struct VerifyOptions {
@@ -201,7 +199,7 @@ void print_json(const VerifyOptions& options, const std::vector<Case>& cases, co
                {"cases", list}};
   if (options.totals_only) json.erase("cases");
   if (!options.suite.empty()) json["operators"] = operators;
-  std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  write_json(json);
 }
 
 void print_operators(const std::vector<Case>& cases) {

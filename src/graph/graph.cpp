@@ -94,8 +94,7 @@ ValueId Graph::add_value(std::string value_name, TensorDesc desc) {
   const auto id = static_cast<ValueId>(values_.size());
   const std::uint32_t hash = names_.hash(value_name);
   if (names_.find(hash, [&](ValueId other) { return value(other).name == value_name; }) != kNoValue) {
-    throw Error(ErrorCode::model, "two values have the name '" + value_name + "'",
-                {.file = file, .node = {}, .op = {}, .where = {}, .expected = {}, .found = {}});
+    throw Error(ErrorCode::model, "two values have the name '" + value_name + "'", {.file = file});
   }
   Value& added = values_.emplace_back();
   added.name = std::move(value_name);
@@ -194,8 +193,7 @@ NodeId Graph::add_node(Node new_node) {
     if (output == kNoValue) continue;
     const Value& v = value(output);
     if (v.producer != kNoNode || v.constant || v.graph_input) {
-      const ErrorDetails details{
-          .file = file, .node = label(id), .op = op_label(node(id)), .where = {}, .expected = {}, .found = {}};
+      const ErrorDetails details{.file = file, .node = label(id), .op = op_label(node(id))};
       const std::string value_name = v.name;
       nodes_.pop_back();
       throw Error(ErrorCode::model, "the value '" + value_name + "' is written twice", details);
@@ -299,9 +297,8 @@ void Graph::sort() {
   if (sorted.size() != order_.size()) {
     for (const NodeId id : order_) {
       if (waiting[at(id)] > 0) {
-        throw Error(
-            ErrorCode::model, "the graph has a cycle",
-            {.file = file, .node = label(id), .op = op_label(node(id)), .where = {}, .expected = {}, .found = {}});
+        throw Error(ErrorCode::model, "the graph has a cycle",
+                    {.file = file, .node = label(id), .op = op_label(node(id))});
       }
     }
   }

@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cstring>
 #include <iterator>
-#include <limits>
 #include <utility>
 
 #include "base/checked_math.h"

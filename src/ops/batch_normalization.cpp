@@ -2,7 +2,6 @@
 // In the training mode of opset 14 the statistics are those of the input itself, and the running ones are outputs.
 #include <array>
 #include <cmath>
-#include <string>
 
 #include "ops/channel_affine.h"
 #include "ops/normalization.h"

@@ -123,7 +123,7 @@ LayoutRule layout_conv(const NodeContext& c) {
   const std::int64_t groups = c.attribute_int("group", 1);
   const std::int64_t in_channels = w->shape()[1] * groups, out_channels = w->shape()[0];
   if (groups < 1 || out_channels % groups != 0) return {};
-  if (out_channels % 16 != 0 && !keeps_zero(read_activation(c))) return {};
+  if (out_channels % kBlock != 0 && !keeps_zero(read_activation(c))) return {};
   LayoutRule rule;
   rule.preference = LayoutRule::Preference::blocked;
   const bool plain_input = groups == 1 && in_channels <= kMostPlainChannels;
@@ -199,7 +199,7 @@ ConvFilter::ConvFilter(const NodeContext& c) {
 }
 
 WeightStore::Buffer pack_conv_bias(PlanContext& c, std::int64_t out_channels) {
-  const std::size_t bytes = static_cast<std::size_t>(base::round_up(out_channels, 16)) * sizeof(float);
+  const std::size_t bytes = static_cast<std::size_t>(base::round_up(out_channels, kBlock)) * sizeof(float);
   const Tensor* bias = c.constant(kConvB);
   return c.pack({kConvB}, "bias", bytes, [bias](std::byte* to) {
     if (bias != nullptr) std::copy_n(static_cast<const std::byte*>(bias->raw()), bias->bytes(), to);
@@ -226,7 +226,7 @@ void apply_late_activation(const ConvProblem& p, const kernels::Table& table, co
   if (!p.late_activation) return;
   for (std::int64_t b = 0; b < blocks; ++b) {
     for (std::int64_t row = 0; row < rows; ++row)
-      apply_activation(table, p.activation, y.data + b * y.plane + row * y.row, pixels * 16);
+      apply_activation(table, p.activation, y.data + b * y.plane + row * y.row, pixels * kBlock);
   }
 }
 

@@ -11,6 +11,9 @@
 
 namespace linnet::ops {
 
+/// Channels of a block of nchw16c, for the arithmetic of extents.
+constexpr std::int64_t kBlock = kernels::kBlock;
+
 /// A convolution of known shapes. Spatial vectors have one entry an axis; 2-D ones are H, W.
 struct ConvProblem {
   std::int64_t images = 0, in_channels = 0, out_channels = 0, groups = 1;

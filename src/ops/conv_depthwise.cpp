@@ -73,13 +73,14 @@ void plan_conv_depthwise(PlanContext& c, const ConvProblem& problem) {
   d->operands = blocked_operands(c);
   d->extent = blocked_extent(c, d->operands.out);
   d->extent.whole_planes = feeds_global_pool(c);
-  const std::int64_t taps = problem.taps(), padded = base::round_up(problem.out_channels, 16);
+  const std::int64_t taps = problem.taps(), padded = base::round_up(problem.out_channels, kBlock);
   const std::size_t bytes = base::to_size(base::checked_mul(padded * taps, 4, "packed weights"), "packed weights");
   d->weights = c.pack({kConvW, kConvScale}, "depthwise", bytes, [&](std::byte* raw) {
     const ConvFilter filter(c);
     float* const to = reinterpret_cast<float*>(raw);  // [C/16][tap][16]
     for (std::int64_t m = 0; m < problem.out_channels; ++m) {
-      for (std::int64_t tap = 0; tap < taps; ++tap) to[(m / 16 * taps + tap) * 16 + m % 16] = filter.at(m, 0, tap);
+      for (std::int64_t tap = 0; tap < taps; ++tap)
+        to[(m / kBlock * taps + tap) * kBlock + m % kBlock] = filter.at(m, 0, tap);
     }
   });
   d->bias = pack_conv_bias(c, problem.out_channels);

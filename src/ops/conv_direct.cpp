@@ -13,7 +13,6 @@ namespace linnet::ops {
 
 namespace {
 
-constexpr std::int64_t kBlock = 16;
 // Bytes of a weight panel that stay while a block of tiles goes by. A high tile uses a line of weights for so many cycles that
 // L2 delivers them in time: what counts then is how seldom partial sums are stored and read again.
 constexpr std::int64_t kWeightsInL1 = 16 * 1024, kWeightsInL2 = 64 * 1024;

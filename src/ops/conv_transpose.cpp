@@ -155,7 +155,7 @@ LayoutRule layout_conv_transpose(const NodeContext& c) {
     return {};
   if (c.has_input(kConvB) && c.constant(kConvB) == nullptr) return {};
   const std::int64_t groups = c.attribute_int("group", 1), in = w->shape()[0] / groups, out = w->shape()[1];
-  if (groups > 1 && (in % 16 != 0 || out % 16 != 0)) return {};
+  if (groups > 1 && (in % kBlock != 0 || out % kBlock != 0)) return {};
   const Window window = read_window(c, {w->shape()[2], w->shape()[3]}, DimList(2));
   for (std::size_t axis = 0; axis < 2; ++axis) {
     // Taps a dilation apart meet every phase if the two have no common divisor and there are as many taps as phases.
@@ -164,7 +164,7 @@ LayoutRule layout_conv_transpose(const NodeContext& c) {
   }
   const std::array<std::int64_t, 4> pixels = reach(c);
   if (*std::max_element(pixels.begin(), pixels.end()) > kMostReach) return {};
-  return {LayoutRule::Preference::blocked, 1u << kConvX, out < 16};
+  return {LayoutRule::Preference::blocked, 1u << kConvX, out < kBlock};
 }
 
 Halo halo_conv_transpose(const NodeContext& c, std::size_t input) {

@@ -17,7 +17,6 @@ namespace linnet::ops {
 
 namespace {
 
-constexpr std::int64_t kBlock = 16;
 constexpr std::int64_t kStagedBytes = 256 * 1024;
 
 /// What a phase reads along one axis: its first pixel sums x[offset of a tap] over the taps.

@@ -15,7 +15,6 @@ namespace linnet::ops {
 
 namespace {
 
-constexpr std::int64_t kBlock = 16;
 constexpr std::int64_t kLeastSmallEdge = 4,
                        kLeastEdge = 12;  // of an output: on smaller ones tiles of 3 and 4 stick out too far
 // Fewer tiles than that a thread, and it would read all filters for hardly more than a register tile.

@@ -1,6 +1,5 @@
 // Det: the determinants of the innermost matrices, by elimination with partial pivoting in double.
 #include <cmath>
-#include <string>
 #include <utility>
 
 #include "base/checked_math.h"

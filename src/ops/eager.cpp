@@ -1,10 +1,7 @@
 #include "ops/eager.h"
 
 #include <algorithm>
-#include <array>
-#include <string>
 #include <string_view>
-#include <utility>
 
 #include "ops/convert.h"
 #include "ops/op_def.h"

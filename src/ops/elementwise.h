@@ -4,8 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <string>
-#include <type_traits>
 
 #include "kernels/table.h"
 #include "ops/blocked.h"

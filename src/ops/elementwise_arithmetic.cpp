@@ -3,7 +3,6 @@
 // Integers: sums and products are modulo 2^bits; Div truncates towards zero; Mod has the divisor's sign (or, with fmod, the
 // dividend's). Division by zero is reported as a fault of the input and gives 0.
 #include <cmath>
-#include <limits>
 #include <optional>
 
 #include "ops/binary.h"

@@ -1,6 +1,5 @@
 // Operators of one tensor, element by element: activations, roots, powers of e, trigonometry; Not, IsNaN, IsInf.
 #include <cmath>
-#include <limits>
 
 #include "ops/convert.h"
 #include "ops/elementwise.h"

@@ -1,5 +1,4 @@
 // MatMulInteger and QLinearMatMul: NumPy's matmul of bytes, summed exactly in 32 bits.
-#include <algorithm>
 #include <memory>
 
 #include "base/checked_math.h"

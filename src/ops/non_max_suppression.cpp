@@ -1,6 +1,5 @@
 // NonMaxSuppression: of boxes that overlap, the one with the best score.
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <string>
 

@@ -1,7 +1,6 @@
 #include "ops/plan_context.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "base/parallel_for.h"
 #include "kernels/cpu.h"

@@ -6,8 +6,6 @@
 #include <array>
 #include <cmath>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "base/checked_math.h"
 #include "ops/blocked.h"

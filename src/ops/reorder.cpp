@@ -1,5 +1,4 @@
 // Reorder (domain "linnet"): the same tensor in another memory layout.
-#include <string>
 
 #include "ops/elementwise.h"
 #include "ops/op_def.h"

@@ -1,6 +1,5 @@
 // Resize and Upsample. Nearest is a table of positions; linear and cubic are one pass an axis over tables of weights.
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <optional>
 #include <string>

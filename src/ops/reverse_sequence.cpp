@@ -1,5 +1,4 @@
 // ReverseSequence: the first steps of each sequence of a batch, in reverse.
-#include <algorithm>
 #include <cstring>
 
 #include "base/checked_math.h"

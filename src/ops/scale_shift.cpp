@@ -1,6 +1,5 @@
 // ScaleShift (domain "linnet"): y = activation(fma(x, scale[c], shift[c])), what is left of a BatchNormalization that no
 // convolution could take. The activation is a clamp.
-#include <string>
 
 #include "base/checked_math.h"
 #include "ops/activation.h"

@@ -4,13 +4,13 @@
 #include <utility>
 
 #include "base/checked_math.h"
+#include "kernels/view.h"
 #include "linnet/error.h"
 
 namespace linnet::ops {
 
 namespace {
 
-constexpr std::int64_t kBlock = 16;          // channels of a pixel
 constexpr std::int64_t kLine = 64;           // bytes of a cache line
 constexpr std::int64_t kAliasPeriod = 4096;  // bytes: addresses this far apart share a set of an L1 cache
 constexpr std::int64_t kAliasReach = 512;    // closer than this to a multiple of it, few planes fill the same sets
@@ -40,10 +40,10 @@ void place_blocked(Placement& p) {
   const std::int64_t height = rank == 4 ? p.shape[2] : 1, width = p.shape[rank - 1];
   const std::int64_t columns = base::checked_add(width, std::int64_t{p.halo.left} + std::int64_t{p.halo.right}, kWhat);
   const std::int64_t rows = base::checked_add(height, std::int64_t{p.halo.top} + std::int64_t{p.halo.bottom}, kWhat);
-  p.row_stride = base::checked_mul(columns, kBlock, kWhat);
+  p.row_stride = base::checked_mul(columns, kernels::kBlock, kWhat);
   p.plane_stride = spread_planes(base::checked_mul(rows, p.row_stride, kWhat));
   p.image_stride = base::checked_mul(p.channel_blocks(), p.plane_stride, kWhat);
-  p.origin = p.halo.top * p.row_stride + p.halo.left * kBlock;
+  p.origin = p.halo.top * p.row_stride + std::int64_t{p.halo.left} * kernels::kBlock;
   p.bytes = padded_bytes(base::checked_mul(p.shape[0], p.image_stride, kWhat), 4);
 }
 

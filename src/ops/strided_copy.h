@@ -2,7 +2,6 @@
 // of any size. Planned once; running neither allocates nor fails.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>

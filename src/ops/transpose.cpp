@@ -1,6 +1,5 @@
 // Operators that permute axes: Transpose, DepthToSpace, SpaceToDepth.
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <string>
 

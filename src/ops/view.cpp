@@ -1,6 +1,5 @@
 // Views: the same bytes as the input. Identity and Dropout, and how all the operators that only rename extents are planned.
 #include <algorithm>
-#include <string>
 
 #include "ops/blocked.h"
 #include "ops/convert.h"
@@ -90,9 +89,8 @@ void plan_dropout(PlanContext& c) {
   if (!has_mask(c)) return plan_view(c);
   for (std::size_t i = 1; i < c.input_count(); ++i) c.consumed(i);
   c.step().algorithm = "strided_copy";
-  c.step().run = [copy = dense_copy(c, c.placement_in(0)),
-                  one = element_of(c.placement_out(1).type, 1)  // kept: all of them, as nothing is dropped at inference
-                  ,
+  // The mask: ones, for kept, as nothing is dropped at inference.
+  c.step().run = [copy = dense_copy(c, c.placement_in(0)), one = element_of(c.placement_out(1).type, 1),
                   count = c.placement_in(0).elements(), wanted = c.has_output(0)](const RunArgs& args) {
     if (wanted) copy.run(args, args.inputs[0], args.outputs[0]);
     fill_elements(args, args.outputs[1], count, one.data(), one.size());

@@ -8,7 +8,6 @@
 //   x * (Erf(x / sqrt(2)) + 1) / 2 in any order       -> Gelu
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "ops/unary.h"

@@ -2,7 +2,6 @@
 //
 // The convolution's result must have no other reader, so r cannot depend on it and no cycle arises. Where both operands
 // are convolutions (a residual block with a projection), the later one takes the other's result: by then it is there.
-#include <algorithm>
 #include <vector>
 
 #include "ops/fused_operators.h"

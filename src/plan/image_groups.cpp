@@ -1,6 +1,7 @@
 #include "plan/image_groups.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/checked_math.h"
 #include "graph/index.h"
@@ -93,6 +94,12 @@ void part_by_threads(ImageGroup& group, std::int64_t bytes_an_image, int threads
 }
 
 }  // namespace
+
+const ImageGroup* group_of(const std::vector<ImageGroup>& groups, std::int32_t index) {
+  const auto next = std::upper_bound(groups.begin(), groups.end(), index,
+                                     [](std::int32_t i, const ImageGroup& group) { return i < group.first; });
+  return next != groups.begin() && index < std::prev(next)->last ? &*std::prev(next) : nullptr;
+}
 
 std::int64_t image_bytes(const Placement& placement) {
   const auto width = static_cast<std::int64_t>(element_bytes(placement.type));

@@ -23,6 +23,9 @@ struct ImageGroup {
 std::vector<ImageGroup> choose_image_groups(const graph::Graph& graph, const std::vector<ops::Placement>& placements,
                                             int threads);
 
+/// The group of node `index` of the order; null for one of none.
+const ImageGroup* group_of(const std::vector<ImageGroup>& groups, std::int32_t index);
+
 /// A value of which only `images` images are at hand.
 ops::Placement place_images(const ops::Placement& whole, std::int64_t images);
 

@@ -11,12 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "base/checked_math.h"
-
 namespace linnet::plan {
 
 namespace {
-std::size_t aligned(std::size_t bytes) { return base::round_up(bytes, kArenaAlignment); }
 
 /// The largest buffer first, each at the lowest offset where nothing alive at the same time lies: close to the least that
 /// is possible, in time that is quadratic.
@@ -36,10 +33,10 @@ MemoryPlan plan_by_size(std::span<const BufferUse> buffers) {
       const BufferUse& o = buffers[other];
       if (o.last < use.first || use.last < o.first) continue;
       if (offset + use.bytes <= plan.offsets[other]) break;  // the gap before it is large enough
-      offset = std::max(offset, aligned(plan.offsets[other] + o.bytes));
+      offset = std::max(offset, arena_aligned(plan.offsets[other] + o.bytes));
     }
     plan.offsets[id] = offset;
-    plan.arena_bytes = std::max(plan.arena_bytes, aligned(offset + use.bytes));
+    plan.arena_bytes = std::max(plan.arena_bytes, arena_aligned(offset + use.bytes));
     const auto at = std::upper_bound(placed.begin(), placed.end(), offset,
                                      [&](std::size_t value, std::size_t p) { return value < plan.offsets[p]; });
     placed.insert(at, id);
@@ -116,9 +113,9 @@ MemoryPlan plan_by_time(std::span<const BufferUse> buffers) {
     if (buffers[id].bytes == 0) continue;
     for (; !alive.empty() && alive.top().first < buffers[id].first; alive.pop()) {
       const std::size_t over = alive.top().second;
-      memory.give(plan.offsets[over], aligned(buffers[over].bytes));
+      memory.give(plan.offsets[over], arena_aligned(buffers[over].bytes));
     }
-    plan.offsets[id] = memory.take(aligned(buffers[id].bytes));
+    plan.offsets[id] = memory.take(arena_aligned(buffers[id].bytes));
     alive.emplace(buffers[id].last, id);
   }
   plan.arena_bytes = memory.end();

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "base/checked_math.h"
+
 namespace linnet::plan {
 
 /// A buffer that holds its bytes from step `first` to step `last`, both included.
@@ -19,8 +21,9 @@ struct MemoryPlan {
   std::size_t arena_bytes = 0;
 };
 
-constexpr std::size_t kArenaAlignment =
-    128;  // of the arena and every offset: two cache lines, which processors fetch in pairs
+/// Of the arena and every offset: two cache lines, which processors fetch in pairs.
+constexpr std::size_t kArenaAlignment = 128;
+constexpr std::size_t arena_aligned(std::size_t bytes) { return base::round_up(bytes, kArenaAlignment); }
 
 /// Greedy by size: the largest buffers are placed first, each at the lowest offset where no buffer alive at the same time is.
 /// Beyond a few thousand buffers, where that takes too long, greedy by time.

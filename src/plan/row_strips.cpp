@@ -109,7 +109,7 @@ std::optional<ops::Step> fuse_by_rows(const ops::Step& first, const ops::Step& s
   s.strip = 1;
   while (s.strip < s.out_height && s.most_made(s.strip + 1) * row_bytes <= kStripBytes) ++s.strip;
   s.capacity = s.most_made(s.strip);
-  s.scratch = base::round_up(std::max(first.thread_scratch_bytes, second.thread_scratch_bytes), kArenaAlignment);
+  s.scratch = arena_aligned(std::max(first.thread_scratch_bytes, second.thread_scratch_bytes));
 
   ops::Step fused = first;
   fused.op += "+" + second.op;

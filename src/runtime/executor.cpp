@@ -3,10 +3,10 @@
 #include <omp.h>
 
 #include <chrono>
+#include <cstring>
 #include <limits>
 #include <utility>
 
-#include "base/checked_math.h"
 #include "linnet/error.h"
 #include "plan/memory_plan.h"
 #include "runtime/cancellation.h"
@@ -77,6 +77,13 @@ const std::byte* Executor::resolve(const BufferRef& ref, std::ptrdiff_t repetiti
 
 const std::byte* Executor::output(std::size_t i) const { return resolve(plan_->outputs[i].buffer); }
 
+Tensor Executor::copy_output(std::size_t i) const {
+  const plan::PlannedValue& value = plan_->outputs[i];
+  Tensor copy(value.type, value.shape);
+  if (value.bytes != 0) std::memcpy(copy.mutable_raw(), output(i), value.bytes);
+  return copy;
+}
+
 ops::RunArgs Executor::arguments(const Call& call, int thread, int threads) {
   ops::RunArgs args;
   args.inputs = call.inputs.data();
@@ -90,8 +97,7 @@ ops::RunArgs Executor::arguments(const Call& call, int thread, int threads) {
     args.thread_scratch = scratch + static_cast<std::size_t>(thread) * plan_->thread_scratch_stride;
   } else {
     args.shared_scratch = scratch + static_cast<std::size_t>(call.owner) * plan_->thread_scratch_stride;
-    args.thread_scratch =
-        args.shared_scratch + base::round_up(plan_->steps[call.step].step.shared_scratch_bytes, plan::kArenaAlignment);
+    args.thread_scratch = args.shared_scratch + plan::arena_aligned(plan_->steps[call.step].step.shared_scratch_bytes);
   }
   return args;
 }
@@ -169,8 +175,7 @@ void Executor::check_faults() {
   }
   if (what == nullptr) return;
   const ops::Step& step = plan_->steps[faulty].step;
-  throw Error(ErrorCode::input, what,
-              {.file = {}, .node = step.name, .op = step.op, .where = {}, .expected = {}, .found = {}});
+  throw Error(ErrorCode::input, what, {.node = step.name, .op = step.op});
 }
 
 }  // namespace linnet::runtime

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
@@ -37,6 +36,7 @@ class Executor {
   void run(std::span<const std::byte* const> inputs, std::vector<double>* seconds, const RunOptions& options);
   /// The bytes of output i after a run.
   [[nodiscard]] const std::byte* output(std::size_t i) const;
+  [[nodiscard]] Tensor copy_output(std::size_t i) const;
   [[nodiscard]] const plan::ShapePlan& plan() const noexcept { return *plan_; }
 
  private:

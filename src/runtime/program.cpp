@@ -1,7 +1,6 @@
 #include "runtime/program.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/tensor_access.h"
@@ -176,12 +175,8 @@ void ProgramRunner::run_segment(std::size_t index, const std::vector<SharedDatum
     if (!segment.known[i]) bytes.push_back(static_cast<const std::byte*>(inputs[i].raw()));
   }
   state.executor->run(bytes, profiling_ ? &state.seconds : nullptr, options_);
-  for (std::size_t i = 0; i < segment.outputs.size(); ++i) {
-    const plan::PlannedValue& output = state.bound->outputs[i];
-    Tensor result(output.type, output.shape);
-    if (output.bytes != 0) std::memcpy(result.mutable_raw(), state.executor->output(i), output.bytes);
-    values_[at(segment.outputs[i])] = share(std::move(result));
-  }
+  for (std::size_t i = 0; i < segment.outputs.size(); ++i)
+    values_[at(segment.outputs[i])] = share(state.executor->copy_output(i));
 }
 
 void ProgramRunner::run_node(NodeId id, std::vector<SharedDatum> inputs) {

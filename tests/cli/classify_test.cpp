@@ -20,7 +20,7 @@ using Json = nlohmann::json;
 using Arguments = std::vector<std::string>;
 namespace fs = std::filesystem;
 
-const fs::path kBundled = source_dir() / "examples" / "cifar10-resnet20";
+const fs::path kBundled = bundled_dir();
 const std::string kShip = kBundled / "sample_data" / "ship.jpg";
 
 /// The scores are the means of the input's channels, so that they show what preprocessing made of the picture.
@@ -99,8 +99,8 @@ constexpr double kHalfLevel = 0.501 / 255;
 }  // namespace
 
 TEST_CASE("classify prints the likeliest classes of each picture, and nothing on stderr") {
-  const Ran ran = run_program({"classify", kBundled / "model" / "model.onnx", kShip, "--top", "2", "--labels",
-                               kBundled / "model" / "labels.json"});
+  const Ran ran =
+      run_program({"classify", bundled_model(), kShip, "--top", "2", "--labels", kBundled / "model" / "labels.json"});
   CHECK(ran.code == 0);
   CHECK(ran.err.empty());
   CHECK(ran.out.find("ship.jpg\n  0.") != std::string::npos);

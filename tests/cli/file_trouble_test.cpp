@@ -17,8 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kBundled = source_dir() / "examples" / "cifar10-resnet20";
-const std::string kModel = kBundled / "model" / "model.onnx";
+const fs::path kBundled = bundled_dir();
+const std::string kModel = bundled_model();
 const std::string kShip = kBundled / "sample_data" / "ship.jpg";
 
 /// The bundled model folder with another file in one place.

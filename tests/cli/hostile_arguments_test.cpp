@@ -20,8 +20,8 @@ namespace {
 
 using Arguments = std::vector<std::string>;
 
-const std::string kBundled = source_dir() / "examples" / "cifar10-resnet20";
-const std::string kModel = kBundled + "/model/model.onnx";
+const std::string kBundled = bundled_dir();
+const std::string kModel = bundled_model();
 const std::string kShip = kBundled + "/sample_data/ship.jpg";
 const std::string kTruck = kBundled + "/sample_data/truck.jpg";
 

@@ -16,7 +16,7 @@ using namespace linnet;
 using namespace linnet::test;
 using Json = nlohmann::json;
 
-const std::string kModel = source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx";
+const std::string kModel = bundled_model();
 
 void check_keys(const Json& object, const std::vector<std::string>& keys) {
   for (const std::string& key : keys) {

@@ -91,7 +91,7 @@ TEST_CASE("the counter of allocations counts") {
 }
 
 TEST_CASE("a run of the bundled network allocates nothing") {
-  const auto path = test::source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx";
+  const auto path = test::bundled_model();
   for (const int threads : {1, 2, 3}) {
     INFO(threads << " threads");
     CHECK(allocations_of_a_run(path.string(), {1, 3, 32, 32}, threads) == 0);

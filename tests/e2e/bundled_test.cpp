@@ -11,9 +11,6 @@ namespace {
 
 using namespace linnet;
 
-std::filesystem::path bundled() { return test::source_dir() / "examples" / "cifar10-resnet20"; }
-std::string model_path() { return (bundled() / "model" / "model.onnx").string(); }
-
 /// CIFAR-10's own numbers of its classes.
 constexpr int kAirplane = 0, kShip = 8, kTruck = 9;
 
@@ -25,7 +22,7 @@ Classification classify(Session& session, const Tensor& input) {
 }  // namespace
 
 TEST_CASE("the bundled network knows its three pictures") {
-  Session session(Model::load(model_path()));
+  Session session(Model::load(test::bundled_model().string()));
   struct Expected {
     const char* file;
     int index;
@@ -35,7 +32,7 @@ TEST_CASE("the bundled network knows its three pictures") {
   const Expected all[] = {
       {"ship.jpg", kShip, 0.95f}, {"airplane.png", kAirplane, 0.99f}, {"truck.jpg", kTruck, 0.995f}};
   for (const Expected& expected : all) {
-    const Image image = load_image((bundled() / "sample_data" / expected.file).string());
+    const Image image = load_image((test::bundled_dir() / "sample_data" / expected.file).string());
     const Classification best = classify(session, preprocess(image, preset("cifar10")));
     INFO(expected.file);
     CHECK(best.index == expected.index);
@@ -46,7 +43,7 @@ TEST_CASE("the bundled network knows its three pictures") {
 TEST_CASE("the bundled network classifies lossless CIFAR-10 pictures as its training run did") {
   const auto path = test::data_dir() / "images" / "cifar10_test100.csv";
   if (test::skip_without(path)) return;
-  Session session(Model::load(model_path()));
+  Session session(Model::load(test::bundled_model().string()));
   std::ifstream file(path);
   int pictures = 0;
   int right = 0;

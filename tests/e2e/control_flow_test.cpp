@@ -1,6 +1,5 @@
 // Scan at both of its definitions, SequenceMap, and what a loop refuses, from the file to the result.
 #include <catch2/catch.hpp>
-#include <ctime>
 #include <fstream>
 #include <string>
 #include <utility>

@@ -8,18 +8,12 @@
 #include "onnx/loading.h"
 #include "support/onnx_builder.h"
 #include "support/op_case.h"
+#include "support/session_of.h"
 
 namespace linnet::test {
 namespace {
 
 const DataType kFloat = DataType::float32, kInt = DataType::int64, kBool = DataType::boolean;
-
-Session session_of(const OnnxModel& model, const SessionOptions& options = {}) {
-  // The bytes outlive every session of the tests.
-  static std::vector<std::vector<std::byte>> files;
-  files.push_back(model.bytes());
-  return Session(Model::load(files.back()), options);
-}
 
 Tensor truth(bool value) {
   Tensor tensor(kBool, {});

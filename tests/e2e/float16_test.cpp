@@ -11,19 +11,13 @@
 #include "support/onnx_builder.h"
 #include "support/op_case.h"
 #include "support/random_data.h"
+#include "support/session_of.h"
 #include "support/tensor_adapter.h"
 
 namespace linnet::test::float16_test {
 namespace {
 
 const DataType kHalf = DataType::float16;
-
-Session session_of(const OnnxModel& model, const SessionOptions& options = {}) {
-  // The bytes outlive every session of the tests.
-  static std::vector<std::vector<std::byte>> files;
-  files.push_back(model.bytes());
-  return Session(Model::load(files.back()), options);
-}
 
 Tensor narrow(DataType type, Shape shape, const std::vector<float>& numbers) {
   return convert(tensor<float>(std::move(shape), numbers), type);

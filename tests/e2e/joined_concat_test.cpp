@@ -4,7 +4,6 @@
 #include <cstring>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "linnet/linnet.h"

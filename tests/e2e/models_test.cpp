@@ -1,7 +1,6 @@
 // The real models against their reference data, by way of the public API.
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <numeric>
 #include <string>
 #include <vector>
 

@@ -9,6 +9,7 @@
 #include "support/onnx_builder.h"
 #include "support/op_case.h"
 #include "support/random_data.h"
+#include "support/session_of.h"
 #include "support/tensor_adapter.h"
 
 namespace linnet::test::open_extents_test {
@@ -17,13 +18,6 @@ namespace {
 using Floats = std::vector<float>;
 
 const DataType kFloat = DataType::float32;
-
-Session session_of(const OnnxModel& model, const SessionOptions& options = {}) {
-  // The bytes outlive every session of the tests.
-  static std::vector<std::vector<std::byte>> files;
-  files.push_back(model.bytes());
-  return Session(Model::load(files.back()), options);
-}
 
 Tensor random(Shape shape) {
   Random numbers(7);

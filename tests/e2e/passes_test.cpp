@@ -61,8 +61,7 @@ void check_passes(const std::string& path, const Shape& shape) {
 }  // namespace
 
 TEST_CASE("the bundled network computes the same without any one of its passes, and with one alone") {
-  check_passes((test::source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx").string(),
-               {2, 3, 32, 32});
+  check_passes(test::bundled_model().string(), {2, 3, 32, 32});
 }
 
 TEST_CASE("real networks compute the same without any one of their passes, and with one alone") {
@@ -109,7 +108,7 @@ TEST_CASE("without fold_constants a shape is computed by a plan before the one t
 }
 
 TEST_CASE("an unknown pass, an unknown input and a shape of no tensor are refused, also where a model runs in parts") {
-  const auto path = test::source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx";
+  const auto path = test::bundled_model();
   test::OnnxModel in_parts;
   in_parts.graph.node(test::OnnxNode("NonZero", {"x"}, {"where"}))
       .input("x", DataType::float32, {2, 3})

@@ -1,7 +1,6 @@
 // Promise 3: one build, one model, one set of options: the same bits for any threads, batch and instruction set.
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,8 +24,7 @@ struct Network {
 };
 
 std::vector<Network> networks() {
-  std::vector<Network> list = {
-      {(test::source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx").string(), {1, 3, 32, 32}}};
+  std::vector<Network> list = {{test::bundled_model().string(), {1, 3, 32, 32}}};
   const auto add = [&](const std::string& name, const Shape& image) {
     const auto model = test::data_dir() / "models" / name / "model.onnx";
     if (!test::skip_without(model)) list.push_back({model.string(), image});
@@ -53,10 +51,6 @@ std::vector<Tensor> run(const Network& network, const Tensor& input, const Sessi
 void check_same(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   REQUIRE(a.size() == b.size());
   for (std::size_t i = 0; i < a.size(); ++i) CHECK(test::bit_difference(a[i], b[i]) == "");
-}
-
-std::vector<std::byte> bundled() {
-  return test::read_bytes(test::source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx");
 }
 
 bool takes_batches(const Network& network) {
@@ -92,7 +86,7 @@ TEST_CASE("the network of all convolutions has a step of every algorithm") {
 }
 
 TEST_CASE("one to eight threads give the same bits for a batch of one and of sixteen, whatever the convolution") {
-  const std::pair<std::vector<std::byte>, Shape> cases[] = {{bundled(), {1, 3, 32, 32}},
+  const std::pair<std::vector<std::byte>, Shape> cases[] = {{test::read_bytes(test::bundled_model()), {1, 3, 32, 32}},
                                                             {test::every_convolution(), {1, 3, 24, 24}}};
   for (const auto& [file, image] : cases) {
     const Tensor batch = batch_of(image, 16, 6);

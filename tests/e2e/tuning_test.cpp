@@ -3,7 +3,6 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <locale>
 #include <string>
@@ -28,12 +27,8 @@ struct TunedNetwork {
   Shape input;
 };
 
-std::string bundled_model() {
-  return (test::source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx").string();
-}
-
 std::vector<TunedNetwork> tuned_networks() {
-  std::vector<TunedNetwork> list = {{bundled_model(), {2, 3, 32, 32}}};
+  std::vector<TunedNetwork> list = {{test::bundled_model(), {2, 3, 32, 32}}};
   const auto squeezenet = test::data_dir() / "models" / "squeezenet1.0" / "model.onnx";
   if (!test::skip_without(squeezenet)) list.push_back({squeezenet.string(), {1, 3, 227, 227}});
   return list;
@@ -118,7 +113,7 @@ TEST_CASE("a convolution before a dynamic node reports that it is tuned") {
 }
 
 TEST_CASE("tune measures every shape, and what it finds holds for so many threads only") {
-  const Model model = Model::load(bundled_model());
+  const Model model = Model::load(test::bundled_model());
   SessionOptions options;
   options.threads = 2;
   TuneOptions quickly;
@@ -224,7 +219,7 @@ TEST_CASE("a tuning is written where a link leads, never where a path ends early
 }
 
 TEST_CASE("tune takes a time that ends") {
-  const Model model = Model::load(bundled_model());
+  const Model model = Model::load(test::bundled_model());
   SessionOptions options;
   options.input_shapes = {{model.inputs().at(0).name, {1, 3, 32, 32}}};
   for (const double seconds : {-1.0, std::nan(""), std::numeric_limits<double>::infinity(), 3601.0}) {

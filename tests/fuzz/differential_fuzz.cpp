@@ -1,5 +1,4 @@
 // Random networks, planned and run, against the interpreter in double: within its derived bounds, with any passes off.
-#include <string>
 #include <vector>
 
 #include "fuzz/fuzz_target.h"

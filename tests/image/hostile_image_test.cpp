@@ -1,11 +1,11 @@
 // Pictures that are wrong: each is refused with the right code, and a part of a picture is never returned.
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 
 #include "image/picture_files.h"
 #include "support/processor_seconds.h"
+#include "support/temp_dir.h"
 
 namespace {
 
@@ -40,25 +40,6 @@ FileBytes jpeg_with(const char* name, int marker, std::size_t offset, int value)
   set_byte(file, find_marker(file, marker) + offset, value);
   return file;
 }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "linnet_image_XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 constexpr int kSof0 = 0xC0;
 constexpr int kSos = 0xDA;
@@ -318,7 +299,7 @@ TEST_CASE("M12 M13: what is not a picture is refused by name") {
 }
 
 TEST_CASE("M16: only regular files are read") {
-  const TemporaryFolder folder;
+  const test::TempDir folder;
   const std::filesystem::path pipe = folder.path() / "pipe";
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
   const std::filesystem::path link = folder.path() / "link.png";

@@ -2,7 +2,6 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <functional>
-#include <string>
 #include <vector>
 
 #include "kernels/table.h"

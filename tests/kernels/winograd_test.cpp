@@ -1,6 +1,5 @@
 #include "kernels/winograd_problem.h"
 
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>

@@ -1,7 +1,5 @@
 // Random networks through the public API: against the oracle within derived bounds, and against each other bit for bit.
 #include <catch2/catch.hpp>
-#include <optional>
-#include <span>
 #include <string>
 #include <vector>
 

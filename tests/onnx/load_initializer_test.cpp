@@ -1,7 +1,6 @@
 // Initializers that the loader does not take, and where they stand; what their elements pay for.
 #include <catch2/catch.hpp>
 #include <string>
-#include <vector>
 
 #include "onnx/loading.h"
 

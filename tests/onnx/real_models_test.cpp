@@ -2,7 +2,6 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <filesystem>
-#include <string>
 
 #include "onnx/loading.h"
 #include "support/data_dir.h"
@@ -36,7 +35,7 @@ TEST_CASE("the models of the data folder are read") { load_all(data_dir() / "mod
 TEST_CASE("the models of the ONNX backend tests are read") { load_all(onnx_testdata_dir()); }
 
 TEST_CASE("the bundled model loads from its path and from memory alike") {
-  const fs::path path = source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx";
+  const fs::path path = bundled_model();
   const graph::Graph from_file = onnx::load_graph(path.string(), {});
   const std::vector<std::byte> bytes = read_bytes(path);
   const graph::Graph from_memory = load(bytes);

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdint>
-#include <cstring>
 #include <random>
 #include <sstream>
 #include <string>
@@ -24,6 +23,7 @@
 #include "linnet/error.h"
 #include "passes/pass.h"
 #include "reference/interpreter.h"
+#include "support/graph_adapter.h"
 
 namespace linnet::test {
 
@@ -142,71 +142,6 @@ inline std::string input_name(const graph::Graph& graph, const graph::Node& node
 }
 
 // ---- Running.
-
-/// The oracle's tensor of a constant; 16-bit floats become what they stand for by a Cast of the oracle's own.
-inline reference::Tensor to_reference(const Tensor& tensor) {
-  const auto type = static_cast<reference::Type>(tensor.type());
-  reference::Tensor result = reference::Tensor::make(type, tensor.shape());
-  const auto copy = [&](auto span) {
-    for (std::size_t i = 0; i < span.size(); ++i) {
-      const auto at = static_cast<std::int64_t>(i);
-      if (reference::is_real(type)) result.set(at, static_cast<double>(span[i]));
-      else result.set_integer(at, static_cast<std::int64_t>(span[i]));
-    }
-  };
-  switch (tensor.type()) {
-    case DataType::float32: copy(tensor.data<float>()); break;
-    case DataType::float64: copy(tensor.data<double>()); break;
-    case DataType::int64: copy(tensor.data<std::int64_t>()); break;
-    case DataType::int32: copy(tensor.data<std::int32_t>()); break;
-    case DataType::boolean: copy(tensor.data<bool>()); break;
-    case DataType::uint8: copy(tensor.data<std::uint8_t>()); break;
-    default: throw std::invalid_argument("no test needs tensors of this type");
-  }
-  return result;
-}
-
-inline reference::Attribute to_reference(const graph::Attribute& attribute) {
-  struct Convert {
-    reference::Attribute operator()(std::int64_t x) const { return x; }
-    reference::Attribute operator()(float x) const { return static_cast<double>(x); }
-    reference::Attribute operator()(const std::string& x) const { return x; }
-    reference::Attribute operator()(const std::vector<std::int64_t>& x) const { return x; }
-    reference::Attribute operator()(const std::vector<float>& x) const {
-      return std::vector<double>(x.begin(), x.end());
-    }
-    reference::Attribute operator()(const std::vector<std::string>& x) const { return x; }
-    reference::Attribute operator()(const Tensor& x) const { return to_reference(x); }
-    reference::Attribute operator()(const std::shared_ptr<const graph::Graph>&) const {
-      throw std::invalid_argument("the oracle knows no subgraphs");
-    }
-  };
-  return std::visit(Convert(), attribute);
-}
-
-inline reference::Model to_reference(const graph::Graph& graph) {
-  reference::Model model;
-  const auto name_of = [&](graph::ValueId id) { return id == graph::kNoValue ? std::string() : graph.value(id).name; };
-  for (const graph::NodeId id : graph.order()) {
-    const graph::Node& from = graph.node(id);
-    reference::Node node;
-    node.name = from.name;
-    node.op_type = from.op_type;
-    node.domain = from.domain;
-    node.opset = from.opset;
-    for (const graph::ValueId input : from.inputs) node.inputs.push_back(name_of(input));
-    for (const graph::ValueId output : from.outputs) node.outputs.push_back(name_of(output));
-    for (const auto& [name, value] : from.attributes.entries()) node.attributes[name] = to_reference(value);
-    model.nodes.push_back(std::move(node));
-  }
-  for (graph::ValueId id = 0; id < graph.value_count(); ++id) {
-    const graph::Value& value = graph.value(id);
-    if (value.constant) model.constants[value.name] = to_reference(*value.constant);
-  }
-  for (const graph::ValueId id : graph.inputs) model.inputs.push_back(name_of(id));
-  for (const graph::ValueId id : graph.outputs) model.outputs.push_back(name_of(id));
-  return model;
-}
 
 /// Inputs in [-4, 4): on both sides of every activation's bends; bytes of all values. Symbolic extents become 2. Overridable ones differ from
 /// their initializers, so that a pass that folded one is found out.

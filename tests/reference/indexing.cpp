@@ -1,5 +1,4 @@
 // Operators whose elements are chosen by the values of index tensors.
-#include <algorithm>
 
 #include "reference/call.h"
 

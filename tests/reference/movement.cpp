@@ -1,6 +1,5 @@
 // Operators that move elements and compute nothing: each element of the result says where it comes from.
 #include <algorithm>
-#include <limits>
 #include <utility>
 #include <vector>
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include <atomic>
-#include <functional>
 
 #include "reliability/allocation_failure.h"
 #include "reliability/hostile.h"

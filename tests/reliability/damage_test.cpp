@@ -3,7 +3,6 @@
 // samples of a fixed seed are not.
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <random>
 
 #include "onnx/load.h"
@@ -37,7 +36,7 @@ File small_network() {
 }
 
 const File& bundled() {
-  static const File file = read_bytes(source_dir() / "examples" / "cifar10-resnet20" / "model" / "model.onnx");
+  static const File file = read_bytes(bundled_model());
   return file;
 }
 

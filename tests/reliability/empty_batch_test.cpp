@@ -1,5 +1,4 @@
 // A batch of none, which a file may ask for as well as a caller, through every blocked step.
-#include <algorithm>
 #include <set>
 
 #include "reliability/hostile.h"

@@ -5,10 +5,10 @@
 #include <clocale>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <thread>
 
 #include "reliability/hostile.h"
+#include "support/compare.h"
 #include "support/env_guard.h"
 #include "support/guard_buffer.h"
 #include "support/sanitized.h"
@@ -48,10 +48,6 @@ struct Shifted {
     tensor = Tensor::view(values.type(), values.shape(), start + shift);
   }
 };
-
-bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
-}
 
 }  // namespace
 

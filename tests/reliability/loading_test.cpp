@@ -1,7 +1,6 @@
 // Catalogue B07 and D21: what loading costs, of honest files and of others, held against their size: memory as it is allocated,
 // by Model::load with all that it infers, and the processor's time.
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <optional>
 #include <string>

@@ -5,18 +5,14 @@
 #include <sys/resource.h>
 
 #include <atomic>
-#include <cstring>
 
 #include "reliability/process.h"
+#include "support/compare.h"
 #include "support/every_convolution.h"
 
 namespace linnet::test::parallel_region_test {
 
 namespace {
-
-bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
-}
 
 Tensor picture() {
   Random random(3);

@@ -11,9 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <array>
 #include <atomic>
-#include <cerrno>
 #include <cfenv>
 #include <chrono>
 #include <cmath>

@@ -12,7 +12,6 @@
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
-#include <string>
 #include <vector>
 
 namespace linnet::test {
@@ -24,6 +23,10 @@ inline std::filesystem::path source_dir() {
   return ".";
 #endif
 }
+
+/// What ships with the project, in modelhub's layout.
+inline std::filesystem::path bundled_dir() { return source_dir() / "examples" / "cifar10-resnet20"; }
+inline std::filesystem::path bundled_model() { return bundled_dir() / "model" / "model.onnx"; }
 
 /// $LINNET_DATA, or the folder `shared` beside the project.
 inline std::filesystem::path data_dir() {

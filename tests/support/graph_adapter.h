@@ -6,8 +6,6 @@
 //   const auto after = test::interpret(graph, {{"x", x}});
 #pragma once
 
-#include <map>
-#include <string>
 #include <vector>
 
 #include "graph/graph.h"

@@ -1,7 +1,6 @@
 #include "support/onnx_case.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <fstream>
 #include <stdexcept>
 
