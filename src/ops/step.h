@@ -82,14 +82,14 @@ struct Range {
 };
 constexpr Range split(std::int64_t n, int parts, int part) { return {n * part / parts, n * (part + 1) / parts}; }
 
-/// How a step writes some rows of one image of output 0, which is nchw16c, elsewhere than into its buffer: at `to`, in which only
-/// these rows of image 0 are there.
+/// How a step of one phase writes some rows of one image of output 0, which is nchw16c, elsewhere than into its buffer: at `to`, in
+/// which only these rows of image 0 are there.
 struct RowsWritten {
   std::int64_t unit = 1;  // rows begin at a multiple of it, and end at one or with the image
   std::function<void(const RunArgs&, std::int64_t image, Range rows, const kernels::BlockedTarget& to)> run;
 };
-/// How a step of one input writes some rows of one image of output 0, reading the input, which is nchw16c, at `from` instead of in
-/// its buffer: row y from those rows of [y * stride - before, y * stride - before + span) that there are.
+/// How a step of one phase and one input writes some rows of one image of output 0, reading the input, which is nchw16c, at `from`
+/// instead of in its buffer: row y from those rows of [y * stride - before, y * stride - before + span) that there are.
 struct RowsRead {
   std::int64_t stride = 1, span = 1, before = 0;
   std::function<void(const RunArgs&, std::int64_t image, Range rows, const kernels::BlockedSource& from)> run;
