@@ -166,7 +166,7 @@ void print_profile(const BenchResult& r) {
   const double total = std::accumulate(r.report.steps.begin(), r.report.steps.end(), 0.0,
                                        [](double sum, const StepReport& s) { return sum + s.milliseconds; });
   std::cout << "\n  step        ms      %   GFLOP/s  % peak  " << std::left << std::setw(18) << "operator"
-            << std::setw(26) << "algorithm"
+            << std::setw(32) << "algorithm"
             << "output\n"
             << std::right;
   for (std::size_t i = 0; i < r.report.steps.size(); ++i) {
@@ -174,7 +174,7 @@ void print_profile(const BenchResult& r) {
     const double gflops = s.milliseconds > 0 ? 2e-6 * static_cast<double>(s.macs) / s.milliseconds : 0;
     std::cout << std::setw(6) << i << std::setprecision(3) << std::setw(10) << s.milliseconds << std::setprecision(1)
               << std::setw(7) << 100 * s.milliseconds / total << std::setw(10) << gflops << std::setw(8)
-              << 100 * gflops / r.peak_gflops << "  " << std::left << std::setw(18) << s.op << std::setw(26)
+              << 100 * gflops / r.peak_gflops << "  " << std::left << std::setw(18) << s.op << std::setw(32)
               << s.algorithm << std::right << base::printable(s.output) << "  " << base::printable(s.name) << '\n';
   }
 }

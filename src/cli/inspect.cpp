@@ -104,13 +104,13 @@ void print_plan(const PlanReport& report) {
             << std::setprecision(1) << static_cast<double>(report.weight_bytes) / kMiB << " MiB packed weights, "
             << static_cast<double>(report.arena_bytes) / kMiB << " MiB arena, " << std::setprecision(3)
             << static_cast<double>(report.macs) * 1e-9 << " GMAC\n";
-  std::cout << "  step  " << std::left << std::setw(18) << "operator" << std::setw(26) << "algorithm" << std::setw(8)
+  std::cout << "  step  " << std::left << std::setw(18) << "operator" << std::setw(32) << "algorithm" << std::setw(8)
             << "kernel" << std::right << std::setw(10) << "MMAC"
             << "  "
             << "output\n";
   for (std::size_t i = 0; i < report.steps.size(); ++i) {
     const StepReport& s = report.steps[i];
-    std::cout << std::setw(6) << i << "  " << std::left << std::setw(18) << s.op << std::setw(26) << s.algorithm
+    std::cout << std::setw(6) << i << "  " << std::left << std::setw(18) << s.op << std::setw(32) << s.algorithm
               << std::setw(8) << s.kernel << std::right << std::setw(10) << std::setprecision(1)
               << static_cast<double>(s.macs) * 1e-6 << "  " << base::printable(s.output) << "  "
               << base::printable(s.name) << '\n';

@@ -19,6 +19,8 @@ constexpr std::int64_t kLeastSmallEdge = 4,
                        kLeastEdge = 12;  // of an output: on smaller ones tiles of 3 and 4 stick out too far
 // Fewer tiles than that a thread, and it would read all filters for hardly more than a register tile.
 constexpr std::int64_t kLeastTilesAThread = 8;
+constexpr std::int64_t kMostPhaseWidth =
+    8192;  // of an output: the phases of fewer rows than serve are in each thread's scratch
 // Of stride 2: a tile has 25 points where the sums themselves take 36 products, and a transform of 25 points for each channel.
 constexpr std::int64_t kLeastStride2Channels = 64;
 // Filters, input by output channels, that come from memory, whatever the transform.
@@ -369,7 +371,7 @@ void WinogradConv::plan_blocking(PlanContext& context) {
   if (form.phases) {
     if (const std::int64_t rows = most * 5 / 4 / tiles.columns; rows > 0) group = rows * tiles.columns;
     const std::int64_t row_bytes = form.edge().outputs * from.row_stride * 4;
-    strip = std::clamp(kPhaseBytes / std::max<std::int64_t>(1, row_bytes), kLeastStrip, std::int64_t{tiles.rows});
+    strip = std::min<std::int64_t>(std::max(kPhaseBytes / row_bytes, kLeastStrip), tiles.rows);
   }
   step.blocking.tiles = static_cast<std::int32_t>(group);
   step.blocking.panel_parts = parts.panel_parts;
@@ -396,7 +398,8 @@ std::optional<WinogradForm> winograd_form(const ConvProblem& p, bool plain_input
   if (plain_input) {
     const std::int64_t taps = base::ceil_div(w.kernel[0], 2);
     const bool fits = both(w.strides, 2) && base::ceil_div(w.kernel[1], 2) == taps && (taps == 3 || taps == 4) &&
-                      4 * p.in_channels <= kBlock && p.out_channels >= 2 * kBlock && edge >= kLeastEdge;
+                      4 * p.in_channels <= kBlock && p.out_channels >= 2 * kBlock && edge >= kLeastEdge &&
+                      p.out_extent[1] <= kMostPhaseWidth;
     if (!fits) return {};
     return WinogradForm{taps == 4 ? Winograd::f3x3_4x4 : Winograd::f4x4_3x3, true};
   }

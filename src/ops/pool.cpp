@@ -26,7 +26,15 @@ void check_touches(const NodeContext& c, const Window& w, std::size_t axis, std:
     return first < w.kernel[axis] && start + first * dilation < in;
   };
   bool all = out == 0 || touches(out - 1);
-  for (std::int64_t i = 0; all && i < out && i * stride < pad; ++i) all = touches(i);
+  // Of those that begin before the input the first reaches least far into it; where in it the others' taps begin to fall repeats
+  // itself after as many as the dilation.
+  const std::int64_t differ = std::min({out, base::ceil_div(pad, stride), dilation});
+  constexpr std::int64_t kMostWindows = 1 << 20;
+  if (differ > kMostWindows) {
+    c.fail(ErrorCode::unsupported, "too many windows begin in the padding", "spatial axis " + std::to_string(axis),
+           "at most " + std::to_string(kMostWindows), std::to_string(differ));
+  }
+  for (std::int64_t i = 0; all && i < differ; ++i) all = touches(i);
   if (!all) {
     c.fail(ErrorCode::unsupported, "a window lies in the padding altogether", "spatial axis " + std::to_string(axis),
            "pads smaller than the kernel",

@@ -17,8 +17,8 @@ using ops::RunArgs;
 
 constexpr std::int64_t kStripBytes = 384 * 1024;  // of the value between: stay in L2 beside what the first step needs
 constexpr std::int64_t kMostStripBytes = 2 * kStripBytes;  // of as few rows as it takes
-// Of the output: what two threads both compute of the value between is a few rows.
-constexpr std::int64_t kLeastRowsAThread = 8;
+// What the busiest thread makes of the value between, to its even share: neighbours both make some rows.
+constexpr double kMostOfShare = 1.25;
 
 struct RowStrips {
   ops::RowsWritten first;
@@ -102,20 +102,24 @@ std::optional<ops::Step> fuse_by_rows(const ops::Step& first, const ops::Step& s
   s.row = between.row_stride;
   s.images = out.shape[0];
   s.out_height = out.shape[2];
-  if (s.images * s.out_height < threads * kLeastRowsAThread) return {};
   const std::int64_t row_bytes = s.blocks * s.row * static_cast<std::int64_t>(sizeof(float));
   if (s.most_made(1) * row_bytes > kMostStripBytes) return {};
-  s.strip = 1;
-  while (s.strip < s.out_height && s.most_made(s.strip + 1) * row_bytes <= kStripBytes) ++s.strip;
+  std::int64_t most = 0;
+  for (int thread = 0; thread < threads; ++thread) most = std::max(most, s.rows_made(thread, threads));
+  if (static_cast<double>(most * threads) > kMostOfShare * static_cast<double>(s.images * s.height)) return {};
+  const std::int64_t besides = s.second.span + 2 * (s.first.unit - 1);
+  s.strip = std::clamp<std::int64_t>(
+      (kStripBytes / std::max<std::int64_t>(1, row_bytes) - besides) / s.second.stride + 1, 1, s.out_height);
   s.capacity = s.most_made(s.strip);
   s.scratch = arena_aligned(std::max(first.thread_scratch_bytes, second.thread_scratch_bytes));
 
   ops::Step fused = first;
   fused.op += "+" + second.op;
-  fused.algorithm += ", " + second.algorithm + " by rows";
+  fused.algorithm += "+" + second.algorithm;
   fused.outputs = second.outputs;
   fused.macs += second.macs;
   fused.weight_bytes += second.weight_bytes;
+  fused.blocking.panel_parts = 0;  // each thread has all panels
   fused.thread_scratch_bytes = s.scratch + static_cast<std::size_t>(s.capacity * row_bytes);
   fused.run = [s](const RunArgs& args) { s.run(args); };
   fused.load = [s, all = first.load](int thread, int of) {
