@@ -92,6 +92,20 @@ TEST_CASE("G06: lists of the wrong length are refused") {
   }
 }
 
+TEST_CASE("windows that begin far before the input are not looked at one by one") {
+  constexpr std::int64_t kMost = 2147483647;
+  CHECK_REFUSED(pool("MaxPool", {{"kernel_shape", {kMost, 1}}, {"pads", {kMost - 1, 0, 1 << 30, 0}}}), ErrorCode::limit,
+                "arena");
+  CHECK_REFUSED(
+      pool("MaxPool",
+           {{"kernel_shape", {2, 1}}, {"dilations", {kMost - 47, 1}}, {"pads", {kMost - 47, 0, kMost - 47, 0}}}),
+      ErrorCode::unsupported, "too many windows");
+  // The window that begins at -1 reads -1 and 4, neither of which is there.
+  CHECK_REFUSED(
+      pool("MaxPool", {{"kernel_shape", {2, 1}}, {"dilations", {5, 1}}, {"pads", {4, 0, 4, 0}}}, {}, {1, 1, 4, 4}),
+      ErrorCode::unsupported, "in the padding altogether");
+}
+
 TEST_CASE("G07: negative pads are refused; huge ones are over a limit; uneven ones work") {
   CHECK_REFUSED(conv({.lists = {{"pads", {-1, 0, 0, 0}}}}), ErrorCode::model, "pads", "-1");
   CHECK_REFUSED(conv({.lists = {{"pads", {1 << 20, 1 << 20, 0, 0}}}}), ErrorCode::limit, "arena");
