@@ -9,6 +9,7 @@
 #include "onnx/loading.h"
 #include "support/onnx_builder.h"
 #include "support/op_case.h"
+#include "support/session_of.h"
 #include "support/temp_dir.h"
 
 namespace linnet::test::control_flow_test {
@@ -214,7 +215,7 @@ TEST_CASE("What a loop of no turns collects has the extents of what a turn would
   model.graph.node(OnnxNode("Loop", {"n", ""}, {"all"}, "loop").set("body", body))
       .node(OnnxNode("Shape", {"all"}, {"y"}));
   model.graph.input("n", kInt, {}).input("w", kFloat, {2, 3}).input("at", kInt, {"K"}).output("y", kInt, {"R"});
-  Session session(Model::load(model.bytes()));
+  Session session = session_of(model);
   const auto shape = [&](std::int64_t trips, const Tensor& at) {
     return values<std::int64_t>(
         session.run({{"n", tensor<std::int64_t>({}, {trips})}, {"w", Tensor(kFloat, {2, 3})}, {"at", at}})[0]);
@@ -239,7 +240,7 @@ TEST_CASE("A loop of no turns is not refused for what its body would refuse", "[
   model.graph.node(OnnxNode("Loop", {"n", "", "x"}, {"top", "peaks"}, "loop").set("body", body));
   model.graph.input("n", kInt, {}).input("x", kFloat, {1, 1, "H", "W"});
   model.graph.output("top", kFloat, {"N", "C", "A", "B"}).output("peaks", kFloat, {"L", "N", "C", "P", "Q"});
-  Session session(Model::load(model.bytes()));
+  Session session = session_of(model);
   const auto peaks = [&](std::int64_t levels, std::int64_t edge) {
     return session.run({{"n", tensor<std::int64_t>({}, {levels})}, {"x", Tensor(kFloat, {1, 1, edge, edge})}})[1]
         .shape();
@@ -280,7 +281,7 @@ void check_growing(const std::vector<OnnxNode>& nodes, std::int64_t count) {
       .output("length", kInt, {});
   SessionOptions options;
   options.threads = 1;
-  Session session(Model::load(model.bytes()), options);
+  Session session = session_of(model, options);
   const std::clock_t start = std::clock();
   CHECK(session.run(tensor<float>({1}, {1}))[0].data<std::int64_t>()[0] == count);
   CHECK(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC < 8);
@@ -335,7 +336,7 @@ TEST_CASE("A sequence that something else reads stays as it was", "[dynamic]") {
       .input("x", kFloat, {1});
   const std::vector<std::string> results = {"longer", "shorter", "longest", "grown", "kept", "again", "given", "given"};
   for (const std::string& name : results) model.graph.fields().message(12, onnx_sequence_info(name, kFloat));
-  Session session(Model::load(model.bytes()));
+  Session session = session_of(model);
   const Tensor x = tensor<float>({1}, {1});
   const std::vector<NamedDatum> inputs = {{"given", Sequence(4, x)}, {"x", x}};
   for (int run = 0; run < 2; ++run) {

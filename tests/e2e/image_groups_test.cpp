@@ -10,6 +10,7 @@
 #include "support/compare.h"
 #include "support/onnx_builder.h"
 #include "support/random_data.h"
+#include "support/session_of.h"
 #include "support/tensor_adapter.h"
 
 namespace linnet::test {
@@ -93,7 +94,7 @@ TEST_CASE("a few images at a time give the bits of each image alone") {
 }
 
 TEST_CASE("threads share the images where they do not divide among them evenly") {
-  Session session(Model::load(network().bytes()), with_threads(16));
+  Session session = session_of(network(), with_threads(16));
   (void)session.run(picture(85));  // 5 or 6 for each of 16, so that most would wait
   CHECK(grouped_steps(session.profile()) > 4);
   CHECK(steps_alone(session.profile()) == 0);
@@ -102,7 +103,8 @@ TEST_CASE("threads share the images where they do not divide among them evenly")
 }
 
 TEST_CASE("threads with images of their own are cancelled at any time") {
-  const Model model = Model::load(network().bytes());
+  const std::vector<std::byte> file = network().bytes();
+  const Model model = Model::load(file);
   const Tensor input = picture(40);
   const std::vector<Tensor> expected = Session(model, with_threads(1)).run(input);
   const auto check = [&](const std::vector<Tensor>& found) {
@@ -138,12 +140,12 @@ TEST_CASE("a constant for each image of the batch stays with its image") {
   model.graph.output("y", DataType::float32, {kImages, 32, 64, 64});
   SessionOptions options;
   options.threads = 1;
-  Session session(Model::load(model.bytes()), options);
+  Session session = session_of(model, options);
   const Tensor input = from_reference(random_reals(random, {kImages, 32, 64, 64}, -2, 2));
   const Tensor grouped = session.run(input).at(0);
   CHECK(grouped_steps(session.profile()) > 1);
   options.threads = 64;  // as many caches: the whole batch at once
-  Session whole(Model::load(model.bytes()), options);
+  Session whole = session_of(model, options);
   const Tensor expected = whole.run(input).at(0);
   CHECK(grouped_steps(whole.profile()) == 0);
   CHECK(bit_difference(grouped, expected) == "");

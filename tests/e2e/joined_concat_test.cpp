@@ -10,6 +10,7 @@
 #include "support/compare.h"
 #include "support/onnx_builder.h"
 #include "support/random_data.h"
+#include "support/session_of.h"
 #include "support/tensor_adapter.h"
 
 namespace linnet::test {
@@ -48,7 +49,7 @@ class Network {
     for (const int threads : {1, 2, 3}) {
       SessionOptions options;
       options.threads = threads;
-      Session session(Model::load(model_.bytes()), options);
+      Session session = session_of(model_, options);
       for (const std::int64_t batch : {1, 3}) {
         INFO(threads << " threads, batch " << batch);
         Random random(7);
@@ -86,7 +87,7 @@ class Network {
   }
 
   void check_batch() const {
-    Session session(Model::load(model_.bytes()));
+    Session session = session_of(model_);
     Random random(9);
     const Tensor x = from_reference(random_reals(random, {3, 16, 12, 12}, -1, 1));
     const std::vector<Tensor> together = session.run(x);
@@ -217,7 +218,7 @@ TEST_CASE("pixels of one, which are plain and blocked at once, are joined image 
   }
   model.graph.node(OnnxNode("Concat", {"a_mean", "b_mean"}, {"both"}).set("axis", 1));
   model.graph.output("both", DataType::float32, {"N", 64, 1, 1});
-  Session session(Model::load(model.bytes()));
+  Session session = session_of(model);
   const std::vector<Tensor> out = session.run(from_reference(random_reals(random, {3, 16, 6, 6}, -1, 1)));
   for (std::int64_t n = 0; n < 3; ++n) {
     const float* const both = out[2].data<float>().data() + n * 64;

@@ -9,6 +9,7 @@
 #include "support/compare.h"
 #include "support/onnx_builder.h"
 #include "support/random_data.h"
+#include "support/session_of.h"
 #include "support/tensor_adapter.h"
 
 namespace linnet::test {
@@ -34,7 +35,7 @@ Tensor weights(Random& random, const Shape& shape) { return from_reference(rando
 
 /// Convolution, activation, pool, and a convolution that reads a border around the pool's output. `split`: what lies between is an
 /// output, too, and so has to be there as a whole.
-std::vector<std::byte> network(const RowCase& c, bool split) {
+OnnxModel network(const RowCase& c, bool split) {
   Random random(11);
   OnnxModel model(8, 14);
   model.graph.input("x", DataType::float32, {"N", c.in, c.height, c.width});
@@ -48,7 +49,7 @@ std::vector<std::byte> network(const RowCase& c, bool split) {
   model.graph.node(OnnxNode("Conv", {"p", "v"}, {"y"}).set("pads", List(4, 1)));
   model.graph.output("y", DataType::float32, {"N", 32, "H", "W"});
   if (split) model.graph.output("r", DataType::float32, {"N", c.out, "G", "V"});
-  return model.bytes();
+  return model;
 }
 
 Tensor pictures(const RowCase& c, std::int64_t batch) {
@@ -89,12 +90,12 @@ TEST_CASE("a convolution and its pool by rows give the bits of one after the oth
   for (const RowCase& c : cases) {
     for (const std::int64_t batch : {1, 3}) {
       const Tensor input = pictures(c, batch);
-      Session apart(Model::load(network(c, true)), with_threads(2));
+      Session apart = session_of(network(c, true), with_threads(2));
       const Tensor expected = apart.run(input)[0];
       CHECK_FALSE(goes_by_rows(apart));
       for (const int threads : {1, 2, 3}) {
         INFO(c.what << ", batch " << batch << ", " << threads << " threads");
-        Session session(Model::load(network(c, false)), with_threads(threads));
+        Session session = session_of(network(c, false), with_threads(threads));
         CHECK(bit_difference(session.run(input)[0], expected) == "");
         CHECK(bit_difference(session.run(input)[0], expected) == "");  // on memory that is no longer zero
         CHECK(goes_by_rows(session));
@@ -107,7 +108,7 @@ TEST_CASE("rows that are too few for the threads, or too wide for a cache, stay 
   const OnnxNode halve = pool("MaxPool", {2, 2}, {2, 2}, {0, 0, 0, 0});
   const RowCase few = {"few", 3, 32, 7, 2, 96, 96, halve}, wide = {"wide", 3, 64, 3, 2, 64, 4000, halve};
   for (const auto& [c, threads] : {std::pair{few, 7}, std::pair{wide, 1}}) {
-    Session session(Model::load(network(c, false)), with_threads(threads));
+    Session session = session_of(network(c, false), with_threads(threads));
     (void)session.run(pictures(c, 1));
     INFO(c.what);
     CHECK_FALSE(goes_by_rows(session));

@@ -238,7 +238,8 @@ TEST_CASE("no tuning makes scratch grow without bound") {
   model.graph.output("y", DataType::float32, {1, 32, 512, 512});
   SessionOptions options;
   options.threads = 1;
-  const Model loaded = Model::load(model.bytes());
+  const std::vector<std::byte> file = model.bytes();
+  const Model loaded = Model::load(file);
   const PlanReport untuned = Plan(loaded, options).report();
   for (const StepReport& step : untuned.steps) {
     if (!step.tuning_key.empty()) options.tuning.blockings[step.tuning_key] = {1 << 20, 1 << 20, 1 << 20};
