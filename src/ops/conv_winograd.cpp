@@ -370,8 +370,8 @@ void WinogradConv::plan_blocking(PlanContext& context) {
   group = base::ceil_div(part, base::ceil_div(part, most));
   if (form.phases) {
     if (const std::int64_t rows = most * 5 / 4 / tiles.columns; rows > 0) group = rows * tiles.columns;
-    const std::int64_t row_bytes = form.edge().outputs * from.row_stride * 4;
-    strip = std::min<std::int64_t>(std::max(kPhaseBytes / row_bytes, kLeastStrip), tiles.rows);
+    const std::int64_t tile_row_bytes = form.edge().outputs * from.row_stride * 4;
+    strip = std::min<std::int64_t>(std::max(kPhaseBytes / tile_row_bytes, kLeastStrip), tiles.rows);
   }
   step.blocking.tiles = static_cast<std::int32_t>(group);
   step.blocking.panel_parts = parts.panel_parts;

@@ -10,7 +10,8 @@ namespace linnet::plan {
 
 /// `first` can write rows of its output 0 elsewhere (ops::RowsWritten), and does so for nobody but `second`, which can read them there
 /// (ops::RowsRead); `between` and `out` are where the outputs of the two lie, of which the border of `out` is left to the caller.
-/// None where few rows do not fit into a cache, or where those count which neighbouring threads both make. The result is the same, bit by bit.
+/// None where few rows do not fit into a cache, or where those count which neighbouring threads both make. The result is the same,
+/// bit by bit.
 std::optional<ops::Step> fuse_by_rows(const ops::Step& first, const ops::Step& second, const ops::Placement& between,
                                       const ops::Placement& out, int threads);
 
