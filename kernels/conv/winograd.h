@@ -97,8 +97,8 @@ struct WinogradInputArguments {
   int first_row, first_column;    // readable extent begins here: pixels before count as zero (padding without a halo)
   WinogradTiles tiles;
   int tile_first, tile_last;
-  int block_first, block_last;  // channel blocks
-  float* v;                     // place p of block b at v + xi * v_xi + b * v_block + p * 16
+  int blocks;  // of channels
+  float* v;    // place p of block b at v + xi * v_xi + b * v_block + p * 16
   ptrdiff_t v_xi, v_block;
 };
 

@@ -109,7 +109,7 @@ static inline void winograd_input_form(const WinogradInputArguments& a) {
   constexpr WinogradEdge edge = winograd_edge(form);
   constexpr int P = edge.points;
   const WinogradWalk begin(form, a.tiles, a.tile_first, a.tile_last);
-  for (int block = a.block_first; block < a.block_last; ++block) {
+  for (int block = 0; block < a.blocks; ++block) {
     WinogradWalk tile = begin;
     for (int t = a.tile_first; t < a.tile_last; ++t, tile.next()) {
       const int height = tile.height(), width = tile.width(), columns = winograd_pixels(form, width);

@@ -172,7 +172,7 @@ void WinogradConv::transform_input(const float* first_pixel, float* v, Range til
   a.tiles = tiles;
   a.tile_first = static_cast<int>(tile_range.first);
   a.tile_last = static_cast<int>(tile_range.last);
-  a.block_last = static_cast<int>(in_blocks);
+  a.blocks = static_cast<int>(in_blocks);
   a.v = v;
   a.v_xi = v_xi;
   a.v_block = v_block;

@@ -110,7 +110,7 @@ class WinogradProblem {
     in.tiles = tiles_;
     in.tile_first = first;
     in.tile_last = last;
-    in.block_last = in_blocks;
+    in.blocks = in_blocks;
     in.v = v.data();
     in.v_xi = v_xi;
     in.v_block = v_block;
