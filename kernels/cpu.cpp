@@ -45,6 +45,15 @@ unsigned long saved_state() {
   return static_cast<unsigned long>(high) << 32 | low;
 }
 
+constexpr unsigned kZen5 = 0x1a;
+
+/// The maker's name is in three registers, the family in two fields of which the second is added to the first.
+bool is_zen5_or_later() {
+  const Registers maker = cpuid(0), model = cpuid(1);
+  const unsigned family = (model.a >> 8 & 0xf) + (model.a >> 20 & 0xff);
+  return maker.b == 0x68747541 && maker.d == 0x69746e65 && maker.c == 0x444d4163 && family >= kZen5;  // "AuthenticAMD"
+}
+
 Isa best_of_processor() {
   const Isa best = best_isa(read_x86_features());
 #if defined(LINNET_EMULATE_AVX512)
@@ -67,11 +76,13 @@ std::string brand_of_processor() {
 
 #elif defined(__aarch64__)
 
+bool is_zen5_or_later() { return false; }
 Isa best_of_processor() { return Isa::neon; }  // AArch64 has no variant without it
 std::string brand_of_processor() { return ""; }
 
 #else
 
+bool is_zen5_or_later() { return false; }
 Isa best_of_processor() { return Isa::scalar; }
 std::string brand_of_processor() { return ""; }
 
@@ -240,6 +251,7 @@ Cpu detect_cpu() {
   cpu.logical = processors_in_affinity_mask();
   cpu.quota = cgroup_quota();
   read_caches(cpu);
+  cpu.fetches_past_l3 = is_zen5_or_later();
   return cpu;
 }
 

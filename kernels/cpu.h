@@ -16,6 +16,9 @@ struct Cpu {
   std::string unknown_cap;     // LINNET_MAX_ISA, where it is no ISA's name; else empty
   int logical = 1;             // processors in this process's affinity mask
   double quota = 0;            // processors' worth of time the cgroup allows; 0: no limit
+  // A line asked for as non-temporal waits in L2 like any other, but is not handed on to L3 when it leaves. False where it was not
+  // measured (docs/performance.md): such a line may come into L1 alone, and be gone before it is wanted.
+  bool fetches_past_l3 = false;
   long l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0;  // 0 where unknown
 };
 

@@ -83,6 +83,7 @@ plan::PlanTarget plan_target(const SessionOptions& options) {
   target.table = kernels::table(cpu.selected);
   target.threads = base::startable_threads(options.threads == 0 ? kernels::default_threads(cpu) : options.threads);
   runtime::end_teams_before_forks();
+  target.weights_past_l3 = cpu.fetches_past_l3;
   target.winograd = options.convolution == Convolution::automatic;
   target.disabled_passes = options.disabled_passes;
   target.max_arena_bytes = options.max_arena_bytes;

@@ -120,10 +120,25 @@ static inline Tile chunk_of_panel(const ConvArguments& c, int panel, int vectors
   return t;
 }
 
+/// What L2 does not hold is to be on its way before a tile begins with it.
+static inline bool far_residual(const ConvArguments& c) {
+  constexpr ptrdiff_t kL2Floats = ptrdiff_t{1} << 18;
+  return c.residual != nullptr && ptrdiff_t{c.images} * c.rows * c.width * c.out_blocks * 16 > kL2Floats;
+}
+
+/// Inlined: gcc takes a call of a function that does nothing but ask for lines to have no effect, and drops it.
+[[gnu::always_inline]] static inline void fetch_residual(const Tile& of_panel, const TilePixels& next, int vectors) {
+  for (int v = 0; v < vectors; ++v) {
+    const float* const line = of_panel.residual + next.of[0].residual + v * of_panel.residual_plane;
+    for (int m = 0; m < next.count; ++m) fetch_line(line + m * 16, Fetch::l1);
+  }
+}
+
 /// The tiles of a block with all panels: a chunk of a panel stays in the caches while the tiles go by.
 template <int Block>
 static inline void conv_block(const ConvArguments& c, const Walk& walk, const TilePixels* tiles, int count) {
   constexpr bool kGrouped = Block != 1 && Block != 16;
+  const bool far = far_residual(c);
   for (int panel = c.panel_first; panel < c.panel_last; ++panel) {
     const int vectors_left = c.out_blocks - panel * kTileVectors;
     const int vectors = vectors_left < kTileVectors ? vectors_left : kTileVectors;
@@ -134,7 +149,7 @@ static inline void conv_block(const ConvArguments& c, const Walk& walk, const Ti
       Tile t = of_panel;
       const bool last = panel + 1 == c.panel_last && first + blocks == c.blocks;
       const ptrdiff_t floats = static_cast<ptrdiff_t>(blocks) * Block * vectors * 16;
-      t.fetch_near = true;
+      t.fetch_to = c.weights_past_l3 ? Fetch::past_l3 : Fetch::l1;
       Prefetch prefetch(last ? nullptr : t.weights + floats, blocks, Block * vectors, count);
       for (int i = 0; i < count; ++i) {
         const TilePixels& p = tiles[i];
@@ -142,7 +157,10 @@ static inline void conv_block(const ConvArguments& c, const Walk& walk, const Ti
         if (walk.strided) {
           t.input = of_panel.input + p.of[0].in;
           t.output = of_panel.output + p.of[0].out;
-          if (t.residual != nullptr) t.residual = of_panel.residual + p.of[0].residual;
+          if (t.residual != nullptr) {
+            t.residual = of_panel.residual + p.of[0].residual;
+            if (far && i + 1 < count) fetch_residual(of_panel, tiles[i + 1], vectors);
+          }
         } else {
           t.pixels = p.of;
         }

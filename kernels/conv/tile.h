@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "kernels/conv/fetch.h"
 #include "kernels/isa.h"
 
 namespace linnet::kernels::LINNET_ISA {
@@ -47,7 +48,7 @@ struct Tile {
   const float* fetch =
       nullptr;  // the weights that are wanted next: so many lines of them are asked for in each slot of a block
   int fetch_lines = 0;
-  bool fetch_near = false;  // into L1; else L2, where what is at work fills L1
+  Fetch fetch_to = Fetch::l2;
 };
 
 /// Pixels a constant number of floats apart, side by side in the output and the residual: one address register and constant
@@ -159,10 +160,7 @@ static __attribute__((noinline)) void tile(const Tile& t) {
       w += Block * 16;
     } else {
       for (int slot = 0; slot < Block; slot += Block / kFetchSlots) {
-        for (int line = 0; line < fetch_lines; ++line, fetch += 16) {
-          if (t.fetch_near) __builtin_prefetch(fetch, 0, 3);
-          else __builtin_prefetch(fetch, 0, 2);
-        }
+        for (int line = 0; line < fetch_lines; ++line, fetch += 16) fetch_line(fetch, t.fetch_to);
 #pragma GCC unroll 4
         for (int k = slot; k < slot + Block / kFetchSlots; ++k) multiply_add<M, NV>(acc, pixels, k, w + k * NV * 16);
       }

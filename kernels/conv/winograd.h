@@ -133,6 +133,7 @@ struct WinogradOutputArguments {
   float lo, hi;
   int out_blocks;
   int panel_first, panel_last;
+  bool weights_past_l3;  // asks for weights so that L3 keeps other things, where Cpu::fetches_past_l3
   // P * P * (tiles * winograd_channels(form) + 16) floats, and unless winograd_stores_points(form), P points of up to
   // kWinogradExpandedChannels channels of the input for 16 outputs.
   float* scratch;

@@ -149,7 +149,7 @@ static inline void winograd_multiply_panels(const WinogradOutputArguments& a, co
   constexpr WinogradEdge edge = winograd_edge(form);
   constexpr int P = edge.points;
   const ptrdiff_t k = static_cast<ptrdiff_t>(a.in_blocks) * 16 + a.in_tail, out_plane = walk.tiles() * ptrdiff_t{16};
-  const WinogradProduct product = {a.taps, a.in_blocks, a.in_tail, out_plane, false};
+  const WinogradProduct product = {a.taps, a.in_blocks, a.in_tail, out_plane, false, a.weights_past_l3};
   const auto vectors = [&](int panel) {
     return a.out_blocks - panel * kTileVectors < kTileVectors ? a.out_blocks - panel * kTileVectors : kTileVectors;
   };

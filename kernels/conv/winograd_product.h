@@ -14,6 +14,7 @@ struct WinogradProduct {
   int tail;               // channels of one more block (0..15)
   ptrdiff_t out_plane;    // from vector to vector of M
   bool resumes;           // adds to M; else writes it
+  bool weights_past_l3;   // see WinogradOutputArguments
 };
 
 /// M[vector][place][16] of `tiles` places. Asks for `lines` lines a block of `next` meanwhile, or for none if it is null.
@@ -31,7 +32,8 @@ static inline void winograd_multiply(const WinogradProduct& p, const float* v, i
   t.out_plane = p.out_plane;
   t.lo = -__builtin_inff();
   t.hi = __builtin_inff();
-  t.fetch_near = p.blocks * 16 * NV * 16 <= kNearFloats;
+  const bool near = p.blocks * 16 * NV * 16 <= kNearFloats;
+  t.fetch_to = p.weights_past_l3 ? Fetch::past_l3 : (near ? Fetch::l1 : Fetch::l2);
   const int runs = (tiles + kTilePixels - 1) / kTilePixels;
   Prefetch prefetch(next, p.blocks, lines, runs);
   for (int done = 0; done < tiles;) {

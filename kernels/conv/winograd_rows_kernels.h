@@ -2,6 +2,7 @@
 // many tiles as the other registers hold: half as many numbers come from memory as the filters of all points are.
 #pragma once
 
+#include "kernels/conv/fetch.h"
 #include "kernels/conv/tile.h"
 #include "kernels/conv/winograd.h"
 #include "kernels/conv/winograd_filters.h"
@@ -37,7 +38,7 @@ struct FetchRow {
   int count = 0;
 };
 
-template <WinogradColumns columns, int NV, int places>
+template <WinogradColumns columns, Fetch to, int NV, int places>
 static __attribute__((noinline)) void multiply_row_places(const WinogradRow<NV>& a, FetchRow fetch) {
   constexpr int points = winograd_points_of(columns);
   f32x16 acc[points][places][NV];
@@ -47,7 +48,7 @@ static __attribute__((noinline)) void multiply_row_places(const WinogradRow<NV>&
     const float* const v = a.v + block * a.v_block;
     const float* const v_last = v + (points - 1) * a.v_xi;
     for (int k = 0; k < 16; ++k, at += kRowFloats) {
-      for (int line = 0; line < fetch.count; ++line) __builtin_prefetch(fetch.lines[line] + at, 0, 2);
+      for (int line = 0; line < fetch.count; ++line) fetch_line(fetch.lines[line] + at, to);
       f32x16 filters[NV][points];
 #pragma GCC unroll 2
       for (int i = 0; i < NV; ++i) {
@@ -75,13 +76,13 @@ static __attribute__((noinline)) void multiply_row_places(const WinogradRow<NV>&
   }
 }
 
-template <WinogradColumns columns, int NV, int places = most_places(winograd_points_of(columns), NV)>
+template <WinogradColumns columns, Fetch to, int NV, int places = most_places(winograd_points_of(columns), NV)>
 static inline void multiply_row(int count, const WinogradRow<NV>& a, const FetchRow& fetch) {
   if constexpr (places > 0) {
     if (count == places) {
-      multiply_row_places<columns, NV, places>(a, fetch);
+      multiply_row_places<columns, to, NV, places>(a, fetch);
     } else {
-      multiply_row<columns, NV, places - 1>(count, a, fetch);
+      multiply_row<columns, to, NV, places - 1>(count, a, fetch);
     }
   }
 }
@@ -131,7 +132,11 @@ static inline void multiply_row_points(const WinogradOutputArguments& a, const W
     here.m += point * row.m_xi + first * ptrdiff_t{16};
     for (int done = 0; done < places;) {
       const int count = next_tile(places - done, most_places(winograd_points_of(columns), NV));
-      multiply_row<columns, NV>(count, here, fetch.pass());
+      if (a.weights_past_l3) {
+        multiply_row<columns, Fetch::past_l3, NV>(count, here, fetch.pass());
+      } else {
+        multiply_row<columns, Fetch::l2, NV>(count, here, fetch.pass());
+      }
       here.v += count * ptrdiff_t{16};
       here.m += count * ptrdiff_t{16};
       done += count;

@@ -2,6 +2,7 @@
 // the time goes into fetching them.
 #pragma once
 
+#include "kernels/conv/fetch.h"
 #include "kernels/conv/tile.h"
 #include "kernels/conv/winograd.h"
 #include "kernels/conv/winograd_filters.h"
@@ -33,7 +34,7 @@ template <int tiles>
   for (int t = 0; t < tiles; ++t) acc[t] = f32x16::fma(f32x16::broadcast(v + t * 16), filter, acc[t]);
 }
 
-template <int row, int tiles>
+template <int row, Fetch to, int tiles>
 static __attribute__((noinline)) void multiply_taps_row(const TapsRow& a) {
   f32x16 acc[kTapsPoints][tiles];
 #pragma GCC unroll 6
@@ -48,8 +49,8 @@ static __attribute__((noinline)) void multiply_taps_row(const TapsRow& a) {
                        *const v5 = v4 + a.v_xi;
     for (int k = 0; k < 16; ++k, taps += kTapsFloats, fetch += kTapsFloats) {
       if (a.fetch != nullptr) {
-        __builtin_prefetch(fetch, 0, 2);
-        __builtin_prefetch(fetch + 16, 0, 2);
+        fetch_line(fetch, to);
+        fetch_line(fetch + 16, to);
       }
       const f32x16 g0 = transform_taps_column<row>(taps, 0), g1 = transform_taps_column<row>(taps, 1),
                    g2 = transform_taps_column<row>(taps, 2);
@@ -68,13 +69,13 @@ static __attribute__((noinline)) void multiply_taps_row(const TapsRow& a) {
   }
 }
 
-template <int row, int tiles = kTapsTiles>
+template <int row, Fetch to, int tiles = kTapsTiles>
 static inline void multiply_taps_row(int count, const TapsRow& a) {
   if constexpr (tiles > 0) {
     if (count == tiles) {
-      multiply_taps_row<row, tiles>(a);
+      multiply_taps_row<row, to, tiles>(a);
     } else {
-      multiply_taps_row<row, tiles - 1>(count, a);
+      multiply_taps_row<row, to, tiles - 1>(count, a);
     }
   }
 }
@@ -91,7 +92,11 @@ static inline void multiply_taps_rows(const WinogradOutputArguments& a, const Wi
     here.v += row * kTapsPoints * a.v_xi + done * ptrdiff_t{16};
     here.m = to + row * kTapsPoints * r.m_xi + done * ptrdiff_t{16};
     if (done == 0 && 2 * row < 9) here.fetch = r.taps + r.blocks * 16 * kTapsFloats + row * 32;
-    multiply_taps_row<row>(count, here);
+    if (a.weights_past_l3) {
+      multiply_taps_row<row, Fetch::past_l3>(count, here);
+    } else {
+      multiply_taps_row<row, Fetch::l2>(count, here);
+    }
     done += count;
   }
   if constexpr (row + 1 < kTapsPoints) multiply_taps_rows<row + 1>(a, walk, r, to);

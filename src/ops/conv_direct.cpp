@@ -63,6 +63,7 @@ struct DirectConv {
   bool compact = false;  // 1x1 with strides: the pixels are brought together first, as every second line of a
                          // plane would fill every second set of the caches only
   bool flat = false;     // 1x1 stride 1 without halos: an image is one row of H*W pixels
+  bool weights_past_l3 = false;
   std::int64_t unit_pixels = 1;                     // flat: pixels a unit; otherwise units are rows
   std::int64_t units = 0;                           // pixel units of one image
   std::int64_t strip_rows = 0;                      // plain and compact: output rows whose input is staged at a time
@@ -194,6 +195,7 @@ kernels::ConvArguments DirectConv::arguments(const RunArgs& args, const ChannelS
   c.images = 1;
   c.out_blocks = static_cast<int>(span.out_blocks);
   c.group = static_cast<int>(tap_channels);
+  c.weights_past_l3 = weights_past_l3;
   c.chunk = blocking.chunk;
   c.tiles = blocking.tiles;
   return c;
@@ -399,6 +401,7 @@ Blocking cache_blocking(const kernels::TileShape& tile, std::int64_t blocks, std
 void plan_conv_direct(PlanContext& c, const ConvProblem& problem) {
   auto d = std::make_shared<DirectConv>();
   d->table = &c.kernels();
+  d->weights_past_l3 = c.options().weights_past_l3;
   d->problem = problem;
   d->operands = blocked_operands(c);
   d->plain = c.placement_in(kConvX).layout == graph::Layout::plain;

@@ -57,6 +57,7 @@ struct WinogradConv {
   std::int64_t group = 0;  // tiles transformed at a time
   std::int64_t strip = 0;  // rows of tiles whose phases are at hand
   std::ptrdiff_t v_xi = 0, v_block = 0;
+  bool weights_past_l3 = false;
   PlannedGrid grid;
 
   [[nodiscard]] std::int64_t points() const { return square(form.edge().points); }
@@ -182,6 +183,7 @@ void WinogradConv::transform_input(const float* first_pixel, float* v, Range til
 void WinogradConv::multiply(const RunArgs& args, const kernels::BlockedTarget& out, const float* v, float* scratch,
                             Range tile_range, Range panel_range) const {
   kernels::WinogradOutputArguments a{};
+  a.weights_past_l3 = weights_past_l3;
   a.form = form.kernel;
   a.v = v;
   a.v_xi = v_xi;
@@ -417,6 +419,7 @@ std::optional<WinogradForm> winograd_form(const ConvProblem& p, bool plain_input
 void plan_conv_winograd(PlanContext& c, const ConvProblem& problem, const WinogradForm& form) {
   auto d = std::make_shared<WinogradConv>();
   d->table = &c.kernels();
+  d->weights_past_l3 = c.options().weights_past_l3;
   d->problem = problem;
   d->operands = blocked_operands(c);
   d->form = form;

@@ -14,8 +14,9 @@
 namespace linnet::ops {
 
 struct PlanOptions {
-  bool winograd = true;  // SessionOptions::convolution == automatic
-  int threads = 1;       // that share the step: a hint for scratch and partitions; results never depend on it
+  bool winograd = true;          // SessionOptions::convolution == automatic
+  bool weights_past_l3 = false;  // as PlanTarget's
+  int threads = 1;               // that share the step: a hint for scratch and partitions; results never depend on it
   int packing_threads = 1;
   const Tuning* tuning = nullptr;
   std::string machine;  // what the keys of `tuning` begin with

@@ -211,6 +211,7 @@ void Planner::plan_steps() {
   for (ValueId id = 0; id < graph_.value_count(); ++id)
     readers_[at(id)] = static_cast<std::int32_t>(graph_.value(id).consumers.size());
   const ops::PlanOptions options{.winograd = target_.winograd,
+                                 .weights_past_l3 = target_.weights_past_l3,
                                  .threads = target_.threads,
                                  .packing_threads = target_.threads,
                                  .tuning = &target_.tuning,

@@ -69,6 +69,9 @@ struct PlanTarget {
   const kernels::Table* table = nullptr;
   int threads = 1;
   bool winograd = true;
+  /// Weights are asked for so that they pass by L3: a network has more of them than it holds, and reads them once a run. It keeps
+  /// tensors instead.
+  bool weights_past_l3 = false;
   std::vector<std::string> disabled_passes;
   std::int64_t max_arena_bytes = 0;
   std::int64_t max_folded_bytes = 0;

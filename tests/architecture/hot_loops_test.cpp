@@ -159,4 +159,21 @@ TEST_CASE("what Winograd multiplies without the tile lives in registers, too") {
         })["avx512"] >= 20);
 }
 
+// gcc drops a call of a function that only asks for lines, as if it did nothing.
+TEST_CASE("what a convolution wants next is asked for") {
+  if (linnet::test::kSanitized) return;
+  const auto asking = [](const std::string& part, const std::string& mnemonic) {
+    const std::vector<Function> functions = functions_of(part);
+    return std::count_if(functions.begin(), functions.end(), [&](const Function& f) {
+      return std::any_of(f.code.begin(), f.code.end(), [&](const Instruction& i) { return i.mnemonic == mnemonic; });
+    });
+  };
+  for (const std::string weights : {"::tile<", "::multiply_row_places<", "::multiply_taps_row<"}) {
+    INFO(weights);
+    CHECK(asking(weights, "prefetchnta") > 10);
+    CHECK(asking(weights, "prefetcht1") > 10);
+  }
+  CHECK(asking("::conv", "prefetcht0") > 0);  // residuals
+}
+
 #endif

@@ -1,6 +1,7 @@
 #include <array>
 #include <catch2/catch.hpp>
 #include <cstdint>
+#include <fstream>
 #include <string>
 
 #include "kernels/cpu.h"
@@ -75,6 +76,17 @@ TEST_CASE("every instruction set has a name and every table all kernels") {
 }
 
 #if defined(__x86_64__)
+TEST_CASE("lines are asked for past L3 where that was measured: on AMD's processors from family 26 on") {
+  std::ifstream file("/proc/cpuinfo");
+  bool amd = false;
+  int family = 0;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("vendor_id")) amd = line.ends_with(": AuthenticAMD");
+    if (line.starts_with("cpu family")) family = std::stoi(line.substr(line.find(':') + 1));
+  }
+  CHECK(detect_cpu().fetches_past_l3 == (amd && family >= 26));
+}
+
 TEST_CASE("K09: an instruction set whose registers the operating system does not save is not used") {
   X86Features all;
   for (bool* const feature : {&all.avx2, &all.fma, &all.f16c, &all.bmi1, &all.bmi2, &all.lzcnt, &all.movbe,

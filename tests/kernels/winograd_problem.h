@@ -135,6 +135,7 @@ class WinogradProblem {
     for (const auto& [panel_first, panel_last] : {std::pair{0, middle}, std::pair{middle, all_panels}}) {
       out.panel_first = panel_first;
       out.panel_last = panel_last;
+      out.weights_past_l3 = panel_first > 0;
       k.winograd_output(out);
     }
   }
