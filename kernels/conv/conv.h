@@ -38,6 +38,7 @@ struct ConvArguments {
   int out_blocks;  // 16-channel blocks of the whole output: where the last panel ends
   int panel_first, panel_last;
   int tiles;             // 1..kConvTiles: tiles of pixels whose input stays in L2 while all panels go by
+  bool shared_input;     // other cores have written some of it: a tile's is asked for while the one before is at work
   bool weights_past_l3;  // asks for weights so that L3 keeps other things, where Cpu::fetches_past_l3
   int chunk;  // blocks of k a pass, whose weights stay in the caches while these tiles go by; partial sums go through `output`
 };

@@ -155,6 +155,8 @@ static inline void conv_block(const ConvArguments& c, const Walk& walk, const Ti
         const TilePixels& p = tiles[i];
         prefetch.assign(t);
         if (walk.strided) {
+          const bool wanted = c.shared_input && panel == c.panel_first && i + 1 < count;
+          t.next_input = wanted ? tiles[i + 1].of[0].in - p.of[0].in : 0;
           t.input = of_panel.input + p.of[0].in;
           t.output = of_panel.output + p.of[0].out;
           if (t.residual != nullptr) {

@@ -49,6 +49,8 @@ struct Tile {
       nullptr;  // the weights that are wanted next: so many lines of them are asked for in each slot of a block
   int fetch_lines = 0;
   Fetch fetch_to = Fetch::l2;
+  ptrdiff_t next_input =
+      0;  // Strided only: from this tile's input to the next one's, where that is to be asked for; else 0
 };
 
 /// Pixels a constant number of floats apart, side by side in the output and the residual: one address register and constant
@@ -58,6 +60,10 @@ struct Strided {
   const float* base;
   inline __attribute__((always_inline)) Strided(const Tile& t, ptrdiff_t tap) : base(t.input + tap) {}
   inline __attribute__((always_inline)) const float* at(int m) const { return base + m * Stride; }
+  inline __attribute__((always_inline)) void fetch(ptrdiff_t ahead, int count) const {
+#pragma GCC unroll 1
+    for (int m = 0; m < count; ++m) fetch_line(base + ahead + m * Stride, Fetch::l1);
+  }
   static inline __attribute__((always_inline)) ptrdiff_t out(const Tile&, int m) { return m * 16; }
   static inline __attribute__((always_inline)) ptrdiff_t residual(const Tile&, int m) { return m * 16; }
 };
@@ -71,6 +77,7 @@ struct Indirect {
     for (int m = 0; m < M; ++m) pixel[m] = t.input + t.pixels[m].in + tap;
   }
   inline __attribute__((always_inline)) const float* at(int m) const { return pixel[m]; }
+  static inline __attribute__((always_inline)) void fetch(ptrdiff_t, int) {}
   static inline __attribute__((always_inline)) ptrdiff_t out(const Tile& t, int m) { return t.pixels[m].out; }
   static inline __attribute__((always_inline)) ptrdiff_t residual(const Tile& t, int m) { return t.pixels[m].residual; }
 };
@@ -159,6 +166,7 @@ static __attribute__((noinline)) void tile(const Tile& t) {
       for (int k = 0; k < Block; k += 4) multiply_add_groups<M, Block, 0>(acc, pixels, k, w);
       w += Block * 16;
     } else {
+      if (t.next_input != 0) pixels.fetch(t.next_input, M);
       for (int slot = 0; slot < Block; slot += Block / kFetchSlots) {
         for (int line = 0; line < fetch_lines; ++line, fetch += 16) fetch_line(fetch, t.fetch_to);
 #pragma GCC unroll 4

@@ -97,8 +97,9 @@ struct WinogradInputArguments {
   int first_row, first_column;    // readable extent begins here: pixels before count as zero (padding without a halo)
   WinogradTiles tiles;
   int tile_first, tile_last;
-  int blocks;  // of channels
-  float* v;    // place p of block b at v + xi * v_xi + b * v_block + p * 16
+  int blocks;         // of channels
+  bool shared_input;  // other cores have written some of it: a block's is asked for while the one before is at work
+  float* v;           // place p of block b at v + xi * v_xi + b * v_block + p * 16
   ptrdiff_t v_xi, v_block;
 };
 

@@ -1,6 +1,7 @@
 // Winograd convolution, see winograd.h.
 #pragma once
 
+#include "kernels/conv/fetch.h"
 #include "kernels/conv/tile.h"
 #include "kernels/conv/winograd.h"
 #include "kernels/conv/winograd_expanded_kernels.h"
@@ -104,6 +105,17 @@ static inline void transform_whole_input(const WinogradPixels& pixels, float* v,
   }
 }
 
+/// The pixels of a tile that no tile before it has.
+template <Winograd form>
+[[gnu::always_inline]] static inline void fetch_tile(const WinogradInputArguments& a, const float* plane, int row,
+                                                     int column) {
+  constexpr int step = winograd_edge(form).step;
+  for (int i = 0; i < step; ++i) {
+    for (int j = 0; j < step; ++j)
+      fetch_line(plane + (row * step + i) * a.in_row + (column * step + j) * ptrdiff_t{16}, Fetch::l1);
+  }
+}
+
 template <Winograd form>
 static inline void winograd_input_form(const WinogradInputArguments& a) {
   constexpr WinogradEdge edge = winograd_edge(form);
@@ -117,6 +129,7 @@ static inline void winograd_input_form(const WinogradInputArguments& a) {
       const float* const plane = a.input + tile.image() * a.in_image + block * a.in_plane;
       const WinogradPixels pixels = tile_pixels<P>(a, plane, tile.row() * edge.step, tile.column() * edge.step,
                                                    winograd_pixels(form, height), columns, edges);
+      if (a.shared_input && block + 1 < a.blocks) fetch_tile<form>(a, plane + a.in_plane, tile.row(), tile.column());
       float* const v = a.v + block * a.v_block + static_cast<ptrdiff_t>(tile.place()) * 16;
       if (height == edge.outputs && width == edge.outputs) {
         transform_whole_input<form>(pixels, v, a.v_xi);

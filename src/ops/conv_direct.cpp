@@ -195,6 +195,7 @@ kernels::ConvArguments DirectConv::arguments(const RunArgs& args, const ChannelS
   c.images = 1;
   c.out_blocks = static_cast<int>(span.out_blocks);
   c.group = static_cast<int>(tap_channels);
+  c.shared_input = blocking.panel_parts > 1;
   c.weights_past_l3 = weights_past_l3;
   c.chunk = blocking.chunk;
   c.tiles = blocking.tiles;

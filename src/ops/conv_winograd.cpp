@@ -57,7 +57,7 @@ struct WinogradConv {
   std::int64_t group = 0;  // tiles transformed at a time
   std::int64_t strip = 0;  // rows of tiles whose phases are at hand
   std::ptrdiff_t v_xi = 0, v_block = 0;
-  bool weights_past_l3 = false;
+  bool shared_input = false, weights_past_l3 = false;
   PlannedGrid grid;
 
   [[nodiscard]] std::int64_t points() const { return square(form.edge().points); }
@@ -174,6 +174,7 @@ void WinogradConv::transform_input(const float* first_pixel, float* v, Range til
   a.tile_first = static_cast<int>(tile_range.first);
   a.tile_last = static_cast<int>(tile_range.last);
   a.blocks = static_cast<int>(in_blocks);
+  a.shared_input = shared_input;
   a.v = v;
   a.v_xi = v_xi;
   a.v_block = v_block;
@@ -377,6 +378,7 @@ void WinogradConv::plan_blocking(PlanContext& context) {
   }
   step.blocking.tiles = static_cast<std::int32_t>(group);
   step.blocking.panel_parts = parts.panel_parts;
+  shared_input = parts.panel_parts > 1;
 }
 
 }  // namespace

@@ -158,7 +158,7 @@ struct ConvOperands {
       kernels::ConvArguments part = a;
       part.panel_first = first;
       part.panel_last = end;
-      part.weights_past_l3 = first > 0;
+      part.shared_input = part.weights_past_l3 = first > 0;
       part.rows = top;
       k.conv(part);
       part.rows = a.rows - top;

@@ -111,6 +111,7 @@ class WinogradProblem {
     in.tile_first = first;
     in.tile_last = last;
     in.blocks = in_blocks;
+    in.shared_input = first > 0;
     in.v = v.data();
     in.v_xi = v_xi;
     in.v_block = v_block;
