@@ -132,15 +132,28 @@ void add_taps(const ResizeOptions& o, const ResizeAxis& axis, double at, Pass& p
   for (const double w : weights) pass.weight.push_back(static_cast<float>(normalised ? w / total : w));
 }
 
-Pass make_pass(const ResizeOptions& o, const ResizeAxis& axis, const Shape& shape, std::size_t position) {
+/// Pixels that each pixel of the result is a sum of. A region wider than the input may ask for any number of them.
+std::int64_t taps_of(const PlanContext& c, const ResizeOptions& o, const ResizeAxis& axis) {
+  constexpr double kMostWeights = 1 << 22;  // beyond what the extents explain
+  const double support = o.mode == ResizeMode::linear ? 1 : 2;
+  const double stretch = o.antialias ? std::min(1.0, static_cast<double>(axis.scale)) : 1.0;
+  const double taps = -2 * std::floor(-support / stretch);
+  const double weights = taps * static_cast<double>(axis.out), most = kMostWeights + 16.0 * static_cast<double>(axis.in + axis.out);
+  if (weights > most) {
+    c.fail(ErrorCode::limit, "too many pixels make one of the result", "scales",
+           "at most " + std::to_string(static_cast<std::int64_t>(most)) + " weights", std::to_string(weights));
+  }
+  return static_cast<std::int64_t>(taps);
+}
+
+Pass make_pass(const PlanContext& c, const ResizeOptions& o, const ResizeAxis& axis, const Shape& shape,
+               std::size_t position) {
   Pass pass;
   pass.in = axis.in;
   pass.out = axis.out;
   pass.outer = base::checked_product(std::span(shape).first(position), "a resized tensor");
   pass.inner = base::checked_product(std::span(shape).subspan(position + 1), "a resized tensor");
-  const double support = o.mode == ResizeMode::linear ? 1 : 2;
-  const double stretch = o.antialias ? std::min(1.0, static_cast<double>(axis.scale)) : 1.0;
-  pass.taps = -2 * static_cast<std::int64_t>(std::floor(-support / stretch));
+  pass.taps = taps_of(c, o, axis);
   for (std::int64_t x = 0; x < axis.out; ++x) {
     const auto at = axis.source<double>(o.transform, x);
     const bool covered = axis.covers(o.transform, axis.source<float>(o.transform, x));
@@ -181,7 +194,7 @@ void plan_weighted(PlanContext& c, const ResizeOptions& o, const std::vector<Res
   Shape shape = c.placement_in(0).shape;
   for (std::size_t i = axes.size(); i-- > 0;) {
     if (!axes[i].active(o.transform)) continue;
-    passes.push_back(make_pass(o, axes[i], shape, i));
+    passes.push_back(make_pass(c, o, axes[i], shape, i));
     shape[i] = axes[i].out;
     const std::span<const std::int64_t> result(c.placement_out(0).shape);
     passes.back().final_outer = base::checked_product(result.first(i), "a resized tensor");
@@ -246,7 +259,7 @@ void plan_blocked(PlanContext& c, const ResizeOptions& o, const std::vector<Resi
   BlockedResize resize{c.placement_in(0), c.placement_out(0), {}, {}};
   const auto pass = [&](std::size_t axis) {
     const bool weighted = o.mode != ResizeMode::nearest && axes[axis].active(o.transform);
-    return weighted ? make_pass(o, axes[axis], resize.in.shape, axis) : nearest_pass(o, axes[axis]);
+    return weighted ? make_pass(c, o, axes[axis], resize.in.shape, axis) : nearest_pass(o, axes[axis]);
   };
   resize.rows = pass(2);
   resize.columns = pass(3);
