@@ -44,30 +44,6 @@ void check_output(const NodeContext& context, std::size_t i) {
   }
 }
 
-/// Whether every result has no element: then nothing is planned, as no table is made of extents such as [0, 2^40].
-bool gives_nothing(const NodeContext& context) {
-  for (std::size_t i = 0; i < context.output_count(); ++i) {
-    if (!context.has_output(i)) continue;
-    const std::vector<std::int64_t> extents = context.graph().value(context.node().outputs[i]).desc.static_shape();
-    if (std::find(extents.begin(), extents.end(), 0) == extents.end()) return false;
-  }
-  return true;
-}
-
-/// Results without elements.
-std::vector<Tensor> empty_results(const NodeContext& context) {
-  std::vector<Tensor> results;
-  for (std::size_t i = 0; i < context.output_count(); ++i) {
-    if (!context.has_output(i)) {
-      results.emplace_back();
-      continue;
-    }
-    const graph::TensorDesc& desc = context.graph().value(context.node().outputs[i]).desc;
-    results.emplace_back(desc.type, desc.static_shape());
-  }
-  return results;
-}
-
 std::vector<Placement> plain_placements(const graph::Graph& graph) {
   std::vector<Placement> placements;
   for (graph::ValueId id = 0; id < graph.value_count(); ++id) {
@@ -144,7 +120,6 @@ std::vector<Tensor> evaluate(const graph::Node& node, std::span<const Tensor> in
   for (std::size_t i = 0; i < context.output_count(); ++i) {
     if (context.has_output(i)) check_output(context, i);
   }
-  if (gives_nothing(context)) return empty_results(context);
   WeightStore weights;
   const Step step =
       plan_node(graph, id, *kernels::table(kernels::Isa::scalar), PlanOptions(), weights, plain_placements(graph));

@@ -257,6 +257,21 @@ void infer_supported(graph::Graph& graph, bool incomplete,
   }
 }
 
+namespace {
+
+/// Whether every result has no element: then nothing is planned, as no table is made of extents such as [0, 2^40] and no loop
+/// goes through them.
+bool gives_nothing(const NodeContext& context) {
+  for (std::size_t i = 0; i < context.output_count(); ++i) {
+    if (!context.has_output(i)) continue;
+    const Shape extents = context.graph().value(context.node().outputs[i]).desc.static_shape();
+    if (std::find(extents.begin(), extents.end(), 0) == extents.end()) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 Step plan_node(const graph::Graph& graph, graph::NodeId id, const kernels::Table& table, const PlanOptions& options,
                WeightStore& weights, const std::vector<Placement>& placements) {
   const graph::Node& node = graph.node(id);
@@ -266,6 +281,12 @@ Step plan_node(const graph::Graph& graph, graph::NodeId id, const kernels::Table
   step.inputs = node.inputs;
   step.outputs = node.outputs;
   PlanContext context(graph, id, table, options, weights, placements, step);
+  if (gives_nothing(context)) {
+    step.algorithm = "nothing";
+    step.inputs.assign(node.inputs.size(), graph::kNoValue);
+    step.run = [](const RunArgs&) {};
+    return step;
+  }
   with_node(graph, id, [&] { require_operator(graph, id).plan(context); });
   return step;
 }

@@ -136,11 +136,8 @@ void plan_pad(PlanContext& c) {
     return plan_view(c);
   const std::vector<std::int64_t> strides = dense_strides(in.shape);
   std::vector<std::vector<std::int64_t>> tables;
-  const bool empty = c.placement_out(0).elements() == 0;  // beside an extent of 0 another one may be beyond all memory
-  for (std::size_t i = 0; i < borders.size() && !empty; ++i) {
+  for (std::size_t i = 0; i < borders.size(); ++i)
     tables.push_back(source_table(c, mode, in.shape[i], borders[i], strides[i]));
-  }
-  if (empty) tables.emplace_back();
   const double value = by_input(c) ? 0.0 : static_cast<double>(c.attribute_float("value", 0));
   c.step().algorithm = "table_copy";
   c.step().run = [copy = TableCopy(c, element_bytes(in.type), std::move(tables)), fill = element_of(in.type, value),

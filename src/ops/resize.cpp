@@ -138,7 +138,8 @@ std::int64_t taps_of(const PlanContext& c, const ResizeOptions& o, const ResizeA
   const double support = o.mode == ResizeMode::linear ? 1 : 2;
   const double stretch = o.antialias ? std::min(1.0, static_cast<double>(axis.scale)) : 1.0;
   const double taps = -2 * std::floor(-support / stretch);
-  const double weights = taps * static_cast<double>(axis.out), most = kMostWeights + 16.0 * static_cast<double>(axis.in + axis.out);
+  const double weights = taps * static_cast<double>(axis.out),
+               most = kMostWeights + 16.0 * static_cast<double>(axis.in + axis.out);
   if (weights > most) {
     c.fail(ErrorCode::limit, "too many pixels make one of the result", "scales",
            "at most " + std::to_string(static_cast<std::int64_t>(most)) + " weights", std::to_string(weights));
@@ -308,10 +309,7 @@ void plan_resize(PlanContext& c) {
   const Shape& shape = c.placement_in(0).shape;
   const std::vector<ResizeAxis> axes = read_resize_axes(c, DimList(shape.begin(), shape.end()));
   for (std::size_t i = 1; i < c.input_count(); ++i) c.consumed(i);
-  if (c.placement_out(0).elements() == 0) {  // no tables: beside an extent of 0 another may be beyond all memory
-    c.step().algorithm = "nothing";
-    c.step().run = [](const RunArgs&) {};
-  } else if (c.placement_in(0).layout == graph::Layout::nchw16c) {
+  if (c.placement_in(0).layout == graph::Layout::nchw16c) {
     plan_blocked(c, options, axes);
   } else if (options.mode == ResizeMode::nearest) {
     plan_nearest(c, options, axes);

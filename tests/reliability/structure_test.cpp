@@ -442,6 +442,24 @@ TEST_CASE("D03: constants of huge extents without an element are computed at onc
   CHECK(shape_of(model_of(training, {}, {empty({huge, 1, 0}), {"one", floats_of({1})}}, 15)) == Shape{1});
 }
 
+TEST_CASE("D03: inputs of huge extents beside one of 0 are not walked") {
+  const std::int64_t huge = std::int64_t{1} << 40;
+  const Tensor tall(DataType::float32, {huge, 0}), wide(DataType::float32, {0, huge});
+  const auto run_on = [](const Tensor& x, const OnnxNode& node, const Constants& constants) {
+    const std::vector<Input> inputs = {{"x", {x.shape().begin(), x.shape().end()}}};
+    return run(model_of({node}, inputs, constants, 18), {x}).at(0).shape();
+  };
+  const Constants axis = {{"c", tensor<std::int64_t>({1}, {1})}};
+  CHECK(run_on(tall, OnnxNode("CumSum", {"x", "c"}, {"y"}), axis) == tall.shape());
+  CHECK(run_on(tall, OnnxNode("LpNormalization", {"x"}, {"y"}).set("axis", 1), {}) == tall.shape());
+  CHECK(run_on(tall, OnnxNode("CenterCropPad", {"x", "c"}, {"y"}), {{"c", tensor<std::int64_t>({2}, {huge + 1, 0})}}) ==
+        Shape{huge + 1, 0});
+  CHECK(run_on(wide, OnnxNode("Gemm", {"x", "c"}, {"y"}).set("transA", 1),
+               {{"c", Tensor(DataType::float32, {0, 0})}}) == tall.shape());
+  const Tensor stack(DataType::float32, {1, huge, 0, 3});
+  CHECK(run_on(stack, OnnxNode("MatMul", {"x", "c"}, {"y"}), {{"c", floats_of({3, 2})}}) == Shape{1, huge, 0, 2});
+}
+
 TEST_CASE("D03: a convolution over no channels gives its bias") {
   for (const char* op : {"Conv", "ConvTranspose"}) {
     const Shape filter = op == std::string("Conv") ? Shape{18, 0, 3, 3} : Shape{0, 18, 3, 3};
