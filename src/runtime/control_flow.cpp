@@ -8,6 +8,7 @@
 
 #include "linnet/error.h"
 #include "ops/eager.h"
+#include "runtime/cancellation.h"
 #include "runtime/slices.h"
 
 namespace linnet::runtime {
@@ -64,6 +65,7 @@ class ControlFlow {
   Tensor nothing_collected(std::size_t output, std::size_t axis, std::span<const SharedDatum> turn = {}) const;
   std::vector<SharedDatum> turn_for_shapes(const std::vector<SharedDatum>& carried, std::size_t first);
   void require_bytes(std::span<const SharedDatum> carried) const;
+  void require_trips(const char* what, std::int64_t count) const;
   [[nodiscard]] const graph::Graph& body_graph() const { return runner_.body(id_, 0).program().graph(); }
 
   ProgramRunner& runner_;
@@ -199,15 +201,19 @@ std::vector<bool> ControlFlow::directions(std::string_view name, std::size_t cou
   return backwards;
 }
 
+/// An axis of any length takes no memory beside one of none.
+void ControlFlow::require_trips(const char* what, std::int64_t count) const {
+  const std::int64_t most = runner_.program().options().max_loop_trips;
+  if (count <= most) return;
+  context_.fail(ErrorCode::limit, "a scan has too many " + std::string(what), {},
+                "at most " + std::to_string(most) + " (max_loop_trips)", std::to_string(count));
+}
+
 /// All turns of a scan; gives the states, and adds to what is collected.
 std::vector<SharedDatum> ControlFlow::scan_steps(const ops::ScanShape& shape, const Steps& steps,
                                                  std::span<const SharedDatum> states, std::span<const Tensor> scanned,
                                                  std::vector<Sequence>& collected) {
-  // An axis of any length takes no memory beside one of none.
-  const std::int64_t most = runner_.program().options().max_loop_trips;
-  if (steps.count > most)
-    context_.fail(ErrorCode::limit, "a scan has too many steps", {},
-                  "at most " + std::to_string(most) + " (max_loop_trips)", std::to_string(steps.count));
+  require_trips("steps", steps.count);
   std::vector<SharedDatum> carried(states.begin(), states.end());
   for (std::int64_t step = 0; step < steps.count; ++step) {
     std::vector<SharedDatum> inputs = std::move(carried);
@@ -272,8 +278,11 @@ std::vector<SharedDatum> ControlFlow::run_batched_scan() {
                     to_string(*batched[i]));
   }
   const Shape& extents = context_.tensor(1 + shape.states).shape();
+  require_trips("sequences", extents[0]);
+  require_trips("steps", extents[1]);  // also where all sequences are shorter: they are filled up
   std::vector<Sequence> results(shape.states + shape.scan_outputs);
   for (std::int64_t item = 0; item < extents[0]; ++item) {
+    if (should_stop(runner_.run_options())) throw_cancelled();  // a sequence may have no step
     Steps steps;
     steps.count = extents[1];
     if (context_.has_input(0)) {
@@ -300,6 +309,7 @@ std::vector<SharedDatum> ControlFlow::run_batched_scan() {
         collected[i].emplace_back(collected[i][0].type(), collected[i][0].shape());
       collect(results[shape.states + i], stacked(collected[i], shape.states + i, 0, false), shape.states + i);
     }
+    require_bytes(states);
   }
   std::vector<SharedDatum> outputs;
   for (std::size_t i = 0; i < results.size(); ++i) outputs.push_back(share(stacked(results[i], i, 0, false)));

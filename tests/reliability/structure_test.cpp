@@ -509,6 +509,17 @@ TEST_CASE("D03: steps over an axis that takes no memory, and parts of next to no
   const OnnxNode scan =
       OnnxNode("Scan", {"state", "t"}, {"last", "y"}, "scan1").set("num_scan_inputs", 1).set("body", body);
   CHECK_REFUSED(model_of({fill, scan}, {}, empty), ErrorCode::limit, "scan1", "max_loop_trips");
+  // At opset 8 also over a batch, and for what fills up shorter sequences.
+  OnnxGraph step;
+  step.node(OnnxNode("Identity", {"b"}, {"b1"}));
+  step.input("b", DataType::float32, {0}).output("b1", DataType::float32, {0});
+  const OnnxNode batched = OnnxNode("Scan", {"n", "x"}, {"y"}, "scan8").set("num_scan_inputs", 1).set("body", step);
+  for (const Ints& extents : {Ints{std::int64_t{1} << 40, 0, 0}, Ints{1, std::int64_t{1} << 40, 0}}) {
+    const OnnxModel model =
+        model_of({batched}, {{"x", {extents.begin(), extents.end()}}}, {{"n", tensor<std::int64_t>({1}, {1})}}, 8);
+    CHECK_REFUSED([&] { (void)run(model, {Tensor(DataType::float32, extents)}); }, ErrorCode::limit, "scan8",
+                  "max_loop_trips");
+  }
   CHECK_REFUSED(model_of({fill, OnnxNode("SplitToSequence", {"t", "one"}, {"q"}, "split1"),
                           OnnxNode("SequenceLength", {"q"}, {"y"})},
                          {}, empty),
