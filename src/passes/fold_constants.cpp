@@ -53,6 +53,13 @@ constexpr std::string_view kHeavy[] = {
 // Operators whose work neither their inputs nor their outputs tell: lengths, samples and steps can be many for next to no bytes.
 constexpr std::string_view kUnbounded[] = {"Col2Im", "DFT", "GRU", "LSTM", "RNN", "RoiAlign"};
 
+// Operators that go by rows: one of a single element takes them as long as one of so many.
+constexpr std::string_view kByRows[] = {"BatchNormalization", "GroupNormalization", "InstanceNormalization",
+                                        "LayerNormalization", "LogSoftmax",         "Softmax"};
+constexpr std::int64_t kLeastRow = 16;
+// The remainder of two numbers that are far apart takes a hundred subtractions.
+constexpr std::int64_t kRemainder = 16;
+
 // Operators that read no more of their inputs than they give out.
 constexpr std::string_view kNarrow[] = {"Expand",  "Flatten", "Gather", "GatherElements", "GatherND", "Identity",
                                         "Reshape", "Slice",   "Split",  "Squeeze",        "Unsqueeze"};
@@ -195,13 +202,21 @@ class Folder {
     return bytes;
   }
 
-  // Bytes that the node reads and writes.
+  // Bytes that the node reads and writes, or that another would in its time.
   [[nodiscard]] std::int64_t work_bytes(NodeId id, std::int64_t results) const {
     const graph::Node& node = graph_.node(id);
     if (is_onnx(node, "ConstantOfShape")) return 0;
-    return node.domain.empty() && is_one_of(kNarrow, node)
-               ? results
-               : base::checked_add(results, input_bytes(id), "a node's bytes");
+    if (node.domain.empty() && is_one_of(kNarrow, node)) return results;
+    return base::checked_mul(slowness(node), base::checked_add(results, input_bytes(id), "a node's bytes"),
+                             "a node's bytes");
+  }
+
+  // How much longer than others the node may take for the same bytes.
+  [[nodiscard]] std::int64_t slowness(const graph::Node& node) const {
+    if (is_onnx(node, "Mod")) return kRemainder;
+    const Tensor* const rows = constant_input(node, graph_, 0);
+    if (!node.domain.empty() || !is_one_of(kByRows, node) || rows == nullptr || rows->rank() == 0) return 1;
+    return std::max<std::int64_t>(1, kLeastRow / std::max<std::int64_t>(1, rows->shape().back()));
   }
 
   [[nodiscard]] std::string why_not(NodeId id) const {

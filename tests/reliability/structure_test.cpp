@@ -492,6 +492,11 @@ TEST_CASE("F23: work that a few bytes of constants do not tell is left for the r
   CHECK(plan({signal, regions},
              {shape({1, 1, 2, 2}), {"boxes", floats_of({1, 4})}, {"images", tensor<std::int64_t>({1}, {0})}}) <
         kManySeconds);
+  // Millions of rows of one element.
+  for (const char* op : {"Softmax", "LogSoftmax"})
+    CHECK(plan({signal, OnnxNode(op, {"t"}, {"y"})}, {shape({4 << 20, 1})}) < kManySeconds / 6);
+  CHECK(plan({signal, OnnxNode("InstanceNormalization", {"t", "one", "one"}, {"y"})},
+             {shape({4 << 20, 1, 1}), {"one", floats_of({1})}}) < kManySeconds / 6);
   const std::int64_t n = 1 << 18;
   CHECK(plan({signal, OnnxNode("Col2Im", {"t", "n", "n"}, {"y"})},
              {shape({1, n, 1}), {"n", tensor<std::int64_t>({1}, {n})}}) < kManySeconds);
