@@ -38,7 +38,8 @@ struct SessionOptions {
   std::vector<std::string> outputs;           ///< any named tensors of the model; empty: the model's outputs
   std::map<std::string, Shape> input_shapes;  ///< shapes to plan for ahead; other shapes are planned at their first run
   std::size_t max_plans = 4;                  ///< shape-bound plans kept; the least recently used one goes
-  /// Refuse (Error `limit`) shapes that need a larger arena, and what one Loop or Scan collects and carries beyond it.
+  /// Refuse (Error `limit`) shapes that need a larger arena, or a step with larger tables of positions and weights (Resize, Pad,
+  /// CenterCropPad), and what one Loop or Scan collects and carries beyond it.
   std::int64_t max_arena_bytes = std::int64_t{16} << 30;
   std::int64_t max_loop_trips = 1'000'000;  ///< refuse (Error `limit`) a Loop or Scan that takes more
   /// What planning computes of constants may take so many bytes more than these do, and all results of that, also those that are

@@ -38,6 +38,7 @@ void plan_center_crop_pad(PlanContext& c) {
   const Shape& y = c.placement_out(0).shape;
   if (y.empty()) return plan_view(c);
   const std::vector<std::int64_t> strides = dense_strides(x.shape);
+  TableCopy::require_room(c, y);
   std::vector<std::vector<std::int64_t>> tables;
   for (std::size_t axis = 0; axis < y.size(); ++axis) {
     // Of an odd difference, the end takes the one more.

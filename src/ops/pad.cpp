@@ -136,6 +136,7 @@ void plan_pad(PlanContext& c) {
     return plan_view(c);
   const std::vector<std::int64_t> strides = dense_strides(in.shape);
   std::vector<std::vector<std::int64_t>> tables;
+  TableCopy::require_room(c, c.placement_out(0).shape);
   for (std::size_t i = 0; i < borders.size(); ++i)
     tables.push_back(source_table(c, mode, in.shape[i], borders[i], strides[i]));
   const double value = by_input(c) ? 0.0 : static_cast<double>(c.attribute_float("value", 0));

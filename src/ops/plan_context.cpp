@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/checked_math.h"
 #include "base/parallel_for.h"
 #include "kernels/cpu.h"
 
@@ -52,6 +53,14 @@ void PlanContext::packed(Inputs of) {
     consumed(i);
     if (for_all_plans) step_.packed_inputs |= 1U << i;
   }
+}
+
+void PlanContext::require_table_room(std::int64_t entries, std::int64_t entry_bytes) const {
+  const std::int64_t bytes = base::checked_mul(entries, entry_bytes, "a step's tables");
+  if (bytes <= options_.max_table_bytes) return;
+  fail(ErrorCode::limit, "the step needs too large tables", {},
+       "at most " + std::to_string(options_.max_table_bytes) + " bytes (max_arena_bytes)",
+       std::to_string(bytes) + " bytes");
 }
 
 void PlanContext::parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) const {

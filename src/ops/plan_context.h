@@ -1,8 +1,10 @@
 // What an operator sees when it turns its node into a Step: placements, the kernel table, options, packed-weight store.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,8 @@ struct PlanOptions {
   /// same id, and so is what is packed of them, in `common_weights`. Null: plans share nothing.
   const graph::Graph* common = nullptr;
   WeightStore* common_weights = nullptr;
+  std::int64_t max_table_bytes =
+      std::numeric_limits<std::int64_t>::max();  // SessionOptions::max_arena_bytes, for each step
 };
 
 class PlanContext : public NodeContext {
@@ -57,6 +61,9 @@ class PlanContext : public NodeContext {
                            base::AlignedBuffer::Fill memory = base::AlignedBuffer::Fill::zero);
   /// What tuning has found for this step; zeros if nothing. `shape` tells apart what may want different blockings.
   [[nodiscard]] Blocking tuned_blocking(const std::string& shape);
+  /// Refuses tables of positions or weights that would take more than PlanOptions::max_table_bytes. Before they are made: they grow
+  /// with extents of which a file needs a few bytes.
+  void require_table_room(std::int64_t entries, std::int64_t entry_bytes) const;
   /// For packing: calls body(0) .. body(n-1), perhaps at once from several threads.
   void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) const;
   /// The step has its own copy of this constant input: the planner need not keep the original at hand for run().

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/checked_math.h"
@@ -52,6 +53,7 @@ std::vector<std::int64_t> nearest_table(const ResizeOptions& o, const ResizeAxis
 void plan_nearest(PlanContext& c, const ResizeOptions& o, const std::vector<ResizeAxis>& axes) {
   const Placement& in = c.placement_in(0);
   const std::vector<std::int64_t> strides = dense_strides(in.shape);
+  TableCopy::require_room(c, c.placement_out(0).shape);
   std::vector<std::vector<std::int64_t>> tables;
   for (std::size_t i = 0; i < axes.size(); ++i) tables.push_back(nearest_table(o, axes[i], strides[i]));
   c.step().algorithm = "table_copy";
@@ -114,11 +116,10 @@ struct Pass {
   }
 };
 
-/// The weights of one position. Computed in double and rounded once.
-void add_taps(const ResizeOptions& o, const ResizeAxis& axis, double at, Pass& pass) {
+/// The weights of one position. Computed in double, in `weights`, and rounded once.
+void add_taps(const ResizeOptions& o, const ResizeAxis& axis, double at, std::span<double> weights, Pass& pass) {
   const double stretch = o.antialias ? std::min(1.0, static_cast<double>(axis.scale)) : 1.0;
   const auto first = static_cast<std::int64_t>(std::floor(at)) + 1 - pass.taps / 2;
-  std::vector<double> weights(static_cast<std::size_t>(pass.taps));
   double total = 0;
   for (std::int64_t k = 0; k < pass.taps; ++k) {
     const std::int64_t position = first + k;
@@ -155,11 +156,20 @@ Pass make_pass(const PlanContext& c, const ResizeOptions& o, const ResizeAxis& a
   pass.outer = base::checked_product(std::span(shape).first(position), "a resized tensor");
   pass.inner = base::checked_product(std::span(shape).subspan(position + 1), "a resized tensor");
   pass.taps = taps_of(c, o, axis);
+  // Of each position, and once while the weights of one are made.
+  const std::int64_t entries =
+      base::checked_mul(pass.taps, base::checked_add(axis.out, 1, "a table of weights"), "a table of weights");
+  c.require_table_room(entries, sizeof(std::int64_t) + sizeof(float));
+  const auto size = static_cast<std::size_t>(axis.out);
+  pass.outside.reserve(size);
+  pass.index.reserve(size * static_cast<std::size_t>(pass.taps));
+  pass.weight.reserve(size * static_cast<std::size_t>(pass.taps));
+  std::vector<double> weights(static_cast<std::size_t>(pass.taps));
   for (std::int64_t x = 0; x < axis.out; ++x) {
     const auto at = axis.source<double>(o.transform, x);
     const bool covered = axis.covers(o.transform, axis.source<float>(o.transform, x));
     pass.outside.push_back(covered ? 0 : 1);
-    add_taps(o, axis, covered ? at : 0, pass);
+    add_taps(o, axis, covered ? at : 0, weights, pass);
   }
   return pass;
 }

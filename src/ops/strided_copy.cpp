@@ -197,6 +197,12 @@ TableCopy::TableCopy(const NodeContext& context, std::size_t element_bytes,
   cut_into_pieces();
 }
 
+void TableCopy::require_room(const PlanContext& context, const Shape& dst) {
+  std::int64_t entries = 0;
+  for (const std::int64_t extent : dst) entries = base::checked_add(entries, extent, "a table of positions");
+  context.require_table_room(entries, sizeof(std::int64_t));
+}
+
 void TableCopy::cut_into_pieces() {
   const std::vector<std::int64_t>& inner = tables_.back();
   for (std::size_t i = 0; i < inner.size(); ++i) {
@@ -207,17 +213,23 @@ void TableCopy::cut_into_pieces() {
         continue;
       }
     }
+    if ((pieces_.size() + 1) * 4 > inner.size()) {
+      pieces_ = {};
+      return;
+    }
     pieces_.push_back({static_cast<std::int64_t>(i) * run_, run_, inner[i]});
   }
-  by_piece_ = run_ > 1 || pieces_.size() * 4 <= inner.size();
-  if (!by_piece_) pieces_.clear();
 }
 
 template <typename Element>
 void TableCopy::copy_row(const Element* src, Element* dst, Element fill) const {
-  if (!by_piece_) {
-    const std::vector<std::int64_t>& inner = tables_.back();
-    for (std::size_t i = 0; i < inner.size(); ++i) dst[i] = inner[i] == kFill ? fill : src[inner[i]];
+  if (pieces_.empty()) {
+    for (const std::int64_t entry : tables_.back()) {
+      if (run_ == 1) *dst = entry == kFill ? fill : src[entry];
+      else if (entry == kFill) std::fill_n(dst, run_, fill);
+      else std::copy_n(src + entry, run_, dst);
+      dst += run_;
+    }
     return;
   }
   for (const Piece& piece : pieces_) {

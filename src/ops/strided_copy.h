@@ -71,6 +71,8 @@ class TableCopy {
   TableCopy() = default;
   /// One table an axis, outermost first, with one entry for each position of dst: an offset into src in elements.
   TableCopy(const NodeContext& context, std::size_t element_bytes, std::vector<std::vector<std::int64_t>> tables);
+  /// Refuses tables for a dst of this shape that would be too large.
+  static void require_room(const PlanContext& context, const Shape& dst);
 
   /// This thread's part. `fill`: one element; may be null if no table has kFill.
   void run(const RunArgs& args, const std::byte* src, std::byte* dst, const std::byte* fill) const;
@@ -87,8 +89,7 @@ class TableCopy {
   void copy_row(const Element* src, Element* dst, Element fill) const;
 
   std::vector<std::vector<std::int64_t>> tables_;
-  std::vector<Piece> pieces_;
-  bool by_piece_ = false;
+  std::vector<Piece> pieces_;  // none where they would be hardly fewer than the table's entries
   std::size_t element_bytes_ = 0;
   std::int64_t run_ = 1;       // elements that every entry of the innermost table stands for
   std::int64_t row_size_ = 0;  // elements of dst

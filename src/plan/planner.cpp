@@ -217,7 +217,8 @@ void Planner::plan_steps() {
                                  .tuning = &target_.tuning,
                                  .machine = target_.machine,
                                  .common = &common_,
-                                 .common_weights = &common_weights_};
+                                 .common_weights = &common_weights_,
+                                 .max_table_bytes = target_.max_arena_bytes};
   const std::vector<NodeId>& order = graph_.order();
   for (std::size_t i = 0; i < order.size(); ++i) {
     const ImageGroup* const group = group_of(groups_, static_cast<std::int32_t>(i));

@@ -1,6 +1,7 @@
 // Catalogue G: convolutions and pooling.
 #include <cmath>
 
+#include "reliability/footprint.h"
 #include "reliability/hostile.h"
 
 using namespace linnet;
@@ -290,6 +291,34 @@ TEST_CASE("G25: a workspace beyond the limit is refused before anything of it is
   // Nor are the tables of a step made whose result has no room.
   const OnnxNode spread = OnnxNode("ConvTranspose", {"x", "w"}, {"y"}).set("strides", Ints{1 << 28, 2});
   CHECK_REFUSED(model_of({spread}, {{"x", {1, 2, 8, 8}}}, {{"w", floats_of({2, 2, 3, 3})}}), ErrorCode::limit, "bytes");
+}
+
+TEST_CASE("G25: tables of positions and weights beyond the limit are refused before they are made") {
+  const auto model = [](const OnnxNode& node, const std::vector<OnnxDim>& x, const Ints& list) {
+    return model_of({node}, {{"x", x}}, {{"s", tensor<std::int64_t>({static_cast<std::int64_t>(list.size())}, list)}},
+                    18);
+  };
+  // A window over all of an axis, for a result of one element: also over one that no memory holds.
+  for (const std::int64_t extent : {std::int64_t{1} << 32, std::int64_t{1} << 40, std::int64_t{1} << 60}) {
+    for (const char* mode : {"linear", "cubic"}) {
+      const OnnxNode shrink =
+          OnnxNode("Resize", {"x", "", "", "s"}, {"y"}, "shrink").set("mode", mode).set("antialias", 1);
+      CHECK_REFUSED(model(shrink, {1, extent}, {1, 1}), ErrorCode::limit,
+                    extent < std::int64_t{1} << 60 ? "max_arena_bytes" : "63 bits");
+    }
+  }
+  const std::pair<OnnxNode, Ints> spread[] = {
+      {OnnxNode("Resize", {"x", "", "", "s"}, {"y"}, "n"), {1, 1 << 20}},
+      {OnnxNode("Pad", {"x", "s"}, {"y"}, "n").set("mode", "edge"), {0, 0, 0, 1 << 20}},
+      {OnnxNode("CenterCropPad", {"x", "s"}, {"y"}, "n"), {1, 1 << 20}}};
+  for (const auto& [node, list] : spread) {
+    const std::vector<std::byte> file = model(node, {1, 1}, list).bytes();
+    SessionOptions small = one_thread();
+    small.max_arena_bytes = 5 << 20;
+    CHECK_REFUSED([&] { (void)Plan(Model::load(file), small); }, ErrorCode::limit, "'n'", "tables", "max_arena_bytes");
+    const auto footprint = footprint_of([&] { (void)Plan(Model::load(file), one_thread()); });
+    CHECK(footprint.bytes < 20 << 20);
+  }
 }
 
 TEST_CASE("G26: extents of 1 and channels that fill no block") {
