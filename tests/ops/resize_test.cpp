@@ -218,7 +218,8 @@ TEST_CASE("Resize refuses what makes no sense", "[ops]") {
                         mode("linear"))) == ErrorCode::unsupported);
   CHECK(refusal(by_sizes(counting(kFloat, {1, 1, 0, 2}), {1, 1, 2, 2}, {})) == ErrorCode::model);
   CHECK(run(by_scales(counting(kFloat, {0, 1, 2, 2}), {1, 1, 1e15f, 2}, mode("linear")))[0].size() == 0);
-  for (const float scale : {1e-7f, 1e-20f}) {  // a region so wide that each pixel is a sum of more than there is room for
+  for (const float scale :
+       {1e-7f, 1e-20f}) {  // a region so wide that each pixel is a sum of more than there is room for
     const Tensor wide = tensor<float>({8}, {0, 0, 0, 0, 1, 1, 1, 1 / scale});
     CHECK(refusal(op_case("Resize", 18, {x, wide, tensor<float>({4}, {1, 1, 1, scale})},
                           with(with(mode("linear"), transform("tf_crop_and_resize")), {flag("antialias")}))) ==

@@ -51,15 +51,11 @@ std::vector<std::byte> other_blocked_steps() {
 
 }  // namespace
 
-TEST_CASE("a batch of none goes through every algorithm for convolutions") {
+TEST_CASE("a batch of none is nothing to do for every algorithm for convolutions") {
   const std::vector<std::byte> file = every_convolution();
   for (const int threads : {5, 2, 1}) {  // the largest team first: LLVM's OpenMP leaks as teams grow
     Session session(Model::load(file), with_batch_of_none(threads, {0, 3, 24, 24}));
-    const std::set<std::string> planned = algorithms(session.plan());
-    for (const std::string& algorithm : kConvolutionAlgorithms) {
-      INFO(algorithm);
-      CHECK(planned.contains(algorithm));
-    }
+    CHECK(algorithms(session.plan()) == std::set<std::string>{"nothing"});
     Shape shape = session.run(Tensor(DataType::float32, {1, 3, 24, 24})).at(0).shape();
     shape[0] = 0;
     CHECK(session.run(Tensor(DataType::float32, {0, 3, 24, 24})).at(0).shape() == shape);
