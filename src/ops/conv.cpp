@@ -18,6 +18,8 @@ namespace {
 using graph::Dim;
 using graph::DimList;
 
+constexpr std::int64_t kMostPads = 1 << 20;  // of one side, where they are a halo
+
 /// All operands are of the input's type.
 void require_floats(const NodeContext& c) {
   require_types(c, kConvX, kRealTypes);
@@ -140,7 +142,8 @@ Halo halo_conv(const NodeContext& c, std::size_t input) {
     return {};  // depthwise skips taps itself
   const Shape shape = c.input(kConvX).static_shape();
   const Window window = read_window(c, {w->shape()[2], w->shape()[3]}, {Dim(shape[2]), Dim(shape[3])});
-  const auto clip = [](std::int64_t x) { return static_cast<std::int32_t>(std::clamp<std::int64_t>(x, 0, 1 << 20)); };
+  // Larger ones are refused when the convolution is planned, or have made the arena too large before.
+  const auto clip = [](std::int64_t x) { return static_cast<std::int32_t>(std::min(x, kMostPads)); };
   return {clip(window.pads_begin[0]), clip(window.pads_begin[1]), clip(window.pads_end[0]), clip(window.pads_end[1])};
 }
 
@@ -230,6 +233,21 @@ void apply_late_activation(const ConvProblem& p, const kernels::Table& table, co
   }
 }
 
+namespace {
+
+/// The kernels count pixels in an int, and read as much of the padding as there is halo.
+void require_reach(const NodeContext& c, const ConvProblem& p) {
+  require_countable(c, p.window, p.in_extent);
+  for (const std::vector<std::int64_t>& pads : {p.window.pads_begin, p.window.pads_end}) {
+    const std::int64_t most = *std::max_element(pads.begin(), pads.end());
+    if (most > kMostPads)
+      c.fail(ErrorCode::limit, "a convolution has too much padding", "attribute 'pads'",
+             "at most " + std::to_string(kMostPads), std::to_string(most));
+  }
+}
+
+}  // namespace
+
 void plan_conv(PlanContext& c) {
   const ConvProblem p = conv_problem(c);
   // Kernels read it at the output's addresses.
@@ -240,6 +258,7 @@ void plan_conv(PlanContext& c) {
   c.step().macs = p.macs();
   if (c.placement_in(kConvX).type == DataType::float64) return plan_conv_double(c, p, false);
   if (c.placement_out(0).layout == graph::Layout::plain) return plan_conv_gather(c, p, false);
+  require_reach(c, p);
   if (p.groups > 1 && p.groups == p.in_channels && p.groups == p.out_channels) return plan_conv_depthwise(c, p);
   const bool plain_input = c.placement_in(kConvX).layout == graph::Layout::plain;
   const std::optional<WinogradForm> form = c.options().winograd ? winograd_form(p, plain_input) : std::nullopt;

@@ -1,5 +1,6 @@
 // MaxPool and AveragePool of float over 1 to 3 spatial axes, which have kernels; and the inference of all pools.
 #include <algorithm>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,7 @@ kernels::PoolOp pool_op(const NodeContext& c) {
 PoolProblem pool_problem(const PlanContext& c) {
   const Shape &x = c.placement_in(0).shape, &y = c.placement_out(0).shape;
   const Window w = pool_window(c, DimList(x.begin() + 2, x.end()));
+  require_countable(c, w, std::span(x).subspan(2));
   PoolProblem p;
   p.op = pool_op(c);
   p.planes = x[0] * x[1];

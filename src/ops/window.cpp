@@ -1,6 +1,7 @@
 #include "ops/window.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 
 #include "base/checked_math.h"
@@ -94,6 +95,18 @@ graph::DimList window_extents(const NodeContext& context, const Window& w, const
                                         : graph::Dim());
   }
   return out;
+}
+
+void require_countable(const NodeContext& context, const Window& w, std::span<const std::int64_t> in) {
+  constexpr std::int64_t kMost = std::numeric_limits<int>::max();
+  for (std::size_t axis = 0; axis < in.size(); ++axis) {
+    const std::int64_t padded = base::checked_add(in[axis], w.pads_begin[axis] + w.pads_end[axis], "a padded extent");
+    const std::int64_t reach = base::checked_add(padded, w.strides[axis] + w.dilations[axis], "a padded extent");
+    if (reach <= kMost) continue;
+    context.fail(ErrorCode::limit, "a window goes too far", "spatial axis " + std::to_string(axis),
+                 "at most " + std::to_string(kMost) + " pixels, pads, stride and dilation included",
+                 std::to_string(reach));
+  }
 }
 
 }  // namespace linnet::ops

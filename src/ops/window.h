@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "ops/node_context.h"
@@ -25,5 +26,9 @@ std::int64_t window_extent(const NodeContext& context, const Window& window, std
 /// The extents of all axes; unknown where the input's is.
 graph::DimList window_extents(const NodeContext& context, const Window& window, const graph::DimList& spatial,
                               bool ceil_mode = false);
+
+/// For the kernels, which count pixels in an int. Throws Error(limit) unless they can count those of each axis of the input `in`,
+/// its padding included, and a stride and a dilation beyond them.
+void require_countable(const NodeContext& context, const Window& window, std::span<const std::int64_t> in);
 
 }  // namespace linnet::ops

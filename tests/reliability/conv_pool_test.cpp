@@ -114,6 +114,41 @@ TEST_CASE("G07: negative pads are refused; huge ones are over a limit; uneven on
   CHECK(run(conv({.lists = {{"pads", {0, 1, 2, 3}}}})).at(0).shape() == Shape{1, 8, 6, 8});
 }
 
+TEST_CASE("G07: windows whose reach the kernels cannot count are over a limit") {
+  constexpr std::int64_t kMost = 2147483647, kFar = 1500000000, kPast = (1 << 20) + 1;
+  const auto depthwise = [](const Ints& strides, const Ints& dilations, const Ints& pads) {
+    return conv({.lists = {{"strides", strides}, {"dilations", dilations}, {"pads", pads}},
+                 .numbers = {{"group", 32}},
+                 .x = {1, 32, 5, 5},
+                 .w = {32, 1, 3, 3}});
+  };
+  CHECK_REFUSED(depthwise({1, kMost}, {1, 1}, {1, 2, 1, 2}), ErrorCode::limit, "conv1", "axis 1");
+  CHECK_REFUSED(depthwise({kMost + 1, 1}, {1, 1}, {2, 1, 2, 1}), ErrorCode::limit, "conv1", "axis 0");
+  CHECK_REFUSED(depthwise({1, 1}, {1, kFar}, {1, kFar, 1, kFar}), ErrorCode::limit, "conv1", "axis 1");
+  CHECK_REFUSED(depthwise({kFar, kFar}, {1, 1}, {0, kFar, 0, 0}), ErrorCode::limit, "conv1", "axis 1");
+  // Read as a halo, of which there is not so much.
+  for (const std::int64_t kernel : {1, 3}) {
+    const auto padded = [&](std::int64_t pad) {
+      return conv({.lists = {{"strides", {1, pad}}, {"pads", {0, pad, 0, 0}}},
+                   .x = {1, 16, kernel, 4},
+                   .w = {16, 16, kernel, kernel}});
+    };
+    CHECK_REFUSED(padded(kPast), ErrorCode::limit, "conv1", "pads");
+    CHECK_REFUSED(padded(4 * kPast), ErrorCode::limit, "conv1", "pads");
+    const Tensor y = run(padded(kPast - 1), {floats_of({1, 16, kernel, 4})}).at(0);
+    const auto sum = static_cast<float>(16 * kernel * kernel);
+    CHECK(y.data<float>()[0] == 0);
+    CHECK(y.data<float>()[1] == sum);
+  }
+  const std::vector<std::pair<std::string, Ints>> far = {
+      {"kernel_shape", {1, 3}}, {"dilations", {1, kFar}}, {"pads", {0, kFar, 0, kFar}}};
+  CHECK_REFUSED(pool("MaxPool", far, {}, {1, 1, 1, 1}), ErrorCode::limit, "pool1", "axis 1");
+  CHECK_REFUSED(pool("AveragePool",
+                     {{"kernel_shape", {1, 1600000000}}, {"strides", {1, 1400000004}}, {"pads", {0, kFar, 0, kFar}}},
+                     {{"count_include_pad", 1}}),
+                ErrorCode::limit, "pool1", "axis 1");
+}
+
 TEST_CASE("G07: pads of Pad that have no negative are over a limit") {
   constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
   for (const Ints& pads : {Ints{kLeast, 0}, Ints{kLeast, -(kLeast + 1)}, Ints{0, kHuge}}) {
