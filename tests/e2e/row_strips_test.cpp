@@ -115,4 +115,54 @@ TEST_CASE("rows that are too few for the threads, or too wide for a cache, stay 
   }
 }
 
+TEST_CASE("a convolution that adds something, or that somebody else reads, and its pool stay two steps") {
+  const RowCase c = {"VGG's", 32, 32, 3, 1, 64, 52, pool("MaxPool", {2, 2}, {2, 2}, {0, 0, 0, 0})};
+  Random random(12);
+  for (const bool adds : {false, true}) {
+    for (const bool plain_input : {false, true}) {
+      INFO((adds ? "adds" : "is read twice") << (plain_input ? ", plain input" : ""));
+      const std::int64_t in = plain_input ? 3 : c.in;
+      OnnxModel model(8, 14);
+      model.graph.input("x", DataType::float32, {"N", in, c.height, c.width});
+      model.graph.initializer("u", weights(random, {c.out, in, 3, 3}));
+      model.graph.initializer("w", weights(random, {c.out, in, 3, 3}));
+      model.graph.node(OnnxNode("Conv", {"x", "u"}, {"other"}).set("pads", List(4, 1)));
+      model.graph.node(OnnxNode("Conv", {"x", "w"}, {adds ? "c" : "r"}).set("pads", List(4, 1)));
+      if (adds) model.graph.node(OnnxNode("Add", {"c", "other"}, {"r"}));
+      model.graph.node(c.pool);
+      model.graph.initializer("v", weights(random, {32, c.out, 1, 1}));
+      model.graph.node(OnnxNode("Conv", {"p", "v"}, {"y"}));
+      model.graph.output("y", DataType::float32, {"N", 32, "H", "W"});
+      if (!adds) {
+        model.graph.node(OnnxNode("Conv", {"r", "v"}, {"z"}));
+        model.graph.output("z", DataType::float32, {"N", 32, "G", "V"});
+      }
+      Random of_input(13);
+      const Tensor input = from_reference(random_reals(of_input, {2, in, c.height, c.width}, -2, 2));
+      SessionOptions kept = with_threads(2);
+      kept.outputs = {"y", "r"};
+      const Tensor expected = session_of(model, kept).run(input)[0];
+      Session session = session_of(model, with_threads(2));
+      CHECK(bit_difference(session.run(input)[0], expected) == "");
+      CHECK_FALSE(goes_by_rows(session));
+    }
+  }
+}
+
+TEST_CASE("a convolution and its pool by rows, a few images at a time, give the bits of each image alone") {
+  constexpr std::int64_t kImages = 24;
+  const RowCase c = {"a stem", 3, 64, 7, 2, 160, 160, pool("MaxPool", {3, 3}, {2, 2}, {1, 1, 1, 1})};
+  const Tensor input = pictures(c, kImages);
+  for (const int threads : {1, 2, 3}) {
+    INFO(threads << " threads");
+    Session session = session_of(network(c, false), with_threads(threads));
+    const Tensor together = session.run(input)[0];
+    CHECK(goes_by_rows(session));
+    CHECK(session.profile().steps.at(0).output.find(" by ") != std::string::npos);
+    CHECK(bit_difference(session.run(input)[0], together) == "");
+    for (std::int64_t n = 0; n < kImages; n += 5)
+      CHECK(bit_difference(session.run(image_of(input, n))[0], image_of(together, n)) == "");
+  }
+}
+
 }  // namespace linnet::test
