@@ -218,6 +218,14 @@ TEST_CASE("I16 I17: views and work in place do not touch what is still read") {
   CHECK(difference(network({relu("x", "r"), OnnxNode("Flatten", {"r"}, {"f"}), OnnxNode("Sigmoid", {"r"}, {"s"}),
                             OnnxNode("Flatten", {"s"}, {"g"}), add("f", "g", "y")})) == "");
   CHECK(difference(network({OnnxNode("Identity", {"w"}, {"i"}), relu("i", "v"), add("v", "w", "y")})) == "");
+  // A convolution that adds its own input, which nothing reads afterwards, and whose result has the same border.
+  const auto dilated = [](const std::string& in, const std::string& out) {
+    return OnnxNode("Conv", {in, "u"}, {out}).set("pads", Ints{2, 2, 2, 2}).set("dilations", Ints{2, 2});
+  };
+  const Constants filters = {{"v", random_tensor({16, 4, 1, 1}, 5)}, {"u", random_tensor({16, 16, 3, 3}, 6)}};
+  CHECK(difference(network({OnnxNode("Conv", {"x", "v"}, {"a"}), dilated("a", "r"), dilated("r", "c"),
+                            add("c", "r", "s"), dilated("s", "y")},
+                           {}, filters)) == "");
 }
 
 TEST_CASE("I18: identities and constants and no node at all") {
