@@ -151,6 +151,27 @@ TEST_CASE("a constant for each image of the batch stays with its image") {
   CHECK(bit_difference(grouped, expected) == "");
 }
 
+TEST_CASE("what all images of the batch share goes to each of them") {
+  constexpr std::int64_t kImages = 12;
+  Random random(10);
+  OnnxModel model(8, 13);
+  model.graph.input("x", DataType::float32, {kImages, 32, 64, 64});
+  model.graph.input("gate", DataType::float32, {1, 32, 1, 1});
+  add_conv(model, random, "x", "a", 32, 32, 3, 1);
+  model.graph.node(OnnxNode("Relu", {"a"}, {"r"}));
+  model.graph.node(OnnxNode("Mul", {"r", "gate"}, {"gated"}));
+  add_conv(model, random, "gated", "b", 32, 32, 1, 1);
+  model.graph.node(OnnxNode("Relu", {"b"}, {"y"}));
+  model.graph.output("y", DataType::float32, {kImages, 32, 64, 64});
+  const std::vector<NamedTensor> inputs = {{"x", from_reference(random_reals(random, {kImages, 32, 64, 64}, -2, 2))},
+                                           {"gate", from_reference(random_reals(random, {1, 32, 1, 1}, -2, 2))}};
+  Session session = session_of(model, with_threads(1)), whole = session_of(model, with_threads(64));
+  const Tensor found = session.run(inputs).at(0), expected = whole.run(inputs).at(0);
+  CHECK(grouped_steps(session.profile()) > 0);
+  CHECK(grouped_steps(whole.profile()) == 0);
+  CHECK(bit_difference(found, expected) == "");
+}
+
 TEST_CASE("what only a group touches takes the memory of its images alone") {
   const std::vector<std::byte> file = network().bytes();
   SessionOptions options;
