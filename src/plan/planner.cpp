@@ -136,14 +136,13 @@ void Planner::require_static(NodeId id) const {
   }
 }
 
-/// From the last node to the first, so that a view's request reaches the buffer that it shares.
+/// By value: the largest that a reader asks for.
 std::vector<Halo> Planner::requested_halos() const {
   std::vector<Halo> halos(at(graph_.value_count()));
-  const std::vector<NodeId>& order = graph_.order();
-  for (auto it = order.rbegin(); it != order.rend(); ++it) {
-    const graph::Node& node = graph_.node(*it);
-    const ops::OpDef& def = ops::require_operator(graph_, *it);
-    const ops::NodeContext context(graph_, *it);
+  for (const NodeId id : graph_.order()) {
+    const graph::Node& node = graph_.node(id);
+    const ops::OpDef& def = ops::require_operator(graph_, id);
+    const ops::NodeContext context(graph_, id);
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       const ValueId input = node.inputs[i];
       if (input == kNoValue || graph_.value(input).desc.layout != graph::Layout::nchw16c) continue;
