@@ -172,6 +172,28 @@ TEST_CASE("what all images of the batch share goes to each of them") {
   CHECK(bit_difference(found, expected) == "");
 }
 
+TEST_CASE("what one group hands to the next stays until all images of it are read") {
+  constexpr std::int64_t kImages = 16;
+  Random random(11);
+  OnnxModel model(8, 13);
+  model.graph.input("x", DataType::float32, {kImages, 32, 96, 96});
+  add_conv(model, random, "x", "a", 32, 32, 3, 1);
+  model.graph.node(OnnxNode("MaxPool", {"a"}, {"pooled"})
+                       .set("kernel_shape", std::vector<std::int64_t>{4, 4})
+                       .set("strides", std::vector<std::int64_t>{4, 4}));
+  add_conv(model, random, "pooled", "b", 32, 32, 1, 1);
+  add_conv(model, random, "b", "c", 32, 384, 1, 1);  // would have room where what is read first lay
+  add_conv(model, random, "c", "y", 384, 32, 1, 1);
+  model.graph.output("y", DataType::float32, {kImages, 32, 24, 24});
+  Session session = session_of(model, with_threads(1)), whole = session_of(model, with_threads(64));
+  const Tensor input = from_reference(random_reals(random, {kImages, 32, 96, 96}, -2, 2));
+  const Tensor found = session.run(input).at(0), expected = whole.run(input).at(0);
+  CHECK(steps_with(session.profile(), " by 1") > 0);
+  CHECK(steps_with(session.profile(), " by 4") == 3);
+  CHECK(grouped_steps(whole.profile()) == 0);
+  CHECK(bit_difference(found, expected) == "");
+}
+
 TEST_CASE("what only a group touches takes the memory of its images alone") {
   const std::vector<std::byte> file = network().bytes();
   SessionOptions options;
