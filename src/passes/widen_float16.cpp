@@ -219,7 +219,7 @@ std::vector<NarrowOperand> narrow_operands(const Graph& graph, const std::vector
 std::vector<ValueId> cast_values(const Graph& graph, const std::vector<DataType>& types) {
   const std::vector<char> kept = kept_values(graph);
   std::vector<ValueId> values;
-  for (ValueId id = 0; id < graph.value_count(); ++id) {
+  for (ValueId id = 0; id < static_cast<ValueId>(types.size()); ++id) {
     const graph::Value& value = graph.value(id);
     if (is_narrow(types[at(id)]) && (value.graph_input || value.graph_output || kept[at(id)] != 0))
       values.push_back(id);

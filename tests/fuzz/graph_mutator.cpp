@@ -45,9 +45,17 @@ constexpr Child kChildren[] = {
     {Type::shape, 1, Type::dim},
 };
 
-constexpr std::int64_t kNumbers[] = {
-    0,  1,  2,  3,  4,  5,   6,   7,    8,         9,         11,        13,        15,        16,
-    17, 18, -1, -2, 64, 127, 128, 1024, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, 1LL << 31, 1LL << 40};
+constexpr std::int64_t kNumbers[] = {0,         1,          2,
+                                     3,         4,          5,
+                                     6,         7,          8,
+                                     9,         11,         13,
+                                     15,        16,         17,
+                                     18,        -1,         -2,
+                                     64,        127,        128,
+                                     1024,      1 << 20,    (1 << 20) + 1,
+                                     1 << 30,   1500000000, INT32_MAX - 1,
+                                     INT32_MAX, INT32_MIN,  INT64_MAX,
+                                     INT64_MIN, 1LL << 31,  1LL << 40};
 
 constexpr std::string_view kTexts[] = {"",
                                        "x",

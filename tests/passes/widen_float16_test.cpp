@@ -128,6 +128,23 @@ TEST_CASE("a BitCast sees 16 bits") {
   CHECK(operators(b.graph) == "Cast Neg Cast BitCast BitCast Cast Abs Cast");
 }
 
+// Found by fuzzing: the bounds are values that came after the types were listed.
+TEST_CASE("bounds that a Clip leaves out are those of its type") {
+  GraphBuilder b;
+  const std::vector<BFloat16> one{{0x3f80}};
+  b.input("x", {4}, DataType::float16).node("Clip", {"x"}, {"a"}).node("Clip", {"a"}, {"y"}).output("y");
+  b.constant("c", Tensor::of<BFloat16>({1}, one)).node("Clip", {"c"}, {"z"}).node("Neg", {"z"}, {"w"}).output("w");
+  run_pass(b.graph, kWidenFloat16);
+  const auto bound = [&](const char* output, std::size_t input) {
+    const graph::Node& clip = b.graph.node(b.graph.value(b.id(output)).producer);
+    return b.graph.value(clip.inputs.at(input)).constant->data<float>()[0];
+  };
+  CHECK(bound("a", 1) == -65504.0f);
+  CHECK(bound("a", 2) == 65504.0f);
+  CHECK(bound("z", 1) == -0x1.FEp127f);
+  CHECK(bound("z", 2) == 0x1.FEp127f);
+}
+
 TEST_CASE("tensor attributes are widened") {
   GraphBuilder b;
   b.input("x", {2})
