@@ -9,7 +9,7 @@ namespace linnet::kernels::LINNET_ISA {
 constexpr int kGemmRows = 240;  // of A: their part of a chunk of k stays in L2 while all panels go by
 // Blocks of 16 k of a panel that stay while these rows go by: 16 KB in L1, or 64 KB where L2 delivers them in time.
 constexpr int kGemmChunk = kIndirectPixels >= 8 ? 32 : 16 / kTileVectors;
-constexpr int kGemmLongChunk = 64;  // where all rows fit one tile, nothing is used twice
+constexpr int kGemmLongChunk = 64;  // where all rows fit one tile: as long as the list of offsets
 
 static inline void copy_columns(float* to, ptrdiff_t to_row, const float* from, ptrdiff_t from_row, int rows,
                                 int columns) {
@@ -72,20 +72,30 @@ static inline void gemm_panel(const GemmArguments& g, const ptrdiff_t* taps, int
   }
 }
 
+/// `rows` rows from `row` on with panels [panel_first, panel_last), a chunk of k after the other: partial sums go through C.
+static inline void gemm_chunks(const GemmArguments& g, const ptrdiff_t* taps, int row, int rows, int chunk,
+                               int panel_first, int panel_last) {
+  int first = 0;
+  do {
+    const int left = g.k / 16 - first, blocks = left < chunk ? left : chunk;
+    for (int panel = panel_first; panel < panel_last; ++panel) gemm_panel(g, taps, row, rows, first, blocks, panel);
+    first += blocks;
+  } while (first < g.k / 16);
+}
+
 static void gemm(const GemmArguments& g) {
   // K is contiguous, so one block of all K would do, but the tile walks K by taps.
   ptrdiff_t taps[kGemmLongChunk + 1];
   for (int i = 0; i <= kGemmLongChunk; ++i) taps[i] = i * 16;
-  const int chunk = g.rows > kIndirectPixels ? kGemmChunk : kGemmLongChunk;
+  if (g.rows <= kIndirectPixels) {
+    // The weights once, in the order in which they lie.
+    for (int panel = g.panel_first; panel < g.panel_last; ++panel)
+      gemm_chunks(g, taps, 0, g.rows, kGemmLongChunk, panel, panel + 1);
+    return;
+  }
   for (int row = 0, rows; row < g.rows; row += rows) {
     rows = next_tile(g.rows - row, kGemmRows);
-    int first = 0;
-    do {
-      const int left = g.k / 16 - first, blocks = left < chunk ? left : chunk;
-      for (int panel = g.panel_first; panel < g.panel_last; ++panel)
-        gemm_panel(g, taps, row, rows, first, blocks, panel);
-      first += blocks;
-    } while (first < g.k / 16);
+    gemm_chunks(g, taps, row, rows, kGemmChunk, g.panel_first, g.panel_last);
   }
 }
 
