@@ -172,6 +172,15 @@ static inline void winograd_multiply_panels(const WinogradOutputArguments& a, co
         static_cast<ptrdiff_t>(panel) * kTileVectors * edge.filter_rows * edge.filter_columns;
     return a.weights + k * 16 * (panel_filters + filter * vectors(panel));
   };
+  // Far enough ahead for memory, and beyond the last ones into what lies behind them: most often the next step's.
+  constexpr ptrdiff_t kAheadFloats = 4096;
+  const ptrdiff_t point = k * 16 * kTileVectors;
+  const int ahead = static_cast<int>((kAheadFloats + point - 1) / point);
+  const auto wanted = [&](int item) {
+    const int all = P * P * (last - first), behind = item < all ? 0 : 1, here = item - behind * all;
+    return weights(first + here % (last - first), here / (last - first)) +
+           behind * point * edge.filter_rows * edge.filter_columns * (last - first);
+  };
   const unsigned rows_kept = winograd_points(form, a.tiles.last_height),
                  columns_kept = winograd_points(form, a.tiles.last_width);
   for (int xi = 0; xi < P * P; ++xi) {
@@ -180,8 +189,7 @@ static inline void winograd_multiply_panels(const WinogradOutputArguments& a, co
     if (tiles == 0) continue;
     const float* const v = a.v + xi * a.v_xi + static_cast<ptrdiff_t>(place) * 16;
     for (int panel = first; panel < last; ++panel) {
-      const bool ends = panel + 1 == last;
-      const float* const next = !ends ? weights(panel + 1, xi) : (xi + 1 < P * P ? weights(first, xi + 1) : nullptr);
+      const float* const next = wanted(xi * (last - first) + panel - first + ahead);
       float* const out =
           a.scratch + xi * m_xi + (panel - first) * kTileVectors * out_plane + static_cast<ptrdiff_t>(place) * 16;
       if (vectors(panel) == kTileVectors) {
