@@ -33,6 +33,7 @@ struct Session::State {
   std::unordered_map<std::string_view, std::size_t> places;  // of the plan's inputs, by name
   std::vector<std::size_t> sources;                          // by place: which of this run's data is given for it
   std::vector<std::size_t> passed_on;                        // the inputs whose own bytes are outputs, too
+  std::vector<std::size_t> by_address;                       // the caller's outputs, and scratch for comparing
   bool profiling = false;
   std::int64_t profiled_runs = 0;
   std::vector<double> seconds;  // of the steps of `bound`, summed over these
@@ -41,6 +42,7 @@ struct Session::State {
 
   template <typename Given>
   void choose(std::span<const Given> given);
+  void require_apart(std::span<const Tensor> outputs);
   template <typename Given>
   [[nodiscard]] const Given* find_given(std::span<const Given> given, const ValueInfo& info) const;
   void take_inputs(std::span<const NamedTensor> given);
@@ -319,8 +321,26 @@ std::vector<Tensor> Session::State::run(std::span<const NamedTensor> given, cons
   return results;
 }
 
+/// Copies of a tensor share its bytes: std::vector<Tensor>(2, tensor) is one place for two results.
+void Session::State::require_apart(std::span<const Tensor> outputs) {
+  const auto begin = [&](std::size_t i) { return reinterpret_cast<std::uintptr_t>(outputs[i].raw()); };
+  by_address.clear();
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i].bytes() != 0) by_address.push_back(i);
+  }
+  std::sort(by_address.begin(), by_address.end(), [&](std::size_t a, std::size_t b) { return begin(a) < begin(b); });
+  for (std::size_t k = 1; k < by_address.size(); ++k) {
+    const std::size_t first = by_address[k - 1], second = by_address[k];
+    if (begin(second) - begin(first) >= outputs[first].bytes()) continue;
+    throw Error(ErrorCode::input, "two output tensors have the same memory",
+                {.where = "outputs '" + plan.outputs()[first].name + "' and '" + plan.outputs()[second].name + "'",
+                 .expected = "own memory for each"});
+  }
+}
+
 void Session::State::run_into(std::span<const NamedTensor> given, std::span<Tensor> outputs,
                               const RunOptions& options) {
+  require_apart(outputs);
   choose(given);
   if (chosen->program() != nullptr) {
     const std::vector<Datum> results =

@@ -138,9 +138,10 @@ class Session {
   std::vector<Tensor> run(const Tensor& input, const RunOptions& options = {});
   /// The same for models that take or give sequences or optional values; an optional input that is not given is empty.
   std::vector<Datum> run_data(const std::vector<NamedDatum>& inputs, const RunOptions& options = {});
-  /// Writes the outputs into the caller's tensors (of the right type and shape, own memory). Once a run with these input
-  /// shapes has been made, allocates nothing, unless shapes inside the model depend on the data (NonZero, Loop, ...), or one
-  /// output has the memory of an input that another passes on (an Identity, a Reshape): that input is copied first.
+  /// Writes the outputs into the caller's tensors: Error(input) for another type or shape, and for two in the same memory, which
+  /// copies of one tensor are. Once a run with these input shapes has been made, allocates nothing, unless shapes inside the
+  /// model depend on the data (NonZero, Loop, ...), or one output has the memory of an input that another passes on (an
+  /// Identity, a Reshape): that input is copied first.
   void run(std::span<const NamedTensor> inputs, std::span<Tensor> outputs, const RunOptions& options = {});
 
   /// Collects the time of each step from now on (a few microseconds a run); plan().report() does not show it, profile() does.

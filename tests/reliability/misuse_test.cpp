@@ -78,6 +78,29 @@ TEST_CASE("an output that lies partly in the memory of an input that another pas
   }
 }
 
+TEST_CASE("two outputs in the same memory are refused") {
+  // Planned, and with a shape that depends on the data, so that a program runs it.
+  for (const bool planned : {true, false}) {
+    std::vector<OnnxNode> nodes = {OnnxNode("Relu", {"x"}, {"a"}), OnnxNode("Neg", {"x"}, {"b"})};
+    std::vector<Input> infos = {{"a", {4}}, {"b", {4}}};
+    if (!planned) {
+      nodes.push_back(OnnxNode("NonZero", {"x"}, {"c"}));
+      infos.push_back({"c", {1, "n"}, DataType::int64});
+    }
+    const auto file = model_with_outputs(nodes, {{"x", {4}}}, infos).bytes();
+    Session session(Model::load(file), one_thread());
+    const std::vector<NamedTensor> inputs = {{"x", tensor<float>({4}, {-1, 2, -3, 4})}};
+    const Tensor counted(DataType::int64, {1, 4});
+    std::vector<Tensor> outputs(2, Tensor(DataType::float32, {4}));
+    if (!planned) outputs.push_back(counted);
+    CHECK_REFUSED([&] { session.run(inputs, outputs); }, ErrorCode::input, "same memory", "'a'", "'b'");
+    outputs[1] = Tensor(DataType::float32, {4});
+    session.run(inputs, outputs);
+    CHECK(floats(outputs[0]) == std::vector<float>{0, 2, 0, 4});
+    CHECK(floats(outputs[1]) == std::vector<float>{1, -2, 3, -4});
+  }
+}
+
 TEST_CASE("a bool other than 0 and 1 is refused") {
   const std::uint8_t bytes[] = {0, 1, 2, 1};
   const Tensor wrong = Tensor::view(DataType::boolean, {4}, bytes);
