@@ -11,8 +11,8 @@
 //          answer without a sign.
 //          So is a file whose markers contradict each other about its colours (JFIF beside components named R, G, B), that
 //          replaces a quantisation table of a progressive picture, or that ends before a progressive picture's low frequencies
-//          are whole: decoders differ about these.
-//          The decoder differs from libjpeg (Pillow, OpenCV) by at most 3 of 255 levels, and in two places by more: the last
+//          are whole, or one with coefficients of more than four times what 8-bit samples give: decoders differ about these.
+//          The decoder differs from libjpeg (Pillow, OpenCV) by at most 4 of 255 levels, and in two places by more: the last
 //          columns (the last but one of an even width, the last of an odd one) of a 4:2:2 file, which stb_image interpolates from
 //          the wrong neighbour; and pictures of up to 6 columns whose colours have half as many.
 //   PNG    every colour type and bit depth, interlaced or not. Palettes are expanded; 1, 2 and 4-bit grey is scaled to

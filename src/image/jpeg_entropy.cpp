@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <bit>
+#include <cstdlib>
 
 #include "image/jpeg_frame.h"
 
@@ -125,6 +127,11 @@ constexpr int kMaxDcBits = 11;
 constexpr int kMaxAcBits = 10;
 constexpr int kMaxDc = 1 << 14;  // 2^11 is legal; the rest is tolerance for encoders' rounding
 
+// A.3.3: the coefficients of 8-bit samples are at most 2^10, and off by half a step of the table. What goes far beyond is no
+// picture's, and decoders, which compute in 16 bits or in 32, make different pixels of it. A number of `size` bits is at least
+// 2^(size - 1), and less than twice that.
+constexpr std::int64_t kMostAtLeast = 1 << 11;
+
 class ScanReader {
  public:
   ScanReader(const JpegScan& scan, const JpegTables& tables) : scan_(scan), tables_(tables) {}
@@ -150,6 +157,7 @@ class ScanReader {
       }
       k += run;
       if (k > 63 || size > kMaxAcBits) damaged("a coefficient outside its block or range");
+      require_range(member, k, size);
       reader_.bits(size);
       ++k;
     }
@@ -167,6 +175,12 @@ class ScanReader {
   }
 
  private:
+  // Of the bits that a refinement brings later there are fewer than of those that are there.
+  void require_range(const JpegScan::Member& member, int k, int size) const {
+    const std::int64_t step = member.steps[static_cast<std::size_t>(k)];
+    if (size > 0 && step << size << scan_.low > 2 * kMostAtLeast) damaged("a coefficient that no picture has");
+  }
+
   void dc_first(const JpegScan::Member& member) {
     const int size = reader_.symbol(tables_.dc[static_cast<std::size_t>(member.dc_table)]);
     if (size > kMaxDcBits) damaged("a DC difference outside its range");
@@ -175,6 +189,7 @@ class ScanReader {
     int& predictor = dc_[static_cast<std::size_t>(member.component)];
     predictor += value;
     if (predictor > kMaxDc || predictor < -kMaxDc) damaged("a DC value outside its range");
+    require_range(member, 0, std::bit_width(static_cast<unsigned>(std::abs(predictor))));
   }
 
   // The count of blocks after this one that hold nothing more (G.1.2.2).
@@ -198,6 +213,7 @@ class ScanReader {
       k += run;
       if (size > 0) {
         if (k > scan_.last || size > kMaxAcBits) damaged("a coefficient outside its band or range");
+        require_range(member, k, size);
         reader_.bits(size);
         nonzero |= std::uint64_t{1} << k;
       }
@@ -230,6 +246,7 @@ class ScanReader {
       k = pass_over(k, run, nonzero);
       if (size == 1) {
         if (k > scan_.last) damaged("a coefficient outside its band");
+        require_range(member, k, 1);
         nonzero |= std::uint64_t{1} << k;
       }
       ++k;

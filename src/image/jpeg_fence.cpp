@@ -135,7 +135,7 @@ JpegScan read_scan(Bytes data, const JpegFrame& frame) {
     const int index = static_cast<int>(found - frame.components.begin());
     if (!scan.members.empty() && scan.members.back().component >= index)
       bad_segment("SOS");  // B.2.3: in the frame's order
-    scan.members.push_back({index, tables >> 4, tables & 15});
+    scan.members.push_back({index, tables >> 4, tables & 15, {}});
   }
   scan.first = byte_at(data, data.size() - 3);
   scan.last = byte_at(data, data.size() - 2);
@@ -338,13 +338,14 @@ class Walk {
       throw Error(ErrorCode::limit, "the JPEG file has more scans than ImageLimits::max_scans",
                   {.expected = "at most " + std::to_string(limits_.max_scans)});
     }
-    const JpegScan scan = read_scan(segment.data, *frame_);
+    JpegScan scan = read_scan(segment.data, *frame_);
     script_->take(scan);
-    for (const JpegScan::Member& member : scan.members) {
-      const int quantizer = frame_->components[static_cast<std::size_t>(member.component)].quantizer;
-      if (!quantizers_[static_cast<std::size_t>(quantizer)].defined)
-        refuse("a JPEG scan uses a quantisation table that the file does not define");
-      quantizers_[static_cast<std::size_t>(quantizer)].used = true;
+    for (JpegScan::Member& member : scan.members) {
+      const int slot = frame_->components[static_cast<std::size_t>(member.component)].quantizer;
+      Quantizer& quantizer = quantizers_[static_cast<std::size_t>(slot)];
+      if (!quantizer.defined) refuse("a JPEG scan uses a quantisation table that the file does not define");
+      quantizer.used = true;
+      member.steps = quantizer.values;
     }
     if (check_data_) return check_->scan(file_, segment.next, scan, tables_);
     const std::size_t end = skip_data(segment.next);

@@ -41,6 +41,7 @@ struct JpegScan {
     int component = 0;  // index into JpegFrame::components
     int dc_table = 0;
     int ac_table = 0;
+    std::span<const int> steps;  // of its quantisation table, in zigzag order
   };
   std::vector<Member> members;  // 1..3
   int first = 0;                // spectral selection Ss..Se

@@ -127,6 +127,20 @@ TEST_CASE("a progressive JPEG that replaces a quantisation table in use is refus
   CHECK(decode_image(baseline.bytes()).pixels == expected);
 }
 
+TEST_CASE("a JPEG with coefficients that no picture has is refused") {
+  // A quantisation table of another picture, whose steps are up to 200 times as large: decoders that compute in 16 bits and those
+  // that compute in 32 make of it what has nothing in common.
+  for (const char* const name : {"luma.jpg", "rgb444.jpg", "rgb420.jpg", "progressive.jpg"}) {
+    Jpeg jpeg(name);
+    INFO(name);
+    CHECK(decode_error(jpeg.bytes()) == std::nullopt);
+    for (Jpeg::Part& part : jpeg.segments) {
+      if (part.code == kDqt) std::fill(part.data.begin() + 1, part.data.begin() + 65, '\xFF');
+    }
+    CHECK(decode_error(jpeg.bytes()) == ErrorCode::image);
+  }
+}
+
 TEST_CASE("a PNG whose first chunks of data are empty is the same picture") {
   const std::string raw("\0\1\2\3\0\4\5\6", 8), empty = png_chunk("IDAT");
   for (const std::string& palette : {std::string(), png_chunk("PLTE" + std::string(21, 'x'))}) {
