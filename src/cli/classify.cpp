@@ -58,11 +58,20 @@ std::optional<std::pair<std::int64_t, std::int64_t>> input_size(const ValueInfo&
   return std::pair(info.shape[h].value, info.shape[h + 1].value);
 }
 
+constexpr std::int64_t kMostSide = 16384;  // of validate(); the model's may have 63 bits
+
 /// Steps that nobody asked for follow the size that the model fixes: the crop becomes it, and the resize grows with it.
 void fit(Preprocessing& steps, std::int64_t height, std::int64_t width) {
   const std::string size = std::to_string(width) + "x" + std::to_string(height);
-  if (steps.crop_width == 0) return set_option(steps, "resize", size);
-  const std::int64_t side = steps.resize_width * std::max(height, width) / steps.crop_width;
+  const bool cropped = steps.crop_width != 0;
+  std::int64_t side = std::max(height, width);
+  if (cropped && side <= kMostSide) side = steps.resize_width * side / steps.crop_width;
+  if (side > kMostSide) {
+    throw Error(
+        ErrorCode::unsupported, "the model takes larger pictures than the preset can give",
+        {.expected = "at most " + std::to_string(kMostSide) + " pixels a side, before the crop too", .found = size});
+  }
+  if (!cropped) return set_option(steps, "resize", size);
   set_option(steps, "resize", std::to_string(side));
   const CropOffset rule = steps.crop_offset;
   set_option(steps, "crop", size);

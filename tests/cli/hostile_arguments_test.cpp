@@ -160,6 +160,22 @@ TEST_CASE("M25: a model that takes other pictures is refused with the option tha
   CHECK(contains(refusal({1, 3072}), "float[1,3072]"));
 }
 
+TEST_CASE("a model that takes larger pictures than there can be is refused as such") {
+  const Desk desk;
+  constexpr std::int64_t kHuge = std::int64_t{1} << 62;
+  for (const std::vector<OnnxDim>& input : {std::vector<OnnxDim>{1, 3, kHuge, kHuge},
+                                            {1, 3, 16, kHuge},
+                                            {1, 3, 224, 16384}}) {  // a resize before the crop would go further
+    const std::string file = desk.write(
+        "m.onnx", model_with({OnnxNode("GlobalAveragePool", {"x"}, {"m"}), OnnxNode("Flatten", {"m"}, {"y"})}, input));
+    const Ran ran = run_program({"classify", file, kShip});
+    INFO(ran.out << ran.err);
+    CHECK(ran.code == exit_code(ErrorCode::unsupported));
+    CHECK(ran.out.empty());
+    CHECK(contains(ran.err, "the model takes larger pictures"));
+  }
+}
+
 TEST_CASE("M27: an answer that cannot be written is an error") {
   for (const std::string verb : {"ops", "limits", "cpu --json"}) {
     INFO(verb);
