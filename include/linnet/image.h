@@ -11,7 +11,7 @@
 //          answer without a sign.
 //          So is a file whose markers contradict each other about its colours (JFIF beside components named R, G, B), that
 //          replaces a quantisation table of a progressive picture, or that ends before a progressive picture's low frequencies
-//          are whole, or one with coefficients of more than four times what 8-bit samples give: decoders differ about these.
+//          are whole, or has coefficients far beyond what 8-bit samples give: decoders differ about these.
 //          The decoder differs from libjpeg (Pillow, OpenCV) by at most 4 of 255 levels, and in two places by more: the last
 //          columns (the last but one of an even width, the last of an odd one) of a 4:2:2 file, which stb_image interpolates from
 //          the wrong neighbour; and pictures of up to 6 columns whose colours have half as many.
