@@ -46,8 +46,8 @@ class TileCursor {
     const int places = strided_ ? 1 : p.count;
     for (int m = 0; m < places; ++m) {
       p.of[m].in = image_ * c_.in_image + y * c_.in_row + x * c_.in_pixel;
-      p.of[m].out = image_ * c_.out_image + y * c_.out_row + x * 16;
-      p.of[m].residual = image_ * c_.residual_image + y * c_.residual_row + x * 16;
+      p.of[m].out = image_ * c_.out_image + y * c_.out_row + x * ptrdiff_t{16};
+      p.of[m].residual = image_ * c_.residual_image + y * c_.residual_row + x * ptrdiff_t{16};
       if (++x == c_.width) {
         x = 0;
         ++y;

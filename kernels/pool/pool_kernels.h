@@ -77,12 +77,13 @@ static void pool(const PoolArguments& a) {
     const PoolRow r = {pixel(a.x, image, block, first + taps.begin * a.h.dilation), a.x.row * a.h.dilation,
                        taps.end - taps.begin, counted_taps(a.op, a.h, row), pixel(a.y, image, block, row)};
     const auto windows = [&](int begin, int end) {
-      for (int column = begin; column < end; ++column) f32x16::store(r.y + column * kBlock, pool_window(a, r, column));
+      for (int column = begin; column < end; ++column)
+        f32x16::store(r.y + ptrdiff_t{column} * kBlock, pool_window(a, r, column));
     };
     if (!quick || r.rows != a.h.kernel || inner.begin == inner.end) return windows(0, a.w.output);
     windows(0, inner.begin);
     const float* x = r.x + (ptrdiff_t{inner.begin} * 2 - a.w.pad_before) * kBlock;
-    float* y = r.y + inner.begin * kBlock;
+    float* y = r.y + ptrdiff_t{inner.begin} * kBlock;
     if (a.w.kernel == 3) {
       max_row_stride_2<3>(x, r.x_row, y, inner.end - inner.begin);
     } else {
@@ -98,7 +99,7 @@ template <class F>
                                                        const F& f) {
   const auto fold_row = [&](const float* line) LINNET_LAMBDA {
     f32x16 r = f32x16::load(line);
-    for (int i = 1; i < width; ++i) r = f(r, f32x16::load(line + i * kBlock));
+    for (int i = 1; i < width; ++i) r = f(r, f32x16::load(line + ptrdiff_t{i} * kBlock));
     return r;
   };
   f32x16 total = fold_row(x);

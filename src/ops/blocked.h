@@ -33,7 +33,7 @@ struct BlockedExtent {
   template <typename Visit>
   void each_share(const RunArgs& args, const Visit& visit) const;
 };
-/// Throws Error(limit) for an extent that the kernels cannot count.
+/// Throws Error(limit) for an extent, or pixels of a plane, that the kernels cannot count.
 BlockedExtent blocked_extent(const NodeContext& context, const Placement& placement);
 /// The extent of the last operand, for walking over all of them together element by element: short rows count as one
 /// where they follow each other without a gap in every operand.
