@@ -23,7 +23,7 @@ static inline int counted_taps(PoolOp op, const PoolAxis& axis, int output) {
 struct PlainWindow {
   int first[3];
   TapRange taps[3];
-  int count;
+  int64_t count;
 
   /// visit(offset in the plane) for each tap inside the input, in order.
   template <class Visit>

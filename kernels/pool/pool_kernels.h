@@ -62,7 +62,7 @@ struct PoolRow {
   for (int kh = 0; kh < r.rows; ++kh) {
     for (int kw = 0; kw < columns; ++kw) sum = f32x16::add(sum, f32x16::load(x + kh * r.x_row + kw * step));
   }
-  const int count = r.counted_rows * counted_taps(a.op, a.w, column);
+  const int64_t count = int64_t{r.counted_rows} * counted_taps(a.op, a.w, column);
   return f32x16::div(sum, f32x16::set(static_cast<float>(count)));
 }
 

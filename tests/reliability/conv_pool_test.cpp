@@ -149,6 +149,22 @@ TEST_CASE("G07: windows whose reach the kernels cannot count are over a limit") 
                 ErrorCode::limit, "pool1", "axis 1");
 }
 
+TEST_CASE("G07: a mean over more elements than an int counts") {
+  OnnxNode node("AveragePool", {"x"}, {"y"}, "pool1");
+  node.set("kernel_shape", Ints{65536, 65536}).set("pads", Ints{65535, 65535, 65535, 65535});
+  node.set("strides", Ints{65535, 65535}).set("count_include_pad", 1);
+  const std::vector<float> ones(4, 1);
+  CHECK(floats(run(model_of({node}, {{"x", {1, 1, 1, 1}}}), {floats_of({1, 1, 1, 1}, 0x1p32F)}).at(0)) == ones);
+  // Between convolutions, on blocks of channels.
+  node = OnnxNode("AveragePool", {"c"}, {"p"}, "pool1");
+  node.set("kernel_shape", Ints{65536, 65536}).set("pads", Ints{65535, 65535, 65535, 65535});
+  node.set("strides", Ints{65535, 65535}).set("count_include_pad", 1);
+  const OnnxModel blocked =
+      model_of({OnnxNode("Conv", {"x", "w"}, {"c"}), node, OnnxNode("Conv", {"p", "v"}, {"y"})}, {{"x", {1, 16, 1, 1}}},
+               {{"w", floats_of({16, 16, 1, 1}, 1.0F / 16)}, {"v", floats_of({1, 16, 1, 1}, 1.0F / 16)}});
+  CHECK(floats(run(blocked, {floats_of({1, 16, 1, 1}, 0x1p32F)}).at(0)) == ones);
+}
+
 TEST_CASE("G07: pads of Pad that have no negative are over a limit") {
   constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
   for (const Ints& pads : {Ints{kLeast, 0}, Ints{kLeast, -(kLeast + 1)}, Ints{0, kHuge}}) {
