@@ -55,8 +55,9 @@ std::vector<std::int64_t> parts_of(const EagerContext& c, std::int64_t whole) {
   if (split.rank() == 0) {
     const std::int64_t size = c.integer(1);
     if (size < 1) c.fail(ErrorCode::input, "a part has no extent", c.input_label(1), "1 or more", std::to_string(size));
-    require_few_parts(c, base::ceil_div(whole, size));
-    for (std::int64_t done = 0; done < whole; done += size) parts.push_back(std::min(size, whole - done));
+    const std::int64_t count = base::ceil_div(whole, size);
+    require_few_parts(c, count);
+    for (std::int64_t i = 0; i < count; ++i) parts.push_back(std::min(size, whole - i * size));
     return parts;
   }
   require_few_parts(c, split.size());

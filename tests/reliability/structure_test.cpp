@@ -531,6 +531,14 @@ TEST_CASE("D03: steps over an axis that takes no memory, and parts of next to no
                 ErrorCode::limit, "split1", "parts");
   CHECK_REFUSED(model_of({fill, OnnxNode("Unique", {"t"}, {"y"}, "unique1").set("axis", 0)}, {}, empty),
                 ErrorCode::limit, "unique1", "slices");
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  const OnnxModel halves = model_of(
+      {fill, OnnxNode("SplitToSequence", {"t", "half"}, {"q"}, "split1"), OnnxNode("SequenceLength", {"q"}, {"y"})}, {},
+      {{"s", tensor<std::int64_t>({2}, {kMost, 0})}, {"half", tensor<std::int64_t>({}, {kMost / 2 + 1})}});
+  CHECK(run(halves).at(0).data<std::int64_t>()[0] == 2);
+  const OnnxModel columns = model_of({fill, OnnxNode("Unique", {"t"}, {"y"}, "unique1").set("axis", 1)}, {},
+                                     {{"s", tensor<std::int64_t>({3}, {std::int64_t{1} << 40, 3, 0})}});
+  CHECK(run(columns).at(0).shape() == Shape{std::int64_t{1} << 40, 1, 0});
   const Constants steps = {{"s", tensor<std::int64_t>({3}, {std::int64_t{1} << 40, 1, 0})},
                            {"w", floats_of({1, 1, 0})},
                            {"r", floats_of({1, 1, 1})}};
