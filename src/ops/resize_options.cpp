@@ -59,6 +59,13 @@ void require_entries(const NodeContext& c, const char* what, std::size_t count, 
   c.fail(ErrorCode::model, "a list does not name every axis", what, std::to_string(expected), std::to_string(count));
 }
 
+/// One that an integer holds.
+void require_extent(const NodeContext& c, float resized, const char* where) {
+  if (resized >= 0 && resized < 0x1p62f) return;
+  c.fail(ErrorCode::limit, "a resized extent is too large, or negative", where, "from 0 to 2^62",
+         std::to_string(resized));
+}
+
 void apply_scales(const NodeContext& c, const std::vector<float>& scales, const std::vector<std::size_t>& named,
                   std::vector<ResizeAxis>& axes) {
   require_entries(c, "scales", scales.size(), named.size());
@@ -76,9 +83,7 @@ void apply_scales(const NodeContext& c, const std::vector<float>& scales, const 
     }
     // Of a region only that is resized; without one it is the whole axis, from 0 to 1.
     axis.resized = static_cast<float>(axis.in) * (axis.roi_end - axis.roi_begin) * axis.scale;
-    if (!(axis.resized >= 0 && axis.resized < 0x1p62f))
-      c.fail(ErrorCode::limit, "a resized extent is too large, or negative", "scales", "from 0 to 2^62",
-             std::to_string(axis.resized));
+    require_extent(c, axis.resized, "scales");
     axis.out = static_cast<std::int64_t>(std::floor(axis.resized));
   }
 }
@@ -106,6 +111,7 @@ void apply_sizes(const NodeContext& c, const std::vector<std::int64_t>& sizes, c
     ResizeAxis& axis = axes[position];
     axis.scale = all_known ? common : 0;
     axis.resized = static_cast<float>(axis.in) * common;
+    if (all_known) require_extent(c, axis.resized, "sizes");
     axis.out = all_known ? static_cast<std::int64_t>(std::floor(axis.resized + 0.5f)) : -1;
   }
 }

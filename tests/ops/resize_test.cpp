@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 
 #include "support/blocked_case.h"
 #include "support/op_case.h"
@@ -164,6 +165,14 @@ TEST_CASE("Resize of some axes, keeping their ratio", "[ops]") {
     const AttributeList list = with(axes, {{"keep_aspect_ratio_policy", std::string(policy)}});
     check_op(by_sizes(x, {9, 7}, list));
     check_op(by_sizes(x, {3, 7}, with(mode("linear"), list)), kRounding);
+  }
+}
+
+TEST_CASE("Resize by a ratio that gives more than an extent counts is over a limit", "[ops]") {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t size : {std::int64_t{1} << 61, std::int64_t{1} << 62, kMost}) {
+    CHECK(refusal(by_sizes(random_image({1, 1, 1, 8}), {1, 1, size, 1},
+                           {{"keep_aspect_ratio_policy", std::string("not_smaller")}})) == ErrorCode::limit);
   }
 }
 
