@@ -87,7 +87,8 @@ TransposedWindow transposed_window(const NodeContext& c, const std::vector<std::
       const std::int64_t out = wanted.empty() ? base::checked_mul(spatial[axis].value, t.window.strides[axis], kWhat)
                                               : wanted[axis + wanted.size() - n];
       if (out < 0) c.fail(ErrorCode::model, "the output extent is negative", "spatial axis " + std::to_string(axis));
-      pads_for_output(t.window, axis, std::max<std::int64_t>(0, full - out), auto_pad == "SAME_UPPER");
+      pads_for_output(t.window, axis, std::max<std::int64_t>(0, base::checked_sub(full, out, kWhat)),
+                      auto_pad == "SAME_UPPER");
       t.out[axis] = out;
     } else {
       t.out[axis] = full - t.window.pads_begin[axis] - t.window.pads_end[axis];

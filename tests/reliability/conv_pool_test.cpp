@@ -165,6 +165,13 @@ TEST_CASE("G07: a mean over more elements than an int counts") {
   CHECK(floats(run(blocked, {floats_of({1, 16, 1, 1}, 0x1p32F)}).at(0)) == ones);
 }
 
+TEST_CASE("G07: an output of ConvTranspose that is too far from what an empty input gives is over a limit") {
+  OnnxNode node("ConvTranspose", {"x", "w"}, {"y"}, "conv1");
+  node.set("strides", Ints{std::int64_t{1} << 31, 1});
+  node.set("output_shape", Ints{std::numeric_limits<std::int64_t>::max(), 1});
+  CHECK_REFUSED(model_of({node}, {{"x", {0, 1, 0, 1}}}, {{"w", floats_of({1, 1, 1, 1})}}), ErrorCode::limit, "63 bits");
+}
+
 TEST_CASE("G07: pads of Pad that have no negative are over a limit") {
   constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
   for (const Ints& pads : {Ints{kLeast, 0}, Ints{kLeast, -(kLeast + 1)}, Ints{0, kHuge}}) {
