@@ -86,7 +86,10 @@ std::int64_t range_count(const NodeContext& c) {
 }
 
 DataType eye_type(const NodeContext& c) {
-  return c.has_attribute("dtype") ? static_cast<DataType>(c.attribute_int("dtype", 0)) : c.input(0).type;
+  if (!c.has_attribute("dtype")) return c.input(0).type;
+  const std::int64_t type = c.attribute_int("dtype", 0);
+  const bool known = type > 0 && type <= static_cast<std::int64_t>(DataType::bfloat16);
+  return known ? static_cast<DataType>(type) : DataType::undefined;
 }
 
 }  // namespace

@@ -71,6 +71,8 @@ TEST_CASE("EyeLike and OneHot", "[ops]") {
   const Tensor x = counting(kFloat, {3, 4});
   for (const std::int64_t k : {0, 1, -1, 3, 4, -2, -3}) check_op(op_case("EyeLike", 9, {x}, {{"k", k}}));
   check_op(op_case("EyeLike", 9, {x}, {{"dtype", std::int64_t{7}}}));
+  for (const std::int64_t type : {std::int64_t{257}, std::int64_t{-255}, (std::int64_t{1} << 32) + 1})
+    CHECK(refusal(op_case("EyeLike", 9, {x}, {{"dtype", type}})) == ErrorCode::unsupported);
   CHECK(values<float>(run(op_case("EyeLike", 9, {x}, {{"k", std::numeric_limits<std::int64_t>::min()}}))[0]) ==
         Floats(12, 0));
   CHECK(refusal(op_case("EyeLike", 9, {counting(kFloat, {3})})) == ErrorCode::model);
