@@ -48,8 +48,7 @@ class ConvLoops {
   void reserve(Step& step) const {
     step.phases = 2;
     step.shared_scratch_bytes = scratch(base::checked_mul(k_, group_out_ * groups_, "filters"), sizeof(Row));
-    step.thread_scratch_bytes = scratch(base::checked_mul(walk_.taps(), kPixels, "scratch"), sizeof(std::int64_t)) +
-                                scratch(base::checked_mul(k_, kPixels, "scratch"), sizeof(Row));
+    step.thread_scratch_bytes = offset_bytes() + scratch(base::checked_mul(k_, kPixels, "scratch"), sizeof(Row));
   }
 
   /// Phase 0: the filters as rows [group * group_out_ + m][k]. `zero(m)` is the zero point of output channel m.
@@ -72,15 +71,14 @@ class ConvLoops {
   template <typename X, typename Zero, typename Store>
   void sums(const RunArgs& args, const X* x, Zero zero, const Store& store) const {
     auto* const offsets = reinterpret_cast<std::int64_t*>(args.thread_scratch);  // [kPixels][taps], -1: outside
-    Row* const rows =
-        reinterpret_cast<Row*>(args.thread_scratch + scratch(walk_.taps() * kPixels, sizeof(std::int64_t)));
+    Row* const rows = reinterpret_cast<Row*>(args.thread_scratch + offset_bytes());
     const Row* const filters = reinterpret_cast<const Row*>(args.shared_scratch);
     const std::int64_t pixels = walk_.windows(), chunks = base::ceil_div(pixels, kPixels);
     const Range mine = split(images_ * chunks * groups_, args.threads, args.thread);
     for (std::int64_t i = mine.first; i < mine.last; ++i) {
       const std::int64_t group = i % groups_, chunk = i / groups_ % chunks, image = i / groups_ / chunks;
       const std::int64_t first = chunk * kPixels, count = std::min(kPixels, pixels - first);
-      if (i == mine.first || group == 0) find_offsets(first, count, offsets);
+      if (k_ > 0 && (i == mine.first || group == 0)) find_offsets(first, count, offsets);
       gather(x + (image * groups_ + group) * group_in_ * walk_.in_pixels(), zero, offsets, count, rows);
       for (std::int64_t m = group * group_out_; m < (group + 1) * group_out_; ++m) {
         const std::int64_t to = (image * groups_ * group_out_ + m) * pixels + first;
@@ -90,6 +88,10 @@ class ConvLoops {
   }
 
  private:
+  /// None without channels: the taps of a filter that takes no memory are no measure of anything.
+  [[nodiscard]] std::size_t offset_bytes() const {
+    return k_ == 0 ? 0 : scratch(base::checked_mul(walk_.taps(), kPixels, "scratch"), sizeof(std::int64_t));
+  }
   static std::size_t scratch(std::int64_t n, std::size_t bytes) {
     return base::to_size(base::round_up(base::checked_mul(n, static_cast<std::int64_t>(bytes), "scratch"), 64),
                          "scratch");

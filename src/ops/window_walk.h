@@ -49,10 +49,22 @@ class WindowWalk {
     const Axis& a = axes_[depth];
     const std::int64_t at = index / a.out_stride % a.out;
     if (transposed_) {
-      for (std::int64_t t = 0; t < a.kernel; ++t) {
-        const std::int64_t scaled = at + a.pad - t * a.dilation;
-        if (scaled < 0 || scaled % a.stride != 0 || scaled / a.stride >= a.in) continue;
-        descend(depth + 1, index, tap + t * a.tap_stride, offset + scaled / a.stride * a.in_stride, visit);
+      const std::int64_t reach = at + a.pad;
+      const auto meet = [&](std::int64_t t, std::int64_t i) {
+        descend(depth + 1, index, tap + t * a.tap_stride, offset + i * a.in_stride, visit);
+      };
+      // Each tap meets an input at most, and each input a tap: the fewer of the two are gone through.
+      if (a.in < a.kernel) {
+        for (std::int64_t i = std::min(a.in - 1, reach / a.stride); i >= 0; --i) {
+          const std::int64_t beyond = reach - i * a.stride;
+          if (beyond / a.dilation >= a.kernel) break;
+          if (beyond % a.dilation == 0) meet(beyond / a.dilation, i);
+        }
+        return;
+      }
+      for (std::int64_t t = 0; t < a.kernel && t * a.dilation <= reach; ++t) {
+        const std::int64_t scaled = reach - t * a.dilation;
+        if (scaled % a.stride == 0 && scaled / a.stride < a.in) meet(t, scaled / a.stride);
       }
       return;
     }

@@ -172,6 +172,37 @@ TEST_CASE("G07: an output of ConvTranspose that is too far from what an empty in
   CHECK_REFUSED(model_of({node}, {{"x", {0, 1, 0, 1}}}, {{"w", floats_of({1, 1, 1, 1})}}), ErrorCode::limit, "63 bits");
 }
 
+TEST_CASE("G08: a filter without channels takes no time for its taps") {
+  constexpr std::int64_t kTaps = 1 << 20;
+  const auto seconds = [&](const OnnxNode& node, DataType type) {
+    OnnxModel model = model_of({node}, {}, {{"x", Tensor(type, {1, 0, 1})}, {"w", Tensor(type, {1, 0, kTaps})}});
+    return footprint_of([&] {
+             const Tensor y = run(model).at(0);
+             CHECK(y.shape() == Shape{1, 1, kTaps + 2});
+           })
+        .seconds;
+  };
+  for (const DataType type : {DataType::float32, DataType::float64})
+    CHECK(seconds(OnnxNode("Conv", {"x", "w"}, {"y"}).set("pads", Ints{kTaps, kTaps}), type) < 2 * kSlowness);
+  CHECK(seconds(OnnxNode("ConvInteger", {"x", "w"}, {"y"}).set("pads", Ints{kTaps, kTaps}), DataType::uint8) <
+        2 * kSlowness);
+}
+
+TEST_CASE("G08: blocks as long as the picture take time in proportion to it") {
+  constexpr std::int64_t n = 1 << 18;
+  for (const std::int64_t blocks : {1, 2}) {
+    OnnxNode node("Col2Im", {"x", "image", "block"}, {"y"});
+    node.set("strides", Ints{n / 2});
+    const std::int64_t block = blocks == 1 ? n : n / 2;
+    const OnnxModel model =
+        model_of({node}, {{"x", {1, block, blocks}}},
+                 {{"image", tensor<std::int64_t>({1}, {n})}, {"block", tensor<std::int64_t>({1}, {block})}}, 18);
+    std::vector<float> y;
+    CHECK(footprint_of([&] { y = floats(run(model, {floats_of({1, block, blocks})}).at(0)); }).seconds < 2 * kSlowness);
+    CHECK(y == std::vector<float>(static_cast<std::size_t>(n), 1));
+  }
+}
+
 TEST_CASE("G07: pads of Pad that have no negative are over a limit") {
   constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
   for (const Ints& pads : {Ints{kLeast, 0}, Ints{kLeast, -(kLeast + 1)}, Ints{0, kHuge}}) {
