@@ -234,6 +234,7 @@ void plan_conv_rows(PlanContext& c, const ConvProblem& problem, const ConvRowInp
     step.run = [](const RunArgs&) {};
     return;
   }
+  require_countable_matrix(c, ConvRows::kPixels, d->k, d->group_out);
   const std::size_t bytes =
       base::to_size(base::checked_mul(d->group_floats * problem.groups, 4, "packed weights"), "packed weights");
   if (d->packed_at_run) {

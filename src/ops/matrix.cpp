@@ -3,12 +3,19 @@
 #include <algorithm>
 
 #include "base/checked_math.h"
+#include "ops/blocked.h"
 #include "ops/node_context.h"
 
 namespace linnet::ops {
 
 std::int64_t packed_matrix_floats(std::int64_t k, std::int64_t n) {
   return base::checked_mul(k, base::round_up(n, kLanes), "a packed matrix");
+}
+
+void require_countable_matrix(const NodeContext& context, std::int64_t m, std::int64_t k, std::int64_t n) {
+  constexpr std::int64_t kTogether = 256;  // a group of rows or columns, to which it rounds up
+  for (const std::int64_t extent : {m, k, n})
+    (void)kernel_int(context, base::checked_add(extent, kTogether, "a matrix"));
 }
 
 std::int64_t matrix_panels(const kernels::Table& table, std::int64_t n) {

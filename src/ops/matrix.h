@@ -16,6 +16,9 @@ constexpr std::int64_t kLanes = 16;
 /// Floats of a packed B [k][n].
 std::int64_t packed_matrix_floats(std::int64_t k, std::int64_t n);
 
+/// Throws Error(limit) unless the kernel can count the rows and columns of A [m][k] and B [k][n].
+void require_countable_matrix(const NodeContext& context, std::int64_t m, std::int64_t k, std::int64_t n);
+
 /// Packs panels [panels.first, panels.last) of B into `to` (zeroed or not): B's element (row, column) is
 /// b[row * row_stride + column * column_stride].
 void pack_matrix(const kernels::Table& table, const float* b, std::int64_t row_stride, std::int64_t column_stride,

@@ -147,6 +147,12 @@ TEST_CASE("H09: inner extents that differ are refused; empty ones give beta time
   CHECK(run(gemm({0, 3}, {3, 4}, {})).at(0).shape() == Shape{0, 4});
 }
 
+TEST_CASE("H09: matrices whose rows or columns the kernels cannot count are over a limit") {
+  constexpr std::int64_t kMany = (std::int64_t{1} << 31) - 8;
+  CHECK_REFUSED(gemm({1, 0}, {0, kMany}, {}), ErrorCode::limit, "gemm1", "2^31");
+  CHECK_REFUSED(gemm({kMany + 8, 0}, {0, 1}, {}), ErrorCode::limit, "gemm1", "2^31");
+}
+
 TEST_CASE("H10: a Gemm whose weight is an input; one of four axes is refused") {
   const OnnxModel model = model_of({OnnxNode("Gemm", {"a", "b"}, {"y"})}, {{"a", {1, 2}}, {"b", {2, 2}}});
   CHECK(result(model, {tensor<float>({1, 2}, {1, 2}), tensor<float>({2, 2}, {1, 2, 3, 4})}) ==
