@@ -24,8 +24,8 @@
 //
 // What is refused: a file that ends early, anywhere (missing EOI or IEND, entropy-coded data that runs out before the last
 // block, too few PNG rows), a PNG chunk with a wrong CRC, more scans, pixels or bytes than ImageLimits allows. A picture
-// is whole or it is an error, never half grey. Bytes after EOI or IEND are ignored; so, as in libpng, is the Adler-32 of PNG's
-// pixels, for the CRCs have covered every byte.
+// is whole or it is an error, never half grey. Bytes after EOI or IEND are ignored; so is the Adler-32 of PNG's pixels, for the
+// CRCs have covered every byte. (Not the order of IDAT chunks: where whole ones have changed places the pixels are wrong.)
 //
 // Memory: sizes are checked from the header, before anything is allocated, and every allocation of the decoder is counted
 // against the same budget. Thread-safe: no shared state.
