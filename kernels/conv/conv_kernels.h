@@ -126,7 +126,6 @@ static inline bool far_residual(const ConvArguments& c) {
   return c.residual != nullptr && ptrdiff_t{c.images} * c.rows * c.width * c.out_blocks * 16 > kL2Floats;
 }
 
-/// Inlined: gcc takes a call of a function that does nothing but ask for lines to have no effect, and drops it.
 [[gnu::always_inline]] static inline void fetch_residual(const Tile& of_panel, const TilePixels& next, int vectors) {
   for (int v = 0; v < vectors; ++v) {
     const float* const line = of_panel.residual + next.of[0].residual + v * of_panel.residual_plane;

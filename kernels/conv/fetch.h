@@ -1,4 +1,4 @@
-// Asking for the weights that are wanted next.
+// Asking for lines that are wanted next: weights, inputs, residuals.
 #pragma once
 
 namespace linnet::kernels::LINNET_ISA {
@@ -9,6 +9,7 @@ enum class Fetch : unsigned char {
   past_l3,  // to be left out of L3 when L2 has no more room for it
 };
 
+/// Whatever does nothing but call it must be inlined, too: gcc takes a call of such a function to have no effect, and drops it.
 [[gnu::always_inline]] static inline void fetch_line(const float* line, Fetch to) {
   switch (to) {
     case Fetch::l1: __builtin_prefetch(line, 0, 3); break;

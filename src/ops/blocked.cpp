@@ -40,7 +40,7 @@ WalkExtent walk_extent(const PlanContext& context, const std::vector<const Place
   const bool dense = std::all_of(operands.begin(), operands.end(), [&](const Placement* p) {
     return p->row_stride == std::int64_t{e.width} * kernels::kBlock;
   });
-  if (!dense || e.height <= 1 || e.width == 0 || e.images == 0) return e;
+  if (!dense || e.height <= 1 || e.width == 0) return e;
   // Enough pixels that the start of a row costs nothing, and no more, for rows are what threads share: evenly, if they can.
   const auto fits = [&](int rows, int threads) {
     return e.height % rows == 0 && rows * e.width >= kPixelsOfARow && e.height / rows % threads == 0;

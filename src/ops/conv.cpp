@@ -238,7 +238,7 @@ namespace {
 /// The kernels count pixels in an int, and read as much of the padding as there is halo.
 void require_reach(const NodeContext& c, const ConvProblem& p) {
   require_countable(c, p.window, p.in_extent);
-  (void)kernel_int(c, p.images == 0 ? 0 : p.out_pixels());
+  (void)kernel_int(c, p.out_pixels());
   for (const std::vector<std::int64_t>& pads : {p.window.pads_begin, p.window.pads_end}) {
     const std::int64_t most = *std::max_element(pads.begin(), pads.end());
     if (most > kMostPads)

@@ -140,7 +140,7 @@ void index_packed(MatrixProduct& p) {
 }
 
 void finish(PlanContext& c, const std::shared_ptr<MatrixProduct>& p) {
-  if (c.placement_out(0).elements() > 0) require_countable_matrix(c, p->m, p->k, p->n);
+  require_countable_matrix(c, p->m, p->k, p->n);
   index_packed(*p);
   Step& step = c.step();
   const std::int64_t floats = base::checked_mul(packed_matrix_floats(p->k, p->n), p->b_count(), "a packed matrix");

@@ -159,7 +159,7 @@ TEST_CASE("what Winograd multiplies without the tile lives in registers, too") {
         })["avx512"] >= 20);
 }
 
-// gcc drops a call of a function that only asks for lines, as if it did nothing.
+// See kernels/conv/fetch.h.
 TEST_CASE("what a convolution wants next is asked for") {
   if (linnet::test::kSanitized) return;
   const auto asking = [](const std::string& part, const std::string& mnemonic) {
@@ -173,7 +173,8 @@ TEST_CASE("what a convolution wants next is asked for") {
     CHECK(asking(weights, "prefetchnta") > 10);
     CHECK(asking(weights, "prefetcht1") > 10);
   }
-  CHECK(asking("::conv", "prefetcht0") > 0);  // residuals
+  CHECK(asking("::conv", "prefetcht0") > 0);            // residuals
+  CHECK(asking("::winograd_input", "prefetcht0") > 0);  // tiles of the next channel block
 }
 
 #endif
